@@ -1,0 +1,77 @@
+//! Every bound of the crate, each with its reason.
+
+use core::time::Duration;
+
+/// Bounds on what strangers and applications can make the core hold or do.
+///
+/// The defaults suit a phone or a server on the open internet. Reaching a limit is always visible:
+/// as a [`ParseError`](crate::message::ParseError), a refused request, or a dropped packet that is
+/// counted.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes in one message. 65,535 is the largest UDP datagram (3261 18.1.1).
+    pub message_bytes: usize,
+    /// Bytes in the start line: room for a long Request-URI with parameters, without letting one
+    /// line fill the message.
+    pub start_line_bytes: usize,
+    /// Header lines in one message. Real messages have under 60; each costs an index entry.
+    pub headers: usize,
+    /// Bytes in one header line, folded continuation included: room for Identity and long
+    /// Record-Route rows.
+    pub header_line_bytes: usize,
+    /// Parameters that are read of one value.
+    pub params: usize,
+    /// Values that are read of one comma-separated list, over all its rows.
+    pub list_items: usize,
+    /// Via hops of one message: Max-Forwards starts at 70 (3261 8.1.1.6).
+    pub via_hops: usize,
+    /// Nesting of comments: each level is a step of a scan, and real ones have one level.
+    pub nesting: usize,
+    /// Early or confirmed dialogs of one INVITE. Real forks have under 10.
+    pub forks: usize,
+    /// Calls in one endpoint, answered or not.
+    pub calls: usize,
+    /// Transactions in one endpoint, lingering ones included.
+    pub transactions: usize,
+    /// Requests of one call that the application has not answered yet.
+    pub pending_requests: usize,
+    /// How long an application may take to answer an INVITE before the core says 480.
+    /// Three minutes is the least a proxy waits (Timer C, 3261 16.6).
+    pub answer_wait: Duration,
+    /// How long an application may take to answer another request before the core says 500.
+    /// It must be under 64*T1, when the client gives up (4320 4.2: never 408).
+    pub request_wait: Duration,
+    /// How long a callee may ring before the caller's core cancels.
+    pub ringing_wait: Duration,
+    /// How long the application may take to answer a query.
+    pub query_wait: Duration,
+}
+
+impl Limits {
+    /// The defaults.
+    pub const DEFAULT: Self = Self {
+        message_bytes: 65_535,
+        start_line_bytes: 8_192,
+        headers: 256,
+        header_line_bytes: 16_384,
+        params: 128,
+        list_items: 256,
+        via_hops: 70,
+        nesting: 16,
+        forks: 16,
+        calls: 1_000_000,
+        transactions: 4_000_000,
+        pending_requests: 16,
+        answer_wait: Duration::from_secs(180),
+        request_wait: Duration::from_secs(20),
+        ringing_wait: Duration::from_secs(240),
+        query_wait: Duration::from_secs(10),
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

@@ -1,0 +1,5 @@
+//! Messages: parse, index, read, edit, write.
+
+/// Why bytes are not a SIP message.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ParseError;
