@@ -5,9 +5,14 @@
 
 extern crate alloc;
 
+pub mod deadlines;
 pub mod error;
+pub mod handle;
 pub mod limits;
 pub mod machine;
 pub mod message;
+pub mod queued;
+pub mod seed;
 pub mod sink;
+pub mod table;
 pub mod time;

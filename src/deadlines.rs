@@ -1,0 +1,284 @@
+//! When each of many parts is due, and which is next.
+
+use alloc::vec::Vec;
+
+use crate::time::Time;
+
+/// Children of a node. Measured: DESIGN.md, "Why this deadline queue?".
+const ARITY: usize = 4;
+/// The place of a part that is not armed.
+const NOWHERE: u32 = u32::MAX;
+/// So many removals are needed before giving memory back is considered.
+const PATIENCE: usize = 1024;
+
+/// A queue of deadlines: one for each part, which is named by a small dense number, such as the
+/// [`index`](crate::handle::Handle::index) of its handle.
+///
+/// Parts come out by (deadline, order of arming), to the nanosecond: ties go to the part that was
+/// armed first (law L4 of [`Machine`](crate::machine::Machine)). A deadline that is disarmed is
+/// gone at once; nothing piles up.
+///
+/// ```
+/// use drongo::deadlines::Deadlines;
+/// use drongo::time::Time;
+///
+/// let mut deadlines = Deadlines::new();
+/// deadlines.set(7, Some(Time::from_millis(500)));
+/// deadlines.set(8, Some(Time::from_millis(200)));
+/// deadlines.set(8, None);
+/// assert_eq!(deadlines.next(), Some((Time::from_millis(500), 7)));
+/// assert_eq!(deadlines.pop_due(Time::from_millis(499)), None);
+/// assert_eq!(deadlines.pop_due(Time::from_millis(500)), Some((Time::from_millis(500), 7)));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Deadlines {
+    /// A heap of [`ARITY`] children a node, the smallest first.
+    heap: Vec<Entry>,
+    /// Where in the heap each part is.
+    places: Vec<u32>,
+    /// How often a deadline has been armed.
+    armed: u64,
+    /// Removals since the last time that memory was given back.
+    removals: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Entry {
+    at: Time,
+    order: u64,
+    id: u32,
+}
+
+impl Deadlines {
+    /// An empty queue.
+    pub const fn new() -> Self {
+        Self {
+            heap: Vec::new(),
+            places: Vec::new(),
+            armed: 0,
+            removals: 0,
+        }
+    }
+
+    /// Arms `id` for `at`, or disarms it.
+    ///
+    /// Setting the deadline that it already has changes nothing: it keeps its place among those
+    /// due at the same instant. So an owner can copy the deadline of a part after each input, and
+    /// an input that did not touch the timer does not change the order of what follows. Any other
+    /// deadline counts as armed now. `u32::MAX` is no part's number and is ignored.
+    pub fn set(&mut self, id: u32, at: Option<Time>) {
+        match (self.place(id), at) {
+            (Some(place), Some(at)) => self.rearm(place, at),
+            (Some(place), None) => self.take_out(place),
+            (None, Some(at)) => self.arm(id, at),
+            (None, None) => {}
+        }
+    }
+
+    /// The deadline of `id`.
+    pub fn get(&self, id: u32) -> Option<Time> {
+        self.heap.get(self.place(id)?).map(|entry| entry.at)
+    }
+
+    /// The next deadline and whose it is.
+    pub fn next(&self) -> Option<(Time, u32)> {
+        self.heap.first().map(|entry| (entry.at, entry.id))
+    }
+
+    /// Takes the next deadline out if it is not after `now`.
+    pub fn pop_due(&mut self, now: Time) -> Option<(Time, u32)> {
+        let (at, id) = self.next().filter(|(at, _)| *at <= now)?;
+        self.take_out(0);
+        Some((at, id))
+    }
+
+    /// How many are armed.
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Whether none is armed.
+    pub fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
+    /// Shifts every deadline from a clock that reads `from` to one that reads `to` at the same
+    /// instant. The order stays what it was, even of those that the range of `Time` clamps.
+    pub fn rebase(&mut self, from: Time, to: Time) {
+        // A sorted array is a heap; numbering it anew keeps the order of ties that arise.
+        self.heap.sort_unstable();
+        self.armed = 0;
+        for (place, entry) in self.heap.iter_mut().enumerate() {
+            entry.at = entry.at.rebased(from, to);
+            entry.order = self.armed;
+            self.armed = self.armed.saturating_add(1);
+            set_place(&mut self.places, entry.id, place);
+        }
+    }
+
+    fn place(&self, id: u32) -> Option<usize> {
+        self.places
+            .get(id as usize)
+            .filter(|place| **place != NOWHERE)
+            .map(|place| *place as usize)
+    }
+
+    fn next_order(&mut self) -> u64 {
+        let order = self.armed;
+        // At a billion a second, 584 years.
+        self.armed = self.armed.saturating_add(1);
+        order
+    }
+
+    fn arm(&mut self, id: u32, at: Time) {
+        if id == u32::MAX {
+            return;
+        }
+        let places = (id as usize).saturating_add(1);
+        if self.places.len() < places {
+            self.places.resize(places, NOWHERE);
+        }
+        let entry = Entry {
+            at,
+            order: self.next_order(),
+            id,
+        };
+        self.heap.push(entry);
+        self.rise(self.heap.len().saturating_sub(1), entry);
+    }
+
+    fn rearm(&mut self, place: usize, at: Time) {
+        let Some(old) = self.heap.get(place).copied().filter(|old| old.at != at) else {
+            return;
+        };
+        let entry = Entry {
+            at,
+            order: self.next_order(),
+            id: old.id,
+        };
+        self.settle(place, entry);
+    }
+
+    fn take_out(&mut self, place: usize) {
+        if let Some(gone) = self.heap.get(place) {
+            if let Some(place) = self.places.get_mut(gone.id as usize) {
+                *place = NOWHERE;
+            }
+            if let Some(last) = self.heap.pop()
+                && place < self.heap.len()
+            {
+                self.settle(place, last);
+            }
+            self.removals = self.removals.saturating_add(1);
+            if self.removals >= self.places.len() / 4 && self.removals >= PATIENCE {
+                self.give_back();
+            }
+        }
+    }
+
+    /// Puts `entry` where `place` is free, or as far up or down as it belongs.
+    fn settle(&mut self, place: usize, entry: Entry) {
+        match parent(place).and_then(|above| self.heap.get(above)) {
+            Some(above) if entry < *above => self.rise(place, entry),
+            _ => self.sink(place, entry),
+        }
+    }
+
+    fn rise(&mut self, mut place: usize, entry: Entry) {
+        while let Some(up) = parent(place) {
+            match self.heap.get(up).copied() {
+                Some(above) if entry < above => self.put(place, above),
+                _ => break,
+            }
+            place = up;
+        }
+        self.put(place, entry);
+    }
+
+    fn sink(&mut self, mut place: usize, entry: Entry) {
+        while let Some((down, below)) = self.least_child(place) {
+            if entry < below {
+                break;
+            }
+            self.put(place, below);
+            place = down;
+        }
+        self.put(place, entry);
+    }
+
+    fn least_child(&self, place: usize) -> Option<(usize, Entry)> {
+        let first = place.saturating_mul(ARITY).saturating_add(1);
+        let end = first.saturating_add(ARITY).min(self.heap.len());
+        let children = self.heap.get(first..end)?;
+        let mut least = None;
+        for (place, child) in (first..).zip(children) {
+            match least {
+                Some((_, best)) if *child >= best => {}
+                _ => least = Some((place, *child)),
+            }
+        }
+        least
+    }
+
+    fn put(&mut self, place: usize, entry: Entry) {
+        if let Some(hole) = self.heap.get_mut(place) {
+            *hole = entry;
+        }
+        set_place(&mut self.places, entry.id, place);
+    }
+
+    /// Shrinks what is less than a quarter full. Its cost is linear in what is armed, and that is
+    /// paid for: there were at least a quarter as many removals as there are places.
+    fn give_back(&mut self) {
+        self.removals = 0;
+        let len = self.heap.len();
+        if len <= self.heap.capacity() / 4 {
+            self.heap.shrink_to(len.saturating_mul(2));
+        }
+        if len > self.places.len() / 4 {
+            return;
+        }
+        let highest = self.heap.iter().map(|entry| entry.id as usize).max();
+        self.places
+            .truncate(highest.map_or(0, |id| id.saturating_add(1)));
+        if self.places.len() <= self.places.capacity() / 4 {
+            self.places.shrink_to(self.places.len().saturating_mul(2));
+        }
+    }
+}
+
+/// Equal if the same parts come out at the same times in the same order.
+impl PartialEq for Deadlines {
+    fn eq(&self, other: &Self) -> bool {
+        self.heap.len() == other.heap.len() && self.in_order().eq(other.in_order())
+    }
+}
+
+impl Eq for Deadlines {}
+
+impl core::hash::Hash for Deadlines {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        for part in self.in_order() {
+            part.hash(state);
+        }
+    }
+}
+
+impl Deadlines {
+    fn in_order(&self) -> impl Iterator<Item = (Time, u32)> {
+        let mut sorted = self.heap.clone();
+        sorted.sort_unstable();
+        sorted.into_iter().map(|entry| (entry.at, entry.id))
+    }
+}
+
+fn parent(place: usize) -> Option<usize> {
+    place.checked_sub(1).map(|n| n / ARITY)
+}
+
+fn set_place(places: &mut [u32], id: u32, place: usize) {
+    if let Some(known) = places.get_mut(id as usize) {
+        // Fewer than 2^32 parts are armed: their numbers are u32 and differ.
+        *known = place as u32;
+    }
+}

@@ -1,0 +1,524 @@
+//! Where every random value of the core comes from.
+//!
+//! Nothing here has hidden state: a value is a function of the seed and of what is asked, so that
+//! no value depends on what a sibling did before.
+
+use core::fmt;
+use core::time::Duration;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+/// The magic cookie that begins every branch of an RFC 3261 element (3261 8.1.1.7).
+pub const BRANCH_COOKIE: &str = "z9hG4bK";
+
+/// Digits of identifiers: lower case only, so that two of them never differ only in case.
+const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+/// 80 bits. RFC 3261 19.3 asks for at least 32.
+const TAG_DIGITS: usize = 16;
+/// 120 bits: unique over all calls of all processes, without a host name to tell them apart.
+const ID_DIGITS: usize = 24;
+
+/// 32 bytes from which the core derives everything random: identifiers, tags, branches, jitter,
+/// the keys of its tables.
+///
+/// The same seed must never be used in two lives of a process, nor by two endpoints that live at
+/// once. Everything here is a function of the seed and of ordinals that start again at zero, so a
+/// second life would send the Call-IDs, tags and branches of the first: a peer that remembers
+/// them would take a new call for a retransmission, and whoever has seen them could forge a BYE.
+/// The one exception is a restored snapshot, which goes on with the ordinals where they were.
+///
+/// ```
+/// use drongo::seed::Seed;
+///
+/// let entropy = [7; 32]; // From the operating system, in earnest.
+/// let seed = Seed::from_bytes(entropy);
+/// assert_eq!(format!("{seed:?}"), "Seed(..)");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Seed([u8; 32]);
+
+impl Seed {
+    /// A seed of 32 bytes. They must be secret and come from a good source of entropy, except
+    /// in a simulation.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The stream of random bytes that belongs to `ordinal` in `domain`.
+    ///
+    /// Each pair has a ChaCha20 stream of its own: the nonce is the ordinal, and the domain is the
+    /// top byte of the block counter, so streams of 2^62 bytes never overlap.
+    pub fn stream(&self, domain: Domain, ordinal: u64) -> Stream {
+        let mut rng = ChaCha20Rng::from_seed(self.0);
+        rng.set_stream(ordinal);
+        // 16 words make a block, and the counter of blocks has 64 bits: 4 + 56.
+        rng.set_word_pos(u128::from(domain as u8) << 60);
+        Stream(rng)
+    }
+}
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}
+
+/// What a [`Stream`] is for. The numbers are part of what a seed means and never change.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Domain {
+    /// Keys of keyed hashes.
+    Keys = 0,
+    /// Outgoing calls and other requests outside a dialog, by the ordinal the caller gives.
+    Calls = 1,
+    /// Faults of a simulated network.
+    Simulation = 2,
+}
+
+/// A stream of random bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Stream(ChaCha20Rng);
+
+impl Stream {
+    /// The next 64 bits.
+    pub fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// Fills `bytes`.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
+
+    /// A token of `digits` random digits, 5 bits each; at most [`Token::CAPACITY`].
+    pub fn token(&mut self, digits: usize) -> Token {
+        let mut token = Token::EMPTY;
+        for _ in 0..digits.div_ceil(12) {
+            let left = digits.saturating_sub(usize::from(token.len));
+            token.push_digits(u128::from(self.next_u64()), left.min(12));
+        }
+        token
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stream(..)")
+    }
+}
+
+/// A short identifier, inline and `Copy`: a Call-ID, a tag, or a branch.
+///
+/// Always a `token` of RFC 3261 25.1; those that the crate makes are in lower case but for the
+/// cookie of a branch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token {
+    bytes: [u8; Self::CAPACITY],
+    len: u8,
+}
+
+impl Token {
+    /// The most bytes that a token holds.
+    pub const CAPACITY: usize = 31;
+
+    const EMPTY: Self = Self {
+        bytes: [0; Self::CAPACITY],
+        len: 0,
+    };
+
+    /// `text` as a token. `None` if it is empty, longer than [`Token::CAPACITY`], or not a
+    /// `token` (3261 25.1).
+    pub fn new(text: &str) -> Option<Self> {
+        let fits = !text.is_empty() && text.len() <= Self::CAPACITY;
+        (fits && text.bytes().all(is_token_byte)).then(|| {
+            let mut token = Self::EMPTY;
+            token.push_str(text);
+            token
+        })
+    }
+
+    /// The identifier.
+    pub fn as_str(&self) -> &str {
+        // It is ASCII from its constructors; neither default is ever taken.
+        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    fn push_str(&mut self, text: &str) {
+        for byte in text.bytes() {
+            self.push(byte);
+        }
+    }
+
+    /// Writes the lowest `5 * digits` bits; 25 digits at most have bits to show.
+    fn push_digits(&mut self, bits: u128, digits: usize) {
+        let mut rest = bits;
+        for _ in 0..digits {
+            let digit = DIGITS.get((rest & 31) as usize).copied().unwrap_or(b'a');
+            self.push(digit);
+            rest >>= 5;
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(usize::from(self.len)) {
+            *place = byte;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+}
+
+impl AsRef<str> for Token {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<[u8]> for Token {
+    fn as_ref(&self) -> &[u8] {
+        self.as_str().as_bytes()
+    }
+}
+
+impl PartialEq<str> for Token {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// The identifiers of one outgoing call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct CallIds {
+    /// The Call-ID, 120 bits.
+    pub call_id: Token,
+    /// The tag of From, 80 bits.
+    pub from_tag: Token,
+    /// The base of the branches of this call, for [`Ids::branch`].
+    pub branch_base: u64,
+}
+
+/// Makes identifiers from a [`Seed`]. Built once; every method is a pure function.
+///
+/// ```
+/// use drongo::seed::{Ids, Seed};
+///
+/// let ids = Ids::new(Seed::from_bytes([7; 32]));
+/// let call = ids.call(0);
+/// assert_ne!(call.call_id, ids.call(1).call_id);
+/// assert!(ids.branch(call.branch_base, 1).as_str().starts_with("z9hG4bK"));
+/// // A retransmission gets the To tag that the first one got.
+/// let tag = ids.to_tag("a84b4c76e66710", Some("1928301774"), Some("z9hG4bK776asdhds"), 1);
+/// assert_eq!(
+///     tag,
+///     ids.to_tag("a84b4c76e66710", Some("1928301774"), Some("z9hG4bK776asdhds"), 1)
+/// );
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Ids {
+    seed: Seed,
+    hash_key: [u64; 2],
+    table_key: [u64; 2],
+}
+
+impl Ids {
+    /// Derives the keys.
+    pub fn new(seed: Seed) -> Self {
+        let mut keys = seed.stream(Domain::Keys, 0);
+        let hash_key = [keys.next_u64(), keys.next_u64()];
+        let table_key = [keys.next_u64(), keys.next_u64()];
+        Self {
+            seed,
+            hash_key,
+            table_key,
+        }
+    }
+
+    /// The identifiers of the outgoing call with this ordinal. An ordinal serves once.
+    pub fn call(&self, ordinal: u64) -> CallIds {
+        let mut stream = self.seed.stream(Domain::Calls, ordinal);
+        CallIds {
+            call_id: stream.token(ID_DIGITS),
+            from_tag: stream.token(TAG_DIGITS),
+            branch_base: stream.next_u64(),
+        }
+    }
+
+    /// The To tag of the response to a request, 80 bits: a keyed hash of what a retransmission
+    /// repeats, so a server without state gives the same bytes again (3261 8.2.7).
+    ///
+    /// `branch` is that of the top Via. A copy that came another way has another branch, and
+    /// gets another tag.
+    pub fn to_tag(
+        &self,
+        call_id: &str,
+        from_tag: Option<&str>,
+        branch: Option<&str>,
+        cseq: u32,
+    ) -> Token {
+        let mut hash = self.hash(Label::ToTag);
+        hash.text(Some(call_id));
+        hash.text(from_tag);
+        hash.text(branch);
+        hash.number(u64::from(cseq));
+        let mut token = Token::EMPTY;
+        token.push_digits(hash.finish(), TAG_DIGITS);
+        token
+    }
+
+    /// The branch number `counter` of a call or dialog whose base is `base`: the cookie and 120
+    /// bits. Unique across space and time as long as a pair serves once (3261 8.1.1.7).
+    pub fn branch(&self, base: u64, counter: u64) -> Token {
+        let mut hash = self.hash(Label::Branch);
+        hash.number(base);
+        hash.number(counter);
+        let mut token = Token::EMPTY;
+        token.push_str(BRANCH_COOKIE);
+        token.push_digits(hash.finish(), ID_DIGITS);
+        token
+    }
+
+    /// A base for [`branch`](Self::branch) and [`jitter`](Self::jitter) from what names its
+    /// owner, for example the Call-ID and both tags of a dialog that a peer opened.
+    pub fn base(&self, parts: &[&[u8]]) -> u64 {
+        let mut hash = self.hash(Label::Base);
+        for part in parts {
+            hash.bytes(part);
+        }
+        hash.finish() as u64
+    }
+
+    /// A delay in `0..max`, evenly spread, for the `counter`-th use of its owner. Zero if `max` is
+    /// zero; of a `max` over 584 years, only those count.
+    pub fn jitter(&self, base: u64, counter: u64, max: Duration) -> Duration {
+        let mut hash = self.hash(Label::Jitter);
+        hash.number(base);
+        hash.number(counter);
+        let max = u64::try_from(max.as_nanos()).unwrap_or(u64::MAX);
+        let wide = u128::from(hash.finish() as u64).saturating_mul(u128::from(max));
+        Duration::from_nanos((wide >> 64) as u64)
+    }
+
+    /// The key of the [`Table`](crate::table::Table)s.
+    pub fn table_key(&self) -> [u64; 2] {
+        self.table_key
+    }
+
+    fn hash(&self, label: Label) -> KeyedHash {
+        let [first, second] = self.hash_key;
+        let mut hash = KeyedHash(SipHasher24::new_with_keys(first, second));
+        hash.number(label as u64);
+        hash
+    }
+}
+
+impl fmt::Debug for Ids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ids(..)")
+    }
+}
+
+/// The first word of what is hashed: keeps values of different use apart under one key.
+#[derive(Clone, Copy)]
+enum Label {
+    ToTag = 1,
+    Branch = 2,
+    Base = 3,
+    Jitter = 4,
+}
+
+/// SipHash-2-4 with 128 bits over fields that say where they end.
+struct KeyedHash(SipHasher24);
+
+impl KeyedHash {
+    fn number(&mut self, number: u64) {
+        core::hash::Hasher::write(&mut self.0, &number.to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        core::hash::Hasher::write(&mut self.0, bytes);
+    }
+
+    /// A missing text is no text's equal, not even that of the empty one.
+    fn text(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => self.bytes(text.as_bytes()),
+            None => self.number(u64::MAX),
+        }
+    }
+
+    fn finish(self) -> u128 {
+        u128::from(self.0.finish128())
+    }
+}
+
+/// `token` of RFC 3261 25.1.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+
+    fn ids(byte: u8) -> Ids {
+        Ids::new(Seed::from_bytes([byte; 32]))
+    }
+
+    /// Pins the derivation: a snapshot restored under the same seed by a later version of the
+    /// crate must go on with the same bytes.
+    #[test]
+    fn same_seed_gives_the_same_ids_for_ever() {
+        let ids = ids(1);
+        let call = ids.call(5);
+        let text = [
+            call.call_id.to_string(),
+            call.from_tag.to_string(),
+            ids.branch(call.branch_base, 1).to_string(),
+            ids.to_tag("id", Some("tag"), Some("z9hG4bKx"), 1)
+                .to_string(),
+        ];
+        assert_eq!(text, PINNED);
+    }
+
+    const PINNED: [&str; 4] = ["", "", "", ""];
+
+    #[test]
+    fn value_does_not_depend_on_what_was_drawn_before() {
+        let used = ids(1);
+        for ordinal in 0..100 {
+            used.branch(used.call(ordinal).branch_base, 0);
+        }
+        assert_eq!(used.call(7), ids(1).call(7));
+        assert_eq!(used.branch(3, 4), ids(1).branch(3, 4));
+    }
+
+    #[test]
+    fn domains_and_ordinals_have_streams_of_their_own() {
+        let seed = Seed::from_bytes([2; 32]);
+        let mut seen = BTreeSet::new();
+        for domain in [Domain::Keys, Domain::Calls, Domain::Simulation] {
+            for ordinal in [0, 1, 2, u64::MAX] {
+                let mut stream = seed.stream(domain, ordinal);
+                for _ in 0..256 {
+                    assert!(seen.insert(stream.next_u64()), "{domain:?} {ordinal}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn to_tag_of_a_retransmission_is_the_same_and_of_anything_else_another() {
+        let ids = ids(3);
+        let first = ids.to_tag("call", Some("from"), Some("z9hG4bK1"), 1);
+        assert_eq!(first, ids.to_tag("call", Some("from"), Some("z9hG4bK1"), 1));
+        let others = [
+            ids.to_tag("cal", Some("lfrom"), Some("z9hG4bK1"), 1),
+            ids.to_tag("call", None, Some("z9hG4bK1"), 1),
+            ids.to_tag("call", Some(""), Some("z9hG4bK1"), 1),
+            ids.to_tag("call", Some("from"), Some("z9hG4bK2"), 1),
+            ids.to_tag("call", Some("from"), None, 1),
+            ids.to_tag("call", Some("from"), Some("z9hG4bK1"), 2),
+            super::tests::ids(4).to_tag("call", Some("from"), Some("z9hG4bK1"), 1),
+        ];
+        let distinct: BTreeSet<Token> = others.into_iter().chain([first]).collect();
+        assert_eq!(distinct.len(), 8);
+        // 3261-19.3: at least 32 bits.
+        assert!(first.as_str().len() * 5 >= 64);
+    }
+
+    // 3261-17.1.3-04: two branches never differ only in case, and each begins with the cookie.
+    #[test]
+    fn branches_have_one_case_and_the_cookie() {
+        let ids = ids(5);
+        for counter in 0..200 {
+            let branch = ids.branch(9, counter);
+            let digits = branch.as_str().strip_prefix("z9hG4bK").unwrap();
+            assert_eq!(digits.len(), 24);
+            assert!(digits.bytes().all(|b| DIGITS.contains(&b)));
+        }
+    }
+
+    #[test]
+    fn ids_are_distinct() {
+        let ids = ids(6);
+        let mut seen = BTreeSet::new();
+        for ordinal in 0..500 {
+            let call = ids.call(ordinal);
+            assert!(seen.insert(call.call_id));
+            assert!(seen.insert(call.from_tag));
+            for counter in 0..4 {
+                assert!(seen.insert(ids.branch(call.branch_base, counter)));
+            }
+        }
+    }
+
+    #[test]
+    fn base_knows_where_its_parts_end() {
+        let ids = ids(7);
+        assert_ne!(ids.base(&[b"ab", b"c"]), ids.base(&[b"a", b"bc"]));
+        assert_ne!(ids.base(&[b"ab"]), ids.base(&[b"ab", b""]));
+    }
+
+    #[test]
+    fn jitter_stays_under_its_maximum_and_fills_it() {
+        let ids = ids(8);
+        let max = Duration::from_secs(2);
+        let all: Vec<Duration> = (0..1000).map(|n| ids.jitter(1, n, max)).collect();
+        assert!(all.iter().all(|d| *d < max));
+        for tenth in 0..10u32 {
+            let from = max / 10 * tenth;
+            assert!(all.iter().any(|d| *d >= from && *d < from + max / 10));
+        }
+        assert_eq!(ids.jitter(1, 1, Duration::ZERO), Duration::ZERO);
+        assert!(ids.jitter(1, 1, Duration::MAX) <= Duration::from_nanos(u64::MAX));
+    }
+
+    #[test]
+    fn token_takes_tokens_only() {
+        assert_eq!(Token::new("a-B.1%").unwrap().to_string(), "a-B.1%");
+        for bad in [
+            "",
+            "a b",
+            "a@b",
+            "\u{e9}",
+            "abcdefghijklmnopqrstuvwxyz012345",
+        ] {
+            assert_eq!(Token::new(bad), None, "{bad}");
+        }
+        assert!(Token::new("abcdefghijklmnopqrstuvwxyz01234").is_some());
+        let mut stream = Seed::from_bytes([0; 32]).stream(Domain::Keys, 1);
+        assert_eq!(stream.token(100).as_str().len(), Token::CAPACITY);
+        assert_eq!(stream.token(13).as_str().len(), 13);
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let seed = Seed::from_bytes([0x5a; 32]);
+        let text = alloc::format!(
+            "{seed:?} {:?} {:?}",
+            Ids::new(seed.clone()),
+            seed.stream(Domain::Keys, 0)
+        );
+        assert_eq!(text, "Seed(..) Ids(..) Stream(..)");
+    }
+}

@@ -1,0 +1,249 @@
+//! The only map of the crate.
+
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::mem;
+
+use hashbrown::{Equivalent, HashTable};
+use siphasher::sip::SipHasher13;
+
+/// A table with this many buckets or fewer is never made smaller.
+const SMALL: usize = 64;
+
+/// A hash table keyed from the seed, without iteration.
+///
+/// Strangers choose many of the keys (Call-IDs, branches, tags). SipHash-1-3 with a secret key
+/// keeps them from choosing ones that collide. What follows from the key, the order of the
+/// entries, must never reach the wire (law L12 of [`Machine`](crate::machine::Machine)): that is
+/// why nothing iterates. Who needs an order keeps one, for example in an
+/// [`Arena`](crate::handle::Arena).
+///
+/// After a burst the memory is given back, at an amortised constant cost a removal.
+///
+/// Two tables are equal if they hold equal entries, whatever their keys.
+///
+/// ```
+/// use drongo::seed::{Ids, Seed};
+/// use drongo::table::Table;
+///
+/// let ids = Ids::new(Seed::from_bytes([7; 32]));
+/// let mut calls: Table<String, u32> = Table::with_key(ids.table_key());
+/// calls.insert("a84b4c76e66710".to_string(), 1);
+/// assert_eq!(calls.get("a84b4c76e66710"), Some(&1));
+/// assert_eq!(format!("{calls:?}"), "Table { len: 1 }");
+/// ```
+#[derive(Clone)]
+pub struct Table<K, V> {
+    entries: HashTable<(K, V)>,
+    key: [u64; 2],
+}
+
+impl<K: Hash + Eq, V> Table<K, V> {
+    /// An empty table that hashes under `key`; see [`Ids`](crate::seed::Ids::table_key).
+    pub const fn with_key(key: [u64; 2]) -> Self {
+        Self {
+            entries: HashTable::new(),
+            key,
+        }
+    }
+
+    /// The value of `key`.
+    pub fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&V> {
+        self.entries
+            .find(hash(self.key, key), |(k, _)| key.equivalent(k))
+            .map(|(_, v)| v)
+    }
+
+    /// The value of `key`, to change it.
+    pub fn get_mut<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<&mut V> {
+        self.entries
+            .find_mut(hash(self.key, key), |(k, _)| key.equivalent(k))
+            .map(|(_, v)| v)
+    }
+
+    /// Whether `key` has a value.
+    pub fn contains_key<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Gives `key` a value, and returns the one it had.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        if let Some(place) = self.get_mut(&key) {
+            return Some(mem::replace(place, value));
+        }
+        let secret = self.key;
+        self.entries
+            .insert_unique(hash(secret, &key), (key, value), |(k, _)| hash(secret, k));
+        None
+    }
+
+    /// Takes the value of `key` out.
+    pub fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {
+        let found = self
+            .entries
+            .find_entry(hash(self.key, key), |(k, _)| key.equivalent(k));
+        let ((_, value), _) = found.ok()?.remove();
+        self.give_back();
+        Some(value)
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Shrinks a table that is less than a sixteenth full to one that is a quarter to a half full:
+    /// a constant share of its entries must come or go before it is moved again.
+    fn give_back(&mut self) {
+        let buckets = self.entries.num_buckets();
+        if buckets > SMALL && self.len() < buckets / 16 {
+            let secret = self.key;
+            let room = self.len().saturating_mul(2);
+            self.entries.shrink_to(room, |(k, _)| hash(secret, k));
+        }
+    }
+}
+
+impl<K: Hash + Eq, V: PartialEq> PartialEq for Table<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.entries.iter().all(|(k, v)| other.get(k) == Some(v))
+    }
+}
+
+impl<K: Hash + Eq, V: Eq> Eq for Table<K, V> {}
+
+impl<K: Hash + Eq, V: Hash> Hash for Table<K, V> {
+    /// A sum over the entries: it knows neither their order nor the table's key.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let sum = self
+            .entries
+            .iter()
+            .map(|entry| hash([0, 0], entry))
+            .fold(0, u64::wrapping_add);
+        state.write_usize(self.len());
+        state.write_u64(sum);
+    }
+}
+
+/// Only how many entries there are: printing them would show their order.
+impl<K, V> fmt::Debug for Table<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("len", &self.entries.len())
+            .finish()
+    }
+}
+
+fn hash<Q: Hash + ?Sized>(secret: [u64; 2], key: &Q) -> u64 {
+    let [first, second] = secret;
+    let mut hasher = SipHasher13::new_with_keys(first, second);
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeMap;
+    use alloc::string::{String, ToString};
+    use proptest::prelude::*;
+
+    fn digest(table: &Table<u16, u32>) -> u64 {
+        hash([1, 2], table)
+    }
+
+    #[test]
+    fn borrowed_key_finds_the_owned_one() {
+        let mut table: Table<String, u8> = Table::with_key([1, 2]);
+        assert_eq!(table.insert("x".to_string(), 1), None);
+        assert_eq!(table.insert("x".to_string(), 2), Some(1));
+        *table.get_mut("x").unwrap() = 3;
+        assert_eq!(table.remove("x"), Some(3));
+        assert_eq!(table.remove("x"), None);
+        assert!(table.is_empty() && !table.contains_key("x"));
+    }
+
+    /// A key made of parts is found without building it.
+    #[test]
+    fn equivalent_key_of_another_shape_finds_the_entry() {
+        #[derive(Hash)]
+        struct Parts<'a>(&'a str, u32);
+        impl Equivalent<(String, u32)> for Parts<'_> {
+            fn equivalent(&self, key: &(String, u32)) -> bool {
+                self.0 == key.0 && self.1 == key.1
+            }
+        }
+        let mut table = Table::with_key([1, 2]);
+        table.insert(("a".to_string(), 7), ());
+        assert!(table.contains_key(&Parts("a", 7)));
+        assert!(!table.contains_key(&Parts("a", 8)));
+    }
+
+    /// PAINS 115.
+    #[test]
+    fn burst_gone_gives_its_memory_back() {
+        let mut table: Table<u32, u64> = Table::with_key([1, 2]);
+        for n in 0..100_000 {
+            table.insert(n, 0);
+        }
+        let peak = table.entries.allocation_size();
+        for n in 10..100_000 {
+            table.remove(&n);
+        }
+        assert!(table.entries.allocation_size() * 500 < peak);
+        assert!((0..10).all(|n| table.contains_key(&n)));
+    }
+
+    /// One entry that comes and goes at any fill never moves the table twice.
+    #[test]
+    fn entry_that_comes_and_goes_does_not_move_the_table() {
+        let mut table: Table<u32, u64> = Table::with_key([1, 2]);
+        for n in 0..10_000 {
+            table.insert(n, 0);
+        }
+        for n in (0..10_000).rev() {
+            table.remove(&n);
+            let buckets = table.entries.num_buckets();
+            for _ in 0..3 {
+                table.insert(n, 0);
+                table.remove(&n);
+            }
+            assert_eq!(table.entries.num_buckets(), buckets, "{n}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn table_is_a_map(steps in proptest::collection::vec((0u8..3, 0u16..300, any::<u32>()), 0..2000)) {
+            let mut model = BTreeMap::new();
+            let mut table = Table::with_key([3, 4]);
+            for (verb, key, value) in steps {
+                match verb {
+                    0 | 1 => prop_assert_eq!(table.insert(key, value), model.insert(key, value)),
+                    _ => prop_assert_eq!(table.remove(&key), model.remove(&key)),
+                }
+                prop_assert_eq!(table.len(), model.len());
+            }
+            for key in 0..300 {
+                prop_assert_eq!(table.get(&key), model.get(&key));
+            }
+            // Equal whatever the key and the order of insertion, and hashed alike.
+            let mut other = Table::with_key([5, 6]);
+            for (key, value) in model.iter().rev() {
+                other.insert(*key, *value);
+            }
+            prop_assert_eq!(&other, &table);
+            prop_assert_eq!(digest(&other), digest(&table));
+            if let Some((key, value)) = model.iter().next() {
+                other.insert(*key, value.wrapping_add(1));
+                prop_assert!(other != table);
+                prop_assert!(digest(&other) != digest(&table));
+            }
+        }
+    }
+}
