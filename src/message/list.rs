@@ -1,0 +1,130 @@
+//! Comma lists.
+
+use super::scan::{Cursor, ascii, is_token, trim};
+use super::value_error::{ValueError, ValueErrorKind};
+
+/// Splits a list header at its commas: Via, Contact, Route, Record-Route, and others whose values
+/// may hold quoted strings and angle brackets, in which a comma is data (3261 7.3).
+///
+/// Elements come without surrounding white space; empty ones are skipped. What is not closed runs
+/// to the end, so that it fails where it is read. Parentheses mean nothing here: the headers with
+/// comments (Retry-After, Server, User-Agent) are not lists, and a URI may hold one that is never
+/// closed. Linear in the length of the value.
+///
+/// ```
+/// use drongo::message::split_commas;
+///
+/// let row = br#""Bell, A" <sip:a@b;x=1,2>;q=1 , <sip:c@d>,"#;
+/// let values: Vec<_> = split_commas(row).collect();
+/// assert_eq!(values, [&br#""Bell, A" <sip:a@b;x=1,2>;q=1"#[..], b"<sip:c@d>"]);
+/// ```
+pub const fn split_commas(value: &[u8]) -> SplitCommas<'_> {
+    SplitCommas {
+        rest: value,
+        plain: false,
+    }
+}
+
+/// Splits a list of Call-IDs at its commas (In-Reply-To). A quote or a bracket in a Call-ID opens
+/// nothing (3261 20.8), so every comma separates.
+pub const fn split_call_ids(value: &[u8]) -> SplitCommas<'_> {
+    SplitCommas {
+        rest: value,
+        plain: true,
+    }
+}
+
+/// The elements of a list.
+#[derive(Clone, Debug)]
+pub struct SplitCommas<'a> {
+    rest: &'a [u8],
+    plain: bool,
+}
+
+impl<'a> Iterator for SplitCommas<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while !self.rest.is_empty() {
+            let len = if self.plain {
+                memchr::memchr(b',', self.rest).unwrap_or(self.rest.len())
+            } else {
+                element_len(self.rest)
+            };
+            let (element, tail) = self.rest.split_at_checked(len).unwrap_or((self.rest, &[]));
+            self.rest = tail.get(1..).unwrap_or(&[]);
+            let element = trim(element);
+            if !element.is_empty() {
+                return Some(element);
+            }
+        }
+        None
+    }
+}
+
+/// The tokens of a list: option tags of Require and Supported, methods of Allow.
+///
+/// An element that is not a token comes as an error, because a Require that cannot be read must
+/// not be ignored.
+///
+/// ```
+/// use drongo::message::Tokens;
+///
+/// let supported = Tokens::new(b"100rel, timer");
+/// assert!(supported.contains("Timer"));
+/// assert_eq!(supported.collect::<Result<Vec<_>, _>>().unwrap(), ["100rel", "timer"]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tokens<'a> {
+    value: &'a [u8],
+    elements: SplitCommas<'a>,
+}
+
+impl<'a> Tokens<'a> {
+    /// The tokens of one row. An empty row has none.
+    pub const fn new(value: &'a [u8]) -> Self {
+        Self {
+            value,
+            elements: split_call_ids(value),
+        }
+    }
+
+    /// Whether the token is among those that are left, without regard to case.
+    pub fn contains(&self, token: &str) -> bool {
+        self.clone()
+            .flatten()
+            .any(|other| other.eq_ignore_ascii_case(token))
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Result<&'a str, ValueError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let before = self.elements.rest;
+        let element = self.elements.next()?;
+        let token = ascii(element).filter(|_| is_token(element));
+        let offset = self.value.len().saturating_sub(before.len());
+        Some(token.ok_or(ValueError::new(ValueErrorKind::Token, offset)))
+    }
+}
+
+/// The length of the first element, up to its comma or the end.
+fn element_len(bytes: &[u8]) -> usize {
+    let mut cursor = Cursor::new(bytes);
+    loop {
+        cursor.take_while(|b| !matches!(b, b',' | b'"' | b'<'));
+        match cursor.peek() {
+            Some(b'"') => {
+                if cursor.quoted().is_err() {
+                    return bytes.len();
+                }
+            }
+            Some(b'<') => {
+                cursor.take_while(|b| b != b'>');
+                cursor.take(1);
+            }
+            Some(_) | None => return cursor.offset(),
+        }
+    }
+}

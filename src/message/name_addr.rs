@@ -1,0 +1,319 @@
+//! Addresses: the values of To, From, Contact, Route, Record-Route, Refer-To and their like.
+
+use alloc::borrow::Cow;
+use core::fmt;
+
+use super::params::{Params, unquote};
+use super::print::{Pieces, unfolded, writes};
+use super::scan::{Cursor, digits_u32, is_space, is_token_byte, is_visible, trim};
+use super::uri::Uri;
+use super::value_error::{ValueError, ValueErrorKind};
+
+/// One address with its header parameters: `"Bob" <sip:bob@biloxi.com>;tag=a6c85cf`.
+///
+/// Without angle brackets, everything from the first `;` belongs to the header and not to the URI
+/// (3261 20.10). It is always written with them.
+///
+/// ```
+/// use drongo::message::NameAddr;
+///
+/// let from = NameAddr::parse(br#""Bell, <A>" <sip:agb@bell.com;lr>;tag=887s"#).unwrap();
+/// assert_eq!(&*from.display_name().unwrap(), b"Bell, <A>");
+/// assert_eq!(from.uri().as_bytes(), b"sip:agb@bell.com;lr");
+/// assert_eq!(from.tag(), Some("887s"));
+///
+/// let bare = NameAddr::parse(b"sip:bob@biloxi.com;tag=1").unwrap();
+/// assert_eq!(bare.to_string(), "<sip:bob@biloxi.com>;tag=1");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NameAddr<'a> {
+    display: Option<&'a [u8]>,
+    uri: Uri<'a>,
+    bracketed: bool,
+    params: Params<'a>,
+}
+
+impl<'a> NameAddr<'a> {
+    /// Reads one value: not a list, and not `*`.
+    ///
+    /// Beyond the grammar, a display name without quotes may hold any visible byte that cannot be
+    /// taken for the end of something, and white space inside the angle brackets is dropped.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and where. A bare URI with `?` or `,` is refused: it needs angle brackets.
+    pub fn parse(value: &'a [u8]) -> Result<Self, ValueError> {
+        let mut cursor = Cursor::new(value);
+        cursor.skip_lws();
+        if cursor.is_at_end() {
+            return Err(cursor.error(ValueErrorKind::Empty));
+        }
+        let display = if cursor.peek() == Some(b'"') {
+            let quoted = cursor.quoted()?;
+            cursor.skip_lws();
+            if cursor.peek() != Some(b'<') {
+                return Err(cursor.error(ValueErrorKind::Angle));
+            }
+            Some(quoted)
+        } else {
+            let mut ahead = cursor;
+            let start = ahead;
+            let name = ahead.take_while(|b| !matches!(b, b'<' | b';' | b'"' | b','));
+            if ahead.peek() == Some(b'<') {
+                cursor = ahead;
+                check_display(trim(name)).map_err(|kind| start.error(kind))?;
+                Some(trim(name)).filter(|name| !name.is_empty())
+            } else {
+                return Self::bare(cursor);
+            }
+        };
+        let uri = bracketed_uri(&mut cursor)?;
+        let params = params(cursor)?;
+        Ok(Self {
+            display,
+            uri,
+            bracketed: true,
+            params,
+        })
+    }
+
+    /// An address without a display name and parameters.
+    pub const fn from_uri(uri: Uri<'a>) -> Self {
+        Self {
+            display: None,
+            uri,
+            bracketed: true,
+            params: Params::EMPTY,
+        }
+    }
+
+    /// The same address with these header parameters.
+    #[must_use]
+    pub const fn with_params(self, params: Params<'a>) -> Self {
+        Self { params, ..self }
+    }
+
+    /// The display name as it came, with its quotes if it has them.
+    pub const fn display(&self) -> Option<&'a [u8]> {
+        self.display
+    }
+
+    /// The display name without quotes and escapes.
+    pub fn display_name(&self) -> Option<Cow<'a, [u8]>> {
+        self.display.map(unquote)
+    }
+
+    /// The URI.
+    pub const fn uri(&self) -> Uri<'a> {
+        self.uri
+    }
+
+    /// Whether the URI stood in angle brackets. Route and Record-Route require them (3261 20.30).
+    pub const fn is_bracketed(&self) -> bool {
+        self.bracketed
+    }
+
+    /// The parameters of the header, not those of the URI.
+    pub const fn params(&self) -> Params<'a> {
+        self.params
+    }
+
+    /// `tag`, as it came.
+    pub fn tag(&self) -> Option<&'a str> {
+        self.params.str("tag")
+    }
+
+    /// `q` of a contact, in thousandths from 0 to 1000.
+    ///
+    /// # Errors
+    ///
+    /// [`Number`](ValueErrorKind::Number) if it is not a number from 0 to 1 with at most three
+    /// decimals.
+    pub fn q(&self) -> Result<Option<u16>, ValueError> {
+        let Some(param) = self.params.get("q") else {
+            return Ok(None);
+        };
+        parse_q(param.value.unwrap_or(&[])).map(Some)
+    }
+
+    /// `expires` of a contact, in seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Number`](ValueErrorKind::Number) or [`Overflow`](ValueErrorKind::Overflow); a registrar
+    /// takes a malformed value for 3600 (3261 20.10).
+    pub fn expires(&self) -> Result<Option<u32>, ValueError> {
+        let Some(param) = self.params.get("expires") else {
+            return Ok(None);
+        };
+        digits_u32(param.value.unwrap_or(&[]))
+            .map(Some)
+            .map_err(|kind| ValueError::new(kind, 0))
+    }
+
+    /// `addr-spec` form: the URI ends at the first `;` or white space.
+    fn bare(mut cursor: Cursor<'a>) -> Result<Self, ValueError> {
+        let base = cursor.offset();
+        let start = cursor;
+        let raw = cursor.take_while(|b| b != b';' && !is_space(b));
+        if let Some(at) = raw.iter().position(|b| matches!(b, b'?' | b',' | b'"')) {
+            let mut at_byte = start;
+            at_byte.take(at);
+            return Err(at_byte.error(ValueErrorKind::UriByte));
+        }
+        let uri = Uri::parse(raw).map_err(|e| e.shifted(base))?;
+        let params = params(cursor)?;
+        Ok(Self {
+            display: None,
+            uri,
+            bracketed: false,
+            params,
+        })
+    }
+}
+
+/// A value of Contact: an address, or the `*` that stands for all bindings (3261 10.2.2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the grammar has these two forms and no other"
+)]
+pub enum ContactValue<'a> {
+    /// `*`, which stands alone in its message.
+    Star,
+    /// An address.
+    Addr(NameAddr<'a>),
+}
+
+impl<'a> ContactValue<'a> {
+    /// Reads one value of a Contact list.
+    ///
+    /// # Errors
+    ///
+    /// As [`NameAddr::parse`].
+    pub fn parse(value: &'a [u8]) -> Result<Self, ValueError> {
+        if trim(value) == b"*" {
+            return Ok(Self::Star);
+        }
+        NameAddr::parse(value).map(Self::Addr)
+    }
+}
+
+impl Pieces for NameAddr<'_> {
+    fn pieces(&self, out: &mut dyn FnMut(&[u8])) {
+        match self.display {
+            None => {}
+            Some(quoted) if quoted.starts_with(b"\"") => {
+                unfolded(quoted, out);
+                out(b" ");
+            }
+            Some(tokens) if tokens.iter().all(|&b| is_token_byte(b) || is_space(b)) => {
+                unfolded(tokens, out);
+                out(b" ");
+            }
+            Some(other) => quote(other, out),
+        }
+        out(b"<");
+        out(self.uri.as_bytes());
+        out(b">");
+        self.params.pieces(out);
+    }
+}
+
+writes!(NameAddr<'_>);
+
+impl Pieces for ContactValue<'_> {
+    fn pieces(&self, out: &mut dyn FnMut(&[u8])) {
+        match self {
+            Self::Star => out(b"*"),
+            Self::Addr(addr) => addr.pieces(out),
+        }
+    }
+}
+
+writes!(ContactValue<'_>);
+
+impl fmt::Debug for NameAddr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NameAddr({self})")
+    }
+}
+
+fn check_display(name: &[u8]) -> Result<(), ValueErrorKind> {
+    let mut cursor = Cursor::new(name);
+    loop {
+        cursor.skip_lws();
+        let word = cursor.take_while(|b| is_visible(b) && !matches!(b, b'>' | b'\\'));
+        if cursor.is_at_end() {
+            return Ok(());
+        }
+        if word.is_empty() {
+            return Err(ValueErrorKind::DisplayName);
+        }
+    }
+}
+
+fn bracketed_uri<'a>(cursor: &mut Cursor<'a>) -> Result<Uri<'a>, ValueError> {
+    let missing = cursor.error(ValueErrorKind::Angle);
+    cursor.take(1);
+    cursor.skip_lws();
+    let base = cursor.offset();
+    let raw = cursor.take_while(|b| b != b'>');
+    if !cursor.eat(b'>') {
+        return Err(missing);
+    }
+    Uri::parse(trim(raw)).map_err(|e| e.shifted(base))
+}
+
+fn params(mut cursor: Cursor<'_>) -> Result<Params<'_>, ValueError> {
+    cursor.skip_lws();
+    let params = Params::parse(cursor.rest()).map_err(|e| e.shifted(cursor.offset()))?;
+    // A tag decides which dialog a message belongs to: one that cannot be read is not ignored.
+    if params.contains("tag") && params.str("tag").is_none() {
+        return Err(cursor.error(ValueErrorKind::Param));
+    }
+    Ok(params)
+}
+
+/// `("0" ["." 0*3DIGIT]) / ("1" ["." 0*3("0")])`, in thousandths.
+pub(crate) fn parse_q(text: &[u8]) -> Result<u16, ValueError> {
+    let error = ValueError::new(ValueErrorKind::Number, 0);
+    let (whole, decimals) = match text {
+        [whole] => (whole, &[][..]),
+        [whole, b'.', decimals @ ..] if decimals.len() <= 3 => (whole, decimals),
+        [..] => return Err(error),
+    };
+    let mut thousandths = match whole {
+        b'0' => 0_u16,
+        b'1' => 1000,
+        _ => return Err(error),
+    };
+    for (&digit, weight) in decimals.iter().zip([100_u16, 10, 1]) {
+        let digit = char::from(digit)
+            .to_digit(10)
+            .and_then(|d| u16::try_from(d).ok());
+        let part = digit.ok_or(error)?.saturating_mul(weight);
+        thousandths = thousandths.saturating_add(part);
+    }
+    if thousandths > 1000 {
+        Err(error)
+    } else {
+        Ok(thousandths)
+    }
+}
+
+/// Text that is not tokens, in quotes, and a space.
+fn quote(text: &[u8], out: &mut dyn FnMut(&[u8])) {
+    out(b"\"");
+    let mut rest = text;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let (head, tail) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        let (special, tail) = tail.split_at_checked(1).unwrap_or((tail, &[]));
+        unfolded(head, out);
+        out(b"\\");
+        out(special);
+        rest = tail;
+    }
+    unfolded(rest, out);
+    out(b"\" ");
+}

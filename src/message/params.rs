@@ -1,0 +1,340 @@
+//! Parameters: the `;name=value` tails of header values and of URIs.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::escape::{Unit, Units, check_part, is_unreserved, same_folded};
+use super::print::{Pieces, unfolded, writes};
+use super::scan::{Cursor, ascii, is_space, is_token, is_visible};
+use super::value_error::{ValueError, ValueErrorKind};
+use crate::limits::Limits;
+
+/// The most parameters that one value may have.
+pub const MAX_PARAMS: usize = Limits::DEFAULT.params;
+
+/// The parameters of a header value or of a URI, as they came.
+///
+/// A name occurs once: a value in which one occurs twice is refused (3261 7.3.1, 19.1.1). Equality
+/// and hash are over the bytes.
+///
+/// ```
+/// use drongo::message::Params;
+///
+/// let params = Params::parse(b";Tag=a; text=\"x;y\" ;lr").unwrap();
+/// assert_eq!(params.get("tag").unwrap().value, Some(&b"a"[..]));
+/// assert_eq!(&*params.get("text").unwrap().unquoted().unwrap(), b"x;y");
+/// assert_eq!(params.get("LR").unwrap().value, None);
+/// assert!(Params::parse(b";tag=a;TAG=b").is_err());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Params<'a> {
+    raw: &'a [u8],
+    /// In a URI, `%` begins an escape; in a header, it is a letter like any other.
+    in_uri: bool,
+}
+
+/// One parameter.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a parameter is a name and perhaps a value"
+)]
+pub struct Param<'a> {
+    /// The name as it came. Names compare without case.
+    pub name: &'a str,
+    /// The value as it came, with its quotes if it has them.
+    pub value: Option<&'a [u8]>,
+}
+
+impl<'a> Params<'a> {
+    /// No parameters.
+    pub const EMPTY: Self = Self {
+        raw: &[],
+        in_uri: false,
+    };
+
+    /// Reads the parameters of a header value: everything from the first `;`, or nothing.
+    ///
+    /// White space around `;` and `=` is accepted. Names are tokens; a value is a quoted string or
+    /// a run of visible bytes, beyond ASCII too.
+    ///
+    /// # Errors
+    ///
+    /// [`Param`](ValueErrorKind::Param), [`Quote`](ValueErrorKind::Quote),
+    /// [`DuplicateParam`](ValueErrorKind::DuplicateParam),
+    /// [`TooManyParams`](ValueErrorKind::TooManyParams), or
+    /// [`Unexpected`](ValueErrorKind::Unexpected).
+    pub fn parse(raw: &'a [u8]) -> Result<Self, ValueError> {
+        let params = Self { raw, in_uri: false };
+        params.check(|param| is_token(param.name.as_bytes()))?;
+        Ok(params)
+    }
+
+    /// Reads the parameters of a URI. White space and quotes have no place there.
+    pub(crate) fn parse_uri(raw: &'a [u8]) -> Result<Self, ValueError> {
+        check_part(raw, 0, |b| {
+            is_unreserved(b) || b"[]/:&+$;=".contains(&b) || b"{}|^`".contains(&b) || b >= 0x80
+        })?;
+        let params = Self { raw, in_uri: true };
+        params.check(|_| true)?;
+        Ok(params)
+    }
+
+    /// The bytes as they came, from the first `;`.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Whether there is no parameter.
+    pub const fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
+    /// The parameters in order.
+    pub const fn iter(&self) -> ParamIter<'a> {
+        ParamIter {
+            cursor: Cursor::new(self.raw),
+        }
+    }
+
+    /// The parameter of that name, without regard to case.
+    pub fn get(&self, name: &str) -> Option<Param<'a>> {
+        self.iter().find(|param| self.is_named(param, name))
+    }
+
+    /// Whether there is a parameter of that name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The value of the parameter of that name, as text.
+    pub(crate) fn str(&self, name: &str) -> Option<&'a str> {
+        self.get(name)?.value_str()
+    }
+
+    /// Whether both have the same names with the same values, in any order. Names compare without
+    /// case; so do values, but for quoted ones (3261 7.3.1).
+    pub fn equivalent(&self, other: &Params<'_>) -> bool {
+        let all_in = |a: &Params<'_>, b: &Params<'_>| {
+            a.iter()
+                .all(|param| match (b.get(param.name), param.value) {
+                    (
+                        Some(Param {
+                            value: Some(theirs),
+                            ..
+                        }),
+                        Some(ours),
+                    ) => {
+                        let quoted = ours.first() == Some(&b'"');
+                        if quoted {
+                            ours == theirs
+                        } else {
+                            ours.eq_ignore_ascii_case(theirs)
+                        }
+                    }
+                    (Some(Param { value, .. }), ours) => value.is_none() && ours.is_none(),
+                    (None, _) => false,
+                })
+        };
+        all_in(self, other) && all_in(other, self)
+    }
+
+    pub(crate) fn is_named(&self, param: &Param<'_>, name: &str) -> bool {
+        if self.in_uri {
+            same_folded(param.name.as_bytes(), name.as_bytes())
+        } else {
+            param.name.eq_ignore_ascii_case(name)
+        }
+    }
+
+    /// Reads all parameters once, and refuses what `good` refuses and duplicates.
+    ///
+    /// Linear: a name is compared with those before it only if a small hash of it was seen before,
+    /// and there are at most [`MAX_PARAMS`] of them.
+    fn check(&self, good: impl Fn(&Param<'_>) -> bool) -> Result<(), ValueError> {
+        let mut cursor = Cursor::new(self.raw);
+        let mut seen = 0_u64;
+        let mut count = 0_usize;
+        loop {
+            cursor.skip_lws();
+            if cursor.is_at_end() {
+                return Ok(());
+            }
+            let start = cursor;
+            let param = next_param(&mut cursor)?;
+            if !good(&param) {
+                return Err(start.error(ValueErrorKind::Param));
+            }
+            let bit = 1_u64 << self.small_hash(param.name);
+            if seen & bit != 0
+                && self
+                    .iter()
+                    .take(count)
+                    .any(|p| self.is_named(&p, param.name))
+            {
+                return Err(start.error(ValueErrorKind::DuplicateParam));
+            }
+            seen |= bit;
+            count = count.saturating_add(1);
+            if count > MAX_PARAMS {
+                return Err(start.error(ValueErrorKind::TooManyParams));
+            }
+        }
+    }
+
+    /// From 0 to 63, the same for names that compare as equal.
+    fn small_hash(&self, name: &str) -> u8 {
+        let step = |hash: u8, byte: u8| hash.wrapping_mul(31).wrapping_add(byte);
+        let hash = if self.in_uri {
+            Units(name.as_bytes())
+                .map(Unit::folded)
+                .fold(0, |hash, (byte, _)| step(hash, byte))
+        } else {
+            name.bytes().map(|b| b.to_ascii_lowercase()).fold(0, step)
+        };
+        hash & 63
+    }
+}
+
+impl<'a> Param<'a> {
+    /// The value as text, if it is ASCII; with its quotes if it has them.
+    pub fn value_str(&self) -> Option<&'a str> {
+        self.value.and_then(ascii)
+    }
+
+    /// The value without quotes and escapes.
+    pub fn unquoted(&self) -> Option<Cow<'a, [u8]>> {
+        self.value.map(unquote)
+    }
+}
+
+impl<'a> IntoIterator for Params<'a> {
+    type Item = Param<'a>;
+    type IntoIter = ParamIter<'a>;
+
+    fn into_iter(self) -> ParamIter<'a> {
+        self.iter()
+    }
+}
+
+/// The parameters of a value, in order.
+#[derive(Clone, Debug)]
+pub struct ParamIter<'a> {
+    cursor: Cursor<'a>,
+}
+
+impl<'a> Iterator for ParamIter<'a> {
+    type Item = Param<'a>;
+
+    fn next(&mut self) -> Option<Param<'a>> {
+        // The whole was read once without error when the value was parsed.
+        self.cursor.skip_lws();
+        next_param(&mut self.cursor).ok()
+    }
+}
+
+/// What a quoted string says: without the quotes, escapes undone, each fold one space. Other
+/// values come back as they are. Allocates only if there is an escape or a fold.
+///
+/// ```
+/// use drongo::message::unquote;
+///
+/// assert_eq!(&*unquote(br#""J \"R\" \\""#), br#"J "R" \"#);
+/// assert_eq!(&*unquote(b"token"), b"token");
+/// ```
+pub fn unquote(raw: &[u8]) -> Cow<'_, [u8]> {
+    let Some(inner) = raw
+        .strip_prefix(b"\"")
+        .and_then(|raw| raw.strip_suffix(b"\""))
+    else {
+        return Cow::Borrowed(raw);
+    };
+    let Some(first) = memchr::memchr3(b'\\', b'\r', b'\n', inner) else {
+        return Cow::Borrowed(inner);
+    };
+    let (head, mut rest) = inner.split_at_checked(first).unwrap_or((inner, &[]));
+    let mut text = Vec::with_capacity(inner.len());
+    text.extend_from_slice(head);
+    loop {
+        rest = match rest {
+            [] => return Cow::Owned(text),
+            [b'\\', b, tail @ ..] => {
+                text.push(*b);
+                tail
+            }
+            [b'\r' | b'\n', tail @ ..] => {
+                text.push(b' ');
+                let blank = tail
+                    .iter()
+                    .position(|&b| !is_space(b))
+                    .unwrap_or(tail.len());
+                tail.get(blank..).unwrap_or(&[])
+            }
+            [b, tail @ ..] => {
+                text.push(*b);
+                tail
+            }
+        };
+    }
+}
+
+/// `;name` or `;name=value`; the cursor stands on the `;`.
+fn next_param<'a>(cursor: &mut Cursor<'a>) -> Result<Param<'a>, ValueError> {
+    if !cursor.eat(b';') {
+        return Err(cursor.error(ValueErrorKind::Unexpected));
+    }
+    cursor.skip_lws();
+    let error = cursor.error(ValueErrorKind::Param);
+    let name = cursor.take_while(|b| b.is_ascii_graphic() && !b";=\",<>".contains(&b));
+    let name = ascii(name).filter(|name| !name.is_empty()).ok_or(error)?;
+    cursor.skip_lws();
+    if !cursor.eat(b'=') {
+        return Ok(Param { name, value: None });
+    }
+    cursor.skip_lws();
+    let error = cursor.error(ValueErrorKind::Param);
+    let value = if cursor.peek() == Some(b'"') {
+        cursor.quoted()?
+    } else {
+        cursor.take_while(|b| is_visible(b) && !b";\",".contains(&b))
+    };
+    if value.is_empty() {
+        Err(error)
+    } else {
+        Ok(Param {
+            name,
+            value: Some(value),
+        })
+    }
+}
+
+impl Pieces for Params<'_> {
+    fn pieces(&self, out: &mut dyn FnMut(&[u8])) {
+        for param in self.iter() {
+            out(b";");
+            out(param.name.as_bytes());
+            if let Some(value) = param.value {
+                out(b"=");
+                unfolded(value, out);
+            }
+        }
+    }
+}
+
+writes!(Params<'_>);
+
+impl fmt::Debug for Params<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Params({})", self.raw.escape_ascii())
+    }
+}
+
+impl fmt::Debug for Param<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.value {
+            Some(value) => write!(f, "{}={}", self.name, value.escape_ascii()),
+            None => f.write_str(self.name),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Values that are a number, a word, or little more.
+
+use core::fmt;
+
+use super::params::Params;
+use super::print::{Pieces, unfolded, writes};
+use super::scan::{Cursor, ascii, digits, digits_u32, is_space, trim};
+use super::value_error::{ValueError, ValueErrorKind};
+
+/// Content-Length: octets of the body. Never more than `u32`, so that no sum of it and a header
+/// block overflows.
+///
+/// # Errors
+///
+/// [`Number`](ValueErrorKind::Number), or [`Overflow`](ValueErrorKind::Overflow).
+///
+/// ```
+/// use drongo::message::parse_content_length;
+///
+/// assert_eq!(parse_content_length(b"0150"), Ok(150));
+/// assert!(parse_content_length(b"-1").is_err());
+/// assert!(parse_content_length(b"18446744073709551615").is_err());
+/// ```
+pub fn parse_content_length(value: &[u8]) -> Result<u32, ValueError> {
+    whole(value, digits_u32)
+}
+
+/// Max-Forwards: hops that are left, from 0 to 255 (3261 20.22).
+///
+/// # Errors
+///
+/// [`Number`](ValueErrorKind::Number), or [`Overflow`](ValueErrorKind::Overflow), which may be
+/// treated as if the header were absent.
+pub fn parse_max_forwards(value: &[u8]) -> Result<u8, ValueError> {
+    whole(value, |bytes| {
+        u8::try_from(digits(bytes)?).map_err(|_| ValueErrorKind::Overflow)
+    })
+}
+
+/// Seconds of Expires, Min-Expires and their like, from 0 to 2^32-1 (3261 20.19).
+///
+/// # Errors
+///
+/// [`Number`](ValueErrorKind::Number), or [`Overflow`](ValueErrorKind::Overflow).
+pub fn parse_delta_seconds(value: &[u8]) -> Result<u32, ValueError> {
+    whole(value, digits_u32)
+}
+
+/// RSeq: the number of a reliable provisional response, from 1 to 2^32-1 (3262 7.1).
+///
+/// # Errors
+///
+/// [`Number`](ValueErrorKind::Number), or [`Overflow`](ValueErrorKind::Overflow), for 0 too.
+pub fn parse_rseq(value: &[u8]) -> Result<u32, ValueError> {
+    whole(value, |bytes| match digits_u32(bytes)? {
+        0 => Err(ValueErrorKind::Overflow),
+        rseq => Ok(rseq),
+    })
+}
+
+/// Call-ID: one run of visible ASCII. Quotes and brackets mean nothing in it, and it compares byte
+/// for byte (3261 20.8).
+///
+/// # Errors
+///
+/// [`Empty`](ValueErrorKind::Empty), or [`Token`](ValueErrorKind::Token) at the byte that has no
+/// place in it.
+///
+/// ```
+/// use drongo::message::parse_call_id;
+///
+/// assert_eq!(parse_call_id(b" f81d4fae@foo.bar.com "), Ok("f81d4fae@foo.bar.com"));
+/// assert!(parse_call_id(b"two words").is_err());
+/// ```
+pub fn parse_call_id(value: &[u8]) -> Result<&str, ValueError> {
+    let start = value
+        .iter()
+        .position(|&b| !is_space(b))
+        .unwrap_or(value.len());
+    let id = trim(value);
+    if id.is_empty() {
+        return Err(ValueError::new(ValueErrorKind::Empty, 0));
+    }
+    if let Some(at) = id.iter().position(|b| !b.is_ascii_graphic()) {
+        return Err(ValueError::new(
+            ValueErrorKind::Token,
+            at.saturating_add(start),
+        ));
+    }
+    ascii(id).ok_or(ValueError::new(ValueErrorKind::Token, start))
+}
+
+/// Timestamp: when a request was sent, and how long its receiver took (3261 20.38). The texts are
+/// kept, because a response repeats the first one as it came.
+///
+/// ```
+/// use drongo::message::Timestamp;
+///
+/// let t = Timestamp::parse(b"54.21 0.5").unwrap();
+/// assert_eq!((t.sent, t.delay), ("54.21", Some("0.5")));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the grammar has these two parts")]
+pub struct Timestamp<'a> {
+    /// What the sender wrote: seconds on a clock of its own.
+    pub sent: &'a str,
+    /// Seconds between receipt and response.
+    pub delay: Option<&'a str>,
+}
+
+impl<'a> Timestamp<'a> {
+    /// Reads a whole value.
+    ///
+    /// # Errors
+    ///
+    /// [`Number`](ValueErrorKind::Number), or [`Unexpected`](ValueErrorKind::Unexpected).
+    pub fn parse(value: &'a [u8]) -> Result<Self, ValueError> {
+        let mut cursor = Cursor::new(value);
+        cursor.skip_lws();
+        let error = cursor.error(ValueErrorKind::Number);
+        let sent = cursor.take_while(|b| !is_space(b));
+        let sent = decimal(sent).filter(|s| s.starts_with(|c: char| c.is_ascii_digit()));
+        let sent = sent.ok_or(error)?;
+        cursor.skip_lws();
+        if cursor.is_at_end() {
+            return Ok(Self { sent, delay: None });
+        }
+        let error = cursor.error(ValueErrorKind::Number);
+        let delay = decimal(trim(cursor.rest())).ok_or(error)?;
+        Ok(Self {
+            sent,
+            delay: Some(delay),
+        })
+    }
+}
+
+impl fmt::Display for Timestamp<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.sent)?;
+        match self.delay {
+            Some(delay) => write!(f, " {delay}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Retry-After: `18000 (in a meeting);duration=3600` (3261 20.33).
+///
+/// ```
+/// use drongo::message::RetryAfter;
+///
+/// let retry = RetryAfter::parse(b"18000 (I'm (really) busy);duration=3600").unwrap();
+/// assert_eq!((retry.seconds(), retry.duration()), (18_000, Some(3600)));
+/// assert_eq!(retry.comment(), Some(&b"(I'm (really) busy)"[..]));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RetryAfter<'a> {
+    seconds: u32,
+    comment: Option<&'a [u8]>,
+    params: Params<'a>,
+}
+
+impl<'a> RetryAfter<'a> {
+    /// Reads a whole value. More seconds than 2^32-1 count as 2^32-1: they say "not soon".
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and where.
+    pub fn parse(value: &'a [u8]) -> Result<Self, ValueError> {
+        let mut cursor = Cursor::new(value);
+        cursor.skip_lws();
+        let start = cursor;
+        let text = cursor.take_while(|b| b.is_ascii_digit());
+        let seconds = match digits_u32(text) {
+            Ok(seconds) => seconds,
+            Err(ValueErrorKind::Overflow) => u32::MAX,
+            Err(kind) => return Err(start.error(kind)),
+        };
+        cursor.skip_lws();
+        let comment = if cursor.peek() == Some(b'(') {
+            Some(comment(&mut cursor)?)
+        } else {
+            None
+        };
+        cursor.skip_lws();
+        let params = Params::parse(cursor.rest()).map_err(|e| e.shifted(cursor.offset()))?;
+        Ok(Self {
+            seconds,
+            comment,
+            params,
+        })
+    }
+
+    /// How long to wait, in seconds.
+    pub const fn seconds(&self) -> u32 {
+        self.seconds
+    }
+
+    /// The comment as it came, with its parentheses.
+    pub const fn comment(&self) -> Option<&'a [u8]> {
+        self.comment
+    }
+
+    /// `duration`: how long the callee will then be there, in seconds.
+    pub fn duration(&self) -> Option<u32> {
+        digits_u32(self.params.get("duration")?.value?).ok()
+    }
+
+    /// The parameters.
+    pub const fn params(&self) -> Params<'a> {
+        self.params
+    }
+}
+
+impl Pieces for RetryAfter<'_> {
+    fn pieces(&self, out: &mut dyn FnMut(&[u8])) {
+        use fmt::Write as _;
+        // Writing to pieces cannot fail.
+        let _ = write!(super::print::AsFmt(out), "{}", self.seconds);
+        if let Some(comment) = self.comment {
+            out(b" ");
+            unfolded(comment, out);
+        }
+        self.params.pieces(out);
+    }
+}
+
+writes!(RetryAfter<'_>);
+
+impl fmt::Debug for RetryAfter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RetryAfter({self})")
+    }
+}
+
+fn whole<T>(
+    value: &[u8],
+    read: impl Fn(&[u8]) -> Result<T, ValueErrorKind>,
+) -> Result<T, ValueError> {
+    let start = value
+        .iter()
+        .position(|&b| !is_space(b))
+        .unwrap_or(value.len());
+    read(trim(value)).map_err(|kind| ValueError::new(kind, start))
+}
+
+/// Digits with at most one dot.
+fn decimal(bytes: &[u8]) -> Option<&str> {
+    let text = ascii(bytes)?;
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let good = !text.is_empty() && text != "." && digits(whole) && digits(fraction);
+    good.then_some(text)
+}
+
+/// A comment with its parentheses, in which others may nest; the cursor stands on the first one.
+fn comment<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], ValueError> {
+    let start = *cursor;
+    let error = start.error(ValueErrorKind::Comment);
+    let mut depth = 0_usize;
+    loop {
+        cursor.take_while(|b| !matches!(b, b'(' | b')' | b'\\' | b'\r' | b'\n' | 0));
+        match cursor.rest() {
+            [b'(', ..] => depth = depth.saturating_add(1),
+            [b')', ..] => depth = depth.saturating_sub(1),
+            [b'\\', b'\r' | b'\n', ..] => return Err(error),
+            [b'\\', _, ..] => {
+                cursor.take(1);
+            }
+            [b'\r', b'\n', b' ' | b'\t', ..] => {
+                cursor.take(2);
+            }
+            _ => return Err(error),
+        }
+        cursor.take(1);
+        if depth == 0 {
+            let len = cursor.offset().saturating_sub(start.offset());
+            return start.rest().get(..len).ok_or(error);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! `sip:` and `sips:` URIs (3261 19.1).
+
+use core::fmt;
+
+use super::escape::{check_part, same, same_folded};
+use super::host::Host;
+use super::params::{MAX_PARAMS, Param, Params};
+use super::scan::digits;
+use super::value_error::{ValueError, ValueErrorKind};
+
+/// A `sip:` or `sips:` URI: `sip:user:password@host:port;params?headers`.
+///
+/// It is kept and written as it came: nothing is decoded and encoded again. Equality and hash are
+/// over the bytes, because the equivalence of RFC 3261 is not transitive and cannot serve as a
+/// key; for that, ask [`equivalent`](Self::equivalent).
+///
+/// ```
+/// use drongo::message::{Host, SipUri};
+///
+/// let uri = SipUri::parse(b"sip:alice;day=tuesday@atlanta.com;transport=tcp").unwrap();
+/// assert_eq!(uri.user(), Some(&b"alice;day=tuesday"[..]));
+/// assert_eq!(uri.host(), Host::Name("atlanta.com"));
+/// assert_eq!(uri.transport(), Some("tcp"));
+/// ```
+#[derive(Clone, Copy)]
+pub struct SipUri<'a> {
+    raw: &'a [u8],
+    secure: bool,
+    user: Option<&'a [u8]>,
+    password: Option<&'a [u8]>,
+    host: Host<'a>,
+    port: Option<u16>,
+    params: Params<'a>,
+    headers: Option<&'a [u8]>,
+}
+
+impl<'a> SipUri<'a> {
+    /// Reads a whole URI.
+    ///
+    /// Beyond the grammar, a user part may hold any visible byte that does not end it (`#` of a
+    /// feature code, text beyond ASCII).
+    ///
+    /// # Errors
+    ///
+    /// [`Scheme`](ValueErrorKind::Scheme) for another scheme, or what is wrong and where.
+    pub fn parse(raw: &'a [u8]) -> Result<Self, ValueError> {
+        let colon = memchr::memchr(b':', raw).unwrap_or(raw.len());
+        let (scheme, rest) = raw.split_at_checked(colon).unwrap_or((raw, &[]));
+        let secure = scheme.eq_ignore_ascii_case(b"sips");
+        let Some(rest) = rest
+            .get(1..)
+            .filter(|_| secure || scheme.eq_ignore_ascii_case(b"sip"))
+        else {
+            return Err(ValueError::new(ValueErrorKind::Scheme, 0));
+        };
+        let tail_at = |tail: &[u8]| raw.len().saturating_sub(tail.len());
+
+        let (user, password, rest) = split_userinfo(rest, tail_at(rest))?;
+        let host_len = rest
+            .iter()
+            .position(|b| matches!(b, b';' | b'?'))
+            .unwrap_or(rest.len());
+        let (host_port, tail) = rest.split_at_checked(host_len).unwrap_or((rest, &[]));
+        let (host, port) = parse_host_port(host_port).map_err(|e| e.shifted(tail_at(rest)))?;
+
+        let params_len = memchr::memchr(b'?', tail).unwrap_or(tail.len());
+        let (params, headers) = tail.split_at_checked(params_len).unwrap_or((tail, &[]));
+        let params = Params::parse_uri(params).map_err(|e| e.shifted(tail_at(tail)))?;
+        let headers = headers.get(1..);
+        if let Some(headers) = headers {
+            check_headers(headers, tail_at(headers))?;
+        }
+        check_params(params, secure).map_err(|kind| ValueError::new(kind, tail_at(tail)))?;
+        Ok(Self {
+            raw,
+            secure,
+            user,
+            password,
+            host,
+            port,
+            params,
+            headers,
+        })
+    }
+
+    /// The whole URI as it came.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Whether the scheme is `sips`: TLS on each hop.
+    pub const fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The user part as it came, escapes included.
+    pub const fn user(&self) -> Option<&'a [u8]> {
+        self.user
+    }
+
+    /// The password as it came. An empty one is not the same as none.
+    pub const fn password(&self) -> Option<&'a [u8]> {
+        self.password
+    }
+
+    /// The host.
+    pub const fn host(&self) -> Host<'a> {
+        self.host
+    }
+
+    /// The port, if it is written.
+    pub const fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The URI parameters.
+    pub const fn params(&self) -> Params<'a> {
+        self.params
+    }
+
+    /// What follows the `?`, as it came.
+    pub const fn headers(&self) -> Option<&'a [u8]> {
+        self.headers
+    }
+
+    /// The `name=value` pairs after the `?`, as they came. The name `body` means the body
+    /// (3261 19.1.1).
+    pub fn header_pairs(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        header_pairs(self.headers.unwrap_or(&[]))
+    }
+
+    /// `transport`, for example `tcp`. Compare it without case.
+    pub fn transport(&self) -> Option<&'a str> {
+        self.params.str("transport")
+    }
+
+    /// Whether `lr` is there, with a value or without: the host is a loose router.
+    pub fn lr(&self) -> bool {
+        self.params.contains("lr")
+    }
+
+    /// `maddr`: where to send instead of to the host.
+    pub fn maddr(&self) -> Option<Host<'a>> {
+        Host::parse(self.params.get("maddr")?.value?).ok()
+    }
+
+    /// `ttl`: time to live of a multicast packet.
+    pub fn ttl(&self) -> Option<u8> {
+        digits(self.params.get("ttl")?.value?)
+            .ok()
+            .and_then(|ttl| u8::try_from(ttl).ok())
+    }
+
+    /// `user`: `phone` if the user part is a telephone number.
+    pub fn user_param(&self) -> Option<&'a str> {
+        self.params.str("user")
+    }
+
+    /// `method`: the method of a request made from this URI.
+    pub fn method_param(&self) -> Option<&'a str> {
+        self.params.str("method")
+    }
+
+    /// `gr`: `Some(None)` as a flag (a temporary GRUU), `Some(Some(value))` with a value (a public
+    /// one). A GRUU is opaque (5627).
+    pub fn gr(&self) -> Option<Option<&'a [u8]>> {
+        self.params.get("gr").map(|param| param.value)
+    }
+
+    /// Whether both mean the same resource by the rules of 3261 19.1.4.
+    ///
+    /// The relation is not transitive: `sip:a@b` is equivalent to `sip:a@b;x=1` and to
+    /// `sip:a@b;x=2`, which are not equivalent to each other.
+    pub fn equivalent(&self, other: &SipUri<'_>) -> bool {
+        self.secure == other.secure
+            && same_option(self.user, other.user)
+            && same_option(self.password, other.password)
+            && self.host == other.host
+            && self.port == other.port
+            && params_agree(self.params, other.params)
+            && params_agree(other.params, self.params)
+            && same_headers(self.headers, other.headers)
+    }
+}
+
+impl PartialEq for SipUri<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for SipUri<'_> {}
+
+impl core::hash::Hash for SipUri<'_> {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.raw.hash(state);
+    }
+}
+
+impl fmt::Debug for SipUri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SipUri({})", self.raw.escape_ascii())
+    }
+}
+
+/// User, password and what follows the `@`.
+type UserInfo<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, &'a [u8]);
+
+fn split_userinfo(rest: &[u8], base: usize) -> Result<UserInfo<'_>, ValueError> {
+    let Some(at) = memchr::memchr(b'@', rest) else {
+        return Ok((None, None, rest));
+    };
+    let (info, host) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+    let colon = memchr::memchr(b':', info).unwrap_or(info.len());
+    let (user, password) = info.split_at_checked(colon).unwrap_or((info, &[]));
+    if user.is_empty() {
+        return Err(ValueError::new(ValueErrorKind::User, base));
+    }
+    check_part(info, base, is_user_byte)?;
+    Ok((Some(user), password.get(1..), host.get(1..).unwrap_or(&[])))
+}
+
+fn parse_host_port(bytes: &[u8]) -> Result<(Host<'_>, Option<u16>), ValueError> {
+    if let Some(at) = bytes.iter().position(|&b| super::scan::is_space(b)) {
+        return Err(ValueError::new(ValueErrorKind::UriByte, at));
+    }
+    Host::parse_with_port(bytes)
+}
+
+const fn is_user_byte(b: u8) -> bool {
+    super::scan::is_visible(b) && !matches!(b, b'<' | b'>' | b'"' | b'@' | b'%')
+}
+
+fn check_headers(headers: &[u8], base: usize) -> Result<(), ValueError> {
+    check_part(headers, base, is_user_byte)?;
+    if header_pairs(headers).nth(MAX_PARAMS).is_some() {
+        return Err(ValueError::new(ValueErrorKind::TooManyParams, base));
+    }
+    Ok(())
+}
+
+fn header_pairs(headers: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    headers
+        .split(|&b| b == b'&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
+            let (name, value) = pair.split_at_checked(equals).unwrap_or((pair, &[]));
+            (name, value.get(1..).unwrap_or(&[]))
+        })
+}
+
+/// The parameters that this crate acts on must be right: a wrong `maddr` or `ttl` would send the
+/// request elsewhere, and `sips` never goes over UDP (3261 19.1.1).
+fn check_params(params: Params<'_>, secure: bool) -> Result<(), ValueErrorKind> {
+    if let Some(maddr) = params.get("maddr") {
+        Host::parse(maddr.value.unwrap_or(&[])).map_err(|e| e.kind)?;
+    }
+    if let Some(ttl) = params.get("ttl") {
+        let ttl = digits(ttl.value.unwrap_or(&[]))?;
+        u8::try_from(ttl).map_err(|_| ValueErrorKind::Overflow)?;
+    }
+    let udp = |transport: &str| transport.eq_ignore_ascii_case("udp");
+    if secure && params.str("transport").is_some_and(udp) {
+        return Err(ValueErrorKind::InsecureTransport);
+    }
+    Ok(())
+}
+
+fn same_option(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => same(a, b),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+/// Whether no parameter of `a` speaks against `b`: one in both must match, and `user`, `ttl`,
+/// `method`, `maddr` and `transport` may not be in `a` alone.
+fn params_agree(a: Params<'_>, b: Params<'_>) -> bool {
+    const NEVER_IGNORED: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
+    a.iter().all(|param| match b.get(param.name) {
+        Some(other) => a.is_named(&param, "lr") || same_value(param, other),
+        None => !NEVER_IGNORED.iter().any(|name| a.is_named(&param, name)),
+    })
+}
+
+fn same_value(a: Param<'_>, b: Param<'_>) -> bool {
+    match (a.value, b.value) {
+        (Some(a), Some(b)) => same_folded(a, b),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+/// Headers are never ignored: each must be in both, in any order.
+fn same_headers(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
+    let (a, b) = (a.unwrap_or(&[]), b.unwrap_or(&[]));
+    let all_in = |a, b| {
+        header_pairs(a).all(|(name, value)| {
+            header_pairs(b).any(|(n, v)| same_folded(name, n) && same(value, v))
+        })
+    };
+    header_pairs(a).count() == header_pairs(b).count() && all_in(a, b) && all_in(b, a)
+}

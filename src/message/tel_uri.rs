@@ -1,0 +1,179 @@
+//! `tel:` URIs (3966).
+
+use core::fmt;
+
+use super::params::{Param, Params};
+use super::scan::ascii;
+use super::value_error::{ValueError, ValueErrorKind};
+
+/// A `tel:` URI: a global number with `+`, or a local one with its `phone-context`.
+///
+/// Equality and hash are over the bytes; [`equivalent`](Self::equivalent) compares by 3966 4.
+///
+/// ```
+/// use drongo::message::TelUri;
+///
+/// let a = TelUri::parse(b"tel:+1-201-555-0123").unwrap();
+/// let b = TelUri::parse(b"tel:+12015550123").unwrap();
+/// assert!(a.is_global());
+/// assert!(a != b && a.equivalent(&b));
+/// ```
+#[derive(Clone, Copy)]
+pub struct TelUri<'a> {
+    raw: &'a [u8],
+    number: &'a str,
+    params: Params<'a>,
+}
+
+impl<'a> TelUri<'a> {
+    /// Reads a whole URI.
+    ///
+    /// # Errors
+    ///
+    /// [`Scheme`](ValueErrorKind::Scheme) for another scheme,
+    /// [`Telephone`](ValueErrorKind::Telephone) for a number without digits, a local one without
+    /// context, or `isub` together with `ext`; or what is wrong with the parameters.
+    pub fn parse(raw: &'a [u8]) -> Result<Self, ValueError> {
+        let (scheme, rest) = raw.split_at_checked(4).unwrap_or((raw, &[]));
+        if !scheme.eq_ignore_ascii_case(b"tel:") {
+            return Err(ValueError::new(ValueErrorKind::Scheme, 0));
+        }
+        let number_len = memchr::memchr(b';', rest).unwrap_or(rest.len());
+        let (number, params) = rest.split_at_checked(number_len).unwrap_or((rest, &[]));
+        let error = ValueError::new(ValueErrorKind::Telephone, 4);
+        let number = ascii(number)
+            .filter(|number| is_number(number))
+            .ok_or(error)?;
+        let params_at = number_len.saturating_add(4);
+        let params = Params::parse_uri(params).map_err(|e| e.shifted(params_at))?;
+        let uri = Self {
+            raw,
+            number,
+            params,
+        };
+        let without_context = !uri.is_global() && uri.context().is_none();
+        if without_context || (params.contains("isub") && params.contains("ext")) {
+            return Err(error);
+        }
+        Ok(uri)
+    }
+
+    /// The whole URI as it came.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// The number as it came, with its `+` and its visual separators.
+    pub const fn number(&self) -> &'a str {
+        self.number
+    }
+
+    /// The digits of the number, without `+` and visual separators. A local number may have `A` to
+    /// `F`, `*` and `#` among them.
+    pub fn digits(&self) -> impl Iterator<Item = char> + use<'a> {
+        self.number
+            .chars()
+            .filter(|c| !is_separator(*c) && *c != '+')
+    }
+
+    /// Whether the number begins with `+`.
+    pub fn is_global(&self) -> bool {
+        self.number.starts_with('+')
+    }
+
+    /// `phone-context`: a domain, or the beginning of a global number. It says where a local number
+    /// is valid; it is not a prefix to put before it.
+    pub fn context(&self) -> Option<&'a str> {
+        self.params.str("phone-context")
+    }
+
+    /// The parameters.
+    pub const fn params(&self) -> Params<'a> {
+        self.params
+    }
+
+    /// A parameter that must be understood and is not known to this crate: its name begins with
+    /// `m-`. A URI that has one is not to be used (3966 5.4).
+    pub fn unknown_mandatory(&self) -> Option<&'a str> {
+        let mandatory = |name: &str| name.get(..2).is_some_and(|m| m.eq_ignore_ascii_case("m-"));
+        self.params
+            .iter()
+            .map(|param| param.name)
+            .find(|name| mandatory(name))
+    }
+
+    /// Whether both are the same number by 3966 4: case and visual separators do not count, and
+    /// every parameter must be in both.
+    pub fn equivalent(&self, other: &TelUri<'_>) -> bool {
+        self.is_global() == other.is_global()
+            && same_digits(self.number, other.number)
+            && params_in(self.params, other.params)
+            && params_in(other.params, self.params)
+    }
+}
+
+impl PartialEq for TelUri<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for TelUri<'_> {}
+
+impl core::hash::Hash for TelUri<'_> {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.raw.hash(state);
+    }
+}
+
+impl fmt::Debug for TelUri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TelUri({})", self.raw.escape_ascii())
+    }
+}
+
+const fn is_separator(c: char) -> bool {
+    matches!(c, '-' | '.' | '(' | ')')
+}
+
+fn is_number(number: &str) -> bool {
+    let (digits, local) = match number.strip_prefix('+') {
+        Some(digits) => (digits, false),
+        None => (number, true),
+    };
+    let is_digit = |c: char| {
+        c.is_ascii_digit() || (local && (c.is_ascii_hexdigit() || matches!(c, '*' | '#')))
+    };
+    digits.contains(is_digit) && digits.chars().all(|c| is_separator(c) || is_digit(c))
+}
+
+fn same_digits(a: &str, b: &str) -> bool {
+    let plain = |c: &char| !is_separator(*c);
+    let fold = |c: char| c.to_ascii_lowercase();
+    a.chars()
+        .filter(plain)
+        .map(fold)
+        .eq(b.chars().filter(plain).map(fold))
+}
+
+fn params_in(a: Params<'_>, b: Params<'_>) -> bool {
+    a.iter().all(|param| {
+        b.get(param.name)
+            .is_some_and(|other| same_param(&param, &other))
+    })
+}
+
+fn same_param(a: &Param<'_>, b: &Param<'_>) -> bool {
+    let is_number = a.name.eq_ignore_ascii_case("ext")
+        || (a.name.eq_ignore_ascii_case("phone-context")
+            && a.value.is_some_and(|value| value.starts_with(b"+")));
+    match (a.value, b.value) {
+        (Some(_), Some(_)) if is_number => match (a.value_str(), b.value_str()) {
+            (Some(a), Some(b)) => same_digits(a, b),
+            (Some(_) | None, _) => false,
+        },
+        (Some(a), Some(b)) => super::escape::same_folded(a, b),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
