@@ -1,0 +1,439 @@
+//! The caller's side of an INVITE until its final response (13.2, §9.1).
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use smallvec::{SmallVec, smallvec};
+
+use super::leg::{Leg, LegState};
+use super::session::Session;
+use super::{
+    Action, Call, Command, Context, Core, EndReason, Event, Notice, RequestId, State, Timer, check,
+    wrong_state,
+};
+use crate::dialog::{Dialog, Origin};
+use crate::error::Misuse;
+use crate::message::{
+    Method, NameAddr, Outgoing, Request, RequestWriter, Response, StatusCode, Uri, UriBuf,
+};
+use crate::seed::CallIds;
+use crate::sink::Sink;
+use crate::time::Time;
+
+/// Whom to call, as whom, and with what.
+///
+/// ```
+/// use drongo::call::Invitation;
+/// use drongo::message::{Body, Outgoing};
+///
+/// let invitation = Invitation::new("sip:bob@192.0.2.4", "\"Alice\" <sip:alice@example.com>")?
+///     .with(Outgoing::default().with_body(Body::sdp("v=0\r\n")));
+/// # Ok::<(), drongo::error::Misuse>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Invitation {
+    target: UriBuf,
+    from: Box<[u8]>,
+    to: Box<[u8]>,
+    routes: Vec<Box<[u8]>>,
+    outgoing: Outgoing,
+}
+
+impl Invitation {
+    /// Calls `target`, a URI, in the name of `from`, a name-addr or URI without tag.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Malformed`] if either does not parse.
+    pub fn new(target: &str, from: &str) -> Result<Self, Misuse> {
+        let malformed = |what| Misuse::Malformed { what };
+        let target = UriBuf::parse(target).map_err(|_| malformed("target"))?;
+        let address = NameAddr::parse(from.as_bytes()).map_err(|_| malformed("from"))?;
+        if address.tag().is_some() || !is_line(from) {
+            return Err(malformed("from"));
+        }
+        let from = match address.is_bracketed() {
+            true => from.as_bytes().into(),
+            false => bracketed(from.as_bytes()),
+        };
+        let to = bracketed(&address_of(target.as_uri()));
+        Ok(Self { target, from, to, routes: Vec::new(), outgoing: Outgoing::default() })
+    }
+
+    /// What the user adds: headers and the offer.
+    #[must_use]
+    pub fn with(mut self, outgoing: Outgoing) -> Self {
+        self.outgoing = outgoing;
+        self
+    }
+
+    /// Adds a Route (8.1.1.1): a pre-loaded route set, such as an outbound proxy.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Malformed`] if it is not a URI.
+    pub fn via_proxy(mut self, uri: &str) -> Result<Self, Misuse> {
+        UriBuf::parse(uri).map_err(|_| Misuse::Malformed { what: "route" })?;
+        self.routes.push(bracketed(uri.as_bytes()));
+        Ok(self)
+    }
+
+    /// The URI that is called.
+    pub fn target(&self) -> Uri<'_> {
+        self.target.as_uri()
+    }
+
+    fn user(&self) -> Bytes {
+        let from = NameAddr::parse(&self.from).ok().map(|from| from.uri());
+        let user = from.as_ref().and_then(Uri::as_sip).and_then(|sip| sip.user());
+        Bytes::copy_from_slice(user.unwrap_or_default())
+    }
+}
+
+fn is_line(text: &str) -> bool {
+    !text.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0))
+}
+
+fn bracketed(uri: &[u8]) -> Box<[u8]> {
+    [b"<", uri, b">"].concat().into()
+}
+
+/// What To may say of a target: no port, no transport, no headers (19.1.1 table 1).
+fn address_of(target: Uri<'_>) -> Vec<u8> {
+    let Some(sip) = target.as_sip() else { return target.as_bytes().to_vec() };
+    let scheme: &[u8] = if sip.is_secure() { b"sips:" } else { b"sip:" };
+    let host = alloc::format!("{}", sip.host());
+    match sip.user() {
+        Some(user) => [scheme, user, b"@", host.as_bytes()].concat(),
+        None => [scheme, host.as_bytes()].concat(),
+    }
+}
+
+/// One try of an invitation. A challenge, a redirection or a longer session interval leads to
+/// another, with a higher CSeq, under the same call.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Attempt {
+    request: RequestId,
+    cseq: u32,
+}
+
+/// The INVITE of this side is out.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Inviting {
+    template: Invitation,
+    call_id: Box<[u8]>,
+    /// The From value, tag included.
+    from: Box<[u8]>,
+    attempts: SmallVec<[Attempt; 1]>,
+    pub(super) ringing_until: Option<Time>,
+    /// Why it is being cancelled.
+    cancelled: Option<Cancelled>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Cancelled {
+    ByUser,
+    ByTimeout,
+}
+
+impl Call {
+    /// Places a call. `ids` are those of an ordinal that was not used before.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::ReservedHeader`] if the invitation has a header that the core writes.
+    pub fn place(
+        now: Time,
+        context: Arc<Context>,
+        ids: &CallIds,
+        invitation: Invitation,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Result<Self, Misuse> {
+        check(&invitation.outgoing)?;
+        let ringing_until = now + context.limits.ringing_wait;
+        let mut core = Core::new(context, now, ids.branch_base, invitation.user());
+        let tag = ids.from_tag.as_str().as_bytes();
+        let mut state = Inviting {
+            call_id: ids.call_id.as_str().as_bytes().into(),
+            from: [&invitation.from, b";tag=".as_slice(), tag].concat().into(),
+            template: invitation,
+            attempts: SmallVec::new(),
+            ringing_until,
+            cancelled: None,
+        };
+        state.attempt(&mut core, 1, out);
+        Ok(Self { core, state: State::Inviting(Box::new(state)) })
+    }
+}
+
+impl Inviting {
+    /// Sends the INVITE (13.2.1).
+    fn attempt(&mut self, core: &mut Core, cseq: u32, out: &mut (impl Sink<Action> + ?Sized)) {
+        let branch = core.new_branch();
+        let request = core.new_request();
+        let mut headers = core.context.capabilities.clone();
+        headers.extend(&self.template.outgoing.headers);
+        let draft = RequestWriter::new(Method::Invite, request_uri(self.template.target()))
+            .routes(self.template.routes.iter().map(AsRef::as_ref))
+            .from(&self.from)
+            .to(&self.template.to)
+            .call_id(&self.call_id)
+            .cseq(cseq)
+            .headers(&headers)
+            .body(self.template.outgoing.body.as_ref())
+            .draft(branch, Some(&core.user));
+        self.attempts = smallvec![Attempt { request, cseq }];
+        core.invites.push(request);
+        out.push(Action::Invite { request, draft });
+    }
+
+    pub(super) fn receive(
+        self: Box<Self>,
+        core: &mut Core,
+        now: Time,
+        event: Event,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        match event {
+            Event::Response { request, response } if self.is_current(request) => {
+                match response.status().class() {
+                    1 => self.provisional(core, response, out),
+                    2 => self.success(core, now, request, response, out),
+                    _ => self.refused(core, response, out),
+                }
+            }
+            Event::Failed { request, failure } if self.is_current(request) => {
+                let reason = match self.cancelled {
+                    Some(cause) => cause.reason(),
+                    None => EndReason::Failed(failure),
+                };
+                core.end(reason, out)
+            }
+            Event::Response { .. } | Event::Failed { .. } => {
+                out.push(Action::Absorbed);
+                State::Inviting(self)
+            }
+            Event::Gone { request } => {
+                core.gone(request);
+                State::Inviting(self)
+            }
+            Event::Request { server, request, host: _ } => self.request(core, now, server, request, out),
+            Event::Cancel { .. } | Event::Ack { .. } => {
+                out.push(Action::Absorbed);
+                State::Inviting(self)
+            }
+        }
+    }
+
+    fn is_current(&self, request: RequestId) -> bool {
+        self.attempts.iter().any(|attempt| attempt.request == request)
+    }
+
+    /// 13.2.2.1: 101-199 with a To tag makes an early dialog, one for each tag.
+    fn provisional(
+        self: Box<Self>,
+        core: &mut Core,
+        response: Response,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        let tag = response.to_tag();
+        let makes_dialog = tag.is_some() && response.status() != StatusCode::TRYING;
+        if makes_dialog
+            && core.find_leg(tag).is_none()
+            && core.legs.len() < core.context.limits.forks
+        {
+            let dialog = Dialog::uac(self.origin(&response), &response);
+            core.legs.push(Leg::new(dialog));
+        }
+        out.push(match self.cancelled {
+            None => Action::Notify(Notice::Progress { response }),
+            Some(_) => Action::Absorbed,
+        });
+        State::Inviting(self)
+    }
+
+    /// 13.2.2.4: the first 2xx wins, unless the user has gone.
+    fn success(
+        self: Box<Self>,
+        core: &mut Core,
+        now: Time,
+        request: RequestId,
+        response: Response,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        let at = match core.find_leg(response.to_tag()) {
+            Some(at) => at,
+            None => {
+                let dialog = Dialog::uac(self.origin(&response), &response);
+                core.legs.insert(0, Leg::new(dialog));
+                0
+            }
+        };
+        core.legs.swap(0, at);
+        if let Some(leg) = core.legs.first_mut() {
+            leg.dialog.confirm(&response);
+        }
+        let cseq = response.cseq().number;
+        if let Some(cause) = self.cancelled {
+            // 9.1: the CANCEL came too late; the other side must be told.
+            core.ack(0, request, cseq, &Outgoing::default(), out);
+            core.bye(0, &Outgoing::default(), out);
+            return core.end(cause.reason(), out);
+        }
+        let answer_needed = self.template.outgoing.body.is_none() && has_body(&response);
+        if answer_needed {
+            core.await_answer(now, request, cseq);
+        } else {
+            core.ack(0, request, cseq, &Outgoing::default(), out);
+        }
+        out.push(Action::Notify(Notice::Answered { response, answer_needed }));
+        State::Confirmed(Session::default())
+    }
+
+    /// 13.2.2.2, 13.2.2.3.
+    fn refused(
+        self: Box<Self>,
+        core: &mut Core,
+        response: Response,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        let reason = match self.cancelled {
+            Some(cause) => cause.reason(),
+            None => EndReason::Refused { response: Box::new(response) },
+        };
+        core.end(reason, out)
+    }
+
+    /// A request within an early dialog.
+    fn request(
+        self: Box<Self>,
+        core: &mut Core,
+        now: Time,
+        server: super::ServerId,
+        request: Request,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        let reply = crate::message::Reply::new(&request);
+        let leg = core.find_leg(request.from_tag()).and_then(|at| core.legs.get_mut(at));
+        let in_order = leg.is_some_and(|leg| leg.dialog.accept_cseq(request.cseq().number).is_ok());
+        match request.method() {
+            _ if !in_order => core.refuse(server, &reply, StatusCode::SERVER_INTERNAL_ERROR, out),
+            // 15: the callee must not send BYE on an early dialog; it gets 481, the INVITE goes on.
+            Method::Bye => core.refuse(server, &reply, StatusCode::CALL_DOES_NOT_EXIST, out),
+            // 14.2: there is an INVITE in progress on this dialog.
+            Method::Invite => core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out),
+            _ => core.hand_over(now, server, request, out),
+        }
+        State::Inviting(self)
+    }
+
+    pub(super) fn command(
+        mut self: Box<Self>,
+        core: &mut Core,
+        _now: Time,
+        command: Command,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> (State, Result<(), Misuse>) {
+        let result = match command {
+            Command::HangUp(outgoing) => {
+                let result = check(&outgoing);
+                if result.is_ok() {
+                    self.cancel(Cancelled::ByUser, outgoing, out);
+                }
+                result
+            }
+            Command::Respond { server, status, outgoing } => {
+                core.respond_pending(server, status, &outgoing, out)
+            }
+            Command::Progress { .. } => Err(wrong_state("progress", "Inviting")),
+            Command::Answer(_) => Err(wrong_state("answer", "Inviting")),
+            Command::Reject { .. } => Err(wrong_state("reject", "Inviting")),
+            Command::Acknowledge(_) => Err(wrong_state("acknowledge", "Inviting")),
+            Command::Update(_) => Err(wrong_state("update", "Inviting")),
+            Command::Request { .. } => Err(wrong_state("request", "Inviting")),
+        };
+        (State::Inviting(self), result)
+    }
+
+    pub(super) fn on_timer(
+        mut self: Box<Self>,
+        core: &mut Core,
+        timer: Timer,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        match timer {
+            Timer::Ringing => {
+                self.ringing_until = None;
+                self.cancel(Cancelled::ByTimeout, Outgoing::default(), out);
+            }
+            Timer::Pending(server) => core.expire_pending(server, out),
+            Timer::AnswerWait
+            | Timer::RepeatProvisional
+            | Timer::ReofferWait
+            | Timer::AnswerOwed
+            | Timer::Resend(_)
+            | Timer::NoAck(_) => {}
+        }
+        State::Inviting(self)
+    }
+
+    /// §9.1. The client transaction knows when the CANCEL may go, and how long to wait then.
+    fn cancel(
+        &mut self,
+        cause: Cancelled,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        if self.cancelled.is_none() {
+            self.cancelled = Some(cause);
+            self.ringing_until = None;
+            for attempt in &self.attempts {
+                let headers = outgoing.headers.clone();
+                out.push(Action::Cancel { request: attempt.request, headers });
+            }
+        }
+    }
+
+    fn origin(&self, response: &Response) -> Origin<'_> {
+        let uri = self.template.target();
+        Origin {
+            call_id: &self.call_id,
+            from: &self.from,
+            uri: uri.as_bytes(),
+            cseq: self.attempts.last().map_or(response.cseq().number, |attempt| attempt.cseq),
+            secure: uri.as_sip().is_some_and(|sip| sip.is_secure()),
+        }
+    }
+}
+
+impl Cancelled {
+    fn reason(self) -> EndReason {
+        EndReason::Cancelled { timeout: self == Self::ByTimeout }
+    }
+}
+
+impl Core {
+    /// The 2xx carries the offer, so the ACK must carry the answer (13.2.2.4): the user's.
+    pub(super) fn await_answer(&mut self, now: Time, invite: RequestId, cseq: u32) {
+        let until = now + self.context.limits.request_wait;
+        if let Some(leg) = self.legs.first_mut() {
+            leg.state = LegState::AwaitingAnswer { invite, cseq, until };
+        }
+    }
+}
+
+pub(super) fn has_body(response: &Response) -> bool {
+    !response.body_slice().is_empty()
+}
+
+/// The Request-URI has no headers (19.1.1 table 1).
+fn request_uri(uri: Uri<'_>) -> &[u8] {
+    let bytes = uri.as_bytes();
+    let has_headers = uri.as_sip().is_some_and(|sip| sip.headers().is_some());
+    match bytes.iter().rposition(|b| *b == b'?') {
+        Some(at) if has_headers => bytes.get(..at).unwrap_or(bytes),
+        Some(_) | None => bytes,
+    }
+}

@@ -1,0 +1,132 @@
+//! The strings of a dialog, packed into one allocation.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::message::NameAddr;
+
+/// Call-ID, local, remote, target and routes, one behind the other. They are put in that order.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Text {
+    bytes: Vec<u8>,
+    /// Where each part ends; a part begins where the one before it ends.
+    call_id: u32,
+    local: u32,
+    remote: u32,
+    target: u32,
+    local_tag: Option<(u32, u32)>,
+    remote_tag: Option<(u32, u32)>,
+}
+
+/// Between two routes; no value contains it.
+const SEPARATOR: u8 = b'\n';
+
+impl Text {
+    pub(super) fn new() -> Self {
+        // Call-ID, two name-addrs, a target and two routes rarely need more.
+        let bytes = Vec::with_capacity(256);
+        Self { bytes, call_id: 0, local: 0, remote: 0, target: 0, local_tag: None, remote_tag: None }
+    }
+
+    pub(super) fn call_id(&mut self, value: &[u8]) -> &mut Self {
+        self.call_id = self.put(value);
+        self
+    }
+
+    pub(super) fn local(&mut self, value: &[u8]) -> &mut Self {
+        self.local = self.put(value);
+        self.local_tag = self.tag_between(self.call_id, self.local);
+        self
+    }
+
+    /// A To value that may lack the tag that this side added to it.
+    pub(super) fn local_with_tag(&mut self, value: &[u8], tag: &str) -> &mut Self {
+        let has_tag = NameAddr::parse(value).is_ok_and(|v| v.tag().is_some());
+        self.put(value);
+        if !has_tag {
+            self.put(b";tag=");
+            self.put(tag.as_bytes());
+        }
+        self.local = self.end();
+        self.local_tag = self.tag_between(self.call_id, self.local);
+        self
+    }
+
+    pub(super) fn remote(&mut self, value: &[u8]) -> &mut Self {
+        self.remote = self.put(value);
+        self.remote_tag = self.tag_between(self.local, self.remote);
+        self
+    }
+
+    pub(super) fn target(&mut self, value: &[u8]) -> &mut Self {
+        self.target = self.put(value);
+        self
+    }
+
+    pub(super) fn route(&mut self, value: &[u8]) -> &mut Self {
+        if self.end() > self.target {
+            self.bytes.push(SEPARATOR);
+        }
+        self.put(value);
+        self
+    }
+
+    pub(super) fn call_id_bytes(&self) -> &[u8] {
+        self.slice(0..self.call_id)
+    }
+
+    pub(super) fn call_id_str(&self) -> &str {
+        core::str::from_utf8(self.call_id_bytes()).unwrap_or("")
+    }
+
+    pub(super) fn local_bytes(&self) -> &[u8] {
+        self.slice(self.call_id..self.local)
+    }
+
+    pub(super) fn remote_bytes(&self) -> &[u8] {
+        self.slice(self.local..self.remote)
+    }
+
+    pub(super) fn target_bytes(&self) -> &[u8] {
+        self.slice(self.remote..self.target)
+    }
+
+    pub(super) fn routes(&self) -> impl Iterator<Item = &[u8]> {
+        self.slice(self.target..self.end()).split(|b| *b == SEPARATOR).filter(|r| !r.is_empty())
+    }
+
+    pub(super) fn local_tag(&self) -> Option<&str> {
+        self.tag(self.local_tag)
+    }
+
+    pub(super) fn remote_tag(&self) -> Option<&str> {
+        self.tag(self.remote_tag)
+    }
+
+    fn tag(&self, at: Option<(u32, u32)>) -> Option<&str> {
+        let (start, end) = at?;
+        core::str::from_utf8(self.slice(start..end)).ok()
+    }
+
+    /// Appends on one line, whatever folding the value came with; returns where it ends.
+    fn put(&mut self, value: &[u8]) -> u32 {
+        self.bytes.extend(value.iter().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }));
+        self.end()
+    }
+
+    fn end(&self) -> u32 {
+        u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)
+    }
+
+    fn tag_between(&self, start: u32, end: u32) -> Option<(u32, u32)> {
+        let value = self.slice(start..end);
+        let tag = NameAddr::parse(value).ok()?.tag()?;
+        let offset = (tag.as_ptr() as usize).checked_sub(value.as_ptr() as usize)?;
+        let from = start.checked_add(u32::try_from(offset).ok()?)?;
+        Some((from, from.checked_add(u32::try_from(tag.len()).ok()?)?))
+    }
+
+    fn slice(&self, range: Range<u32>) -> &[u8] {
+        self.bytes.get(range.start as usize..range.end as usize).unwrap_or(&[])
+    }
+}

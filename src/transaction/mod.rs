@@ -1,0 +1,40 @@
+//! The four transaction machines of RFC 3261 §17, one file each, as corrected by RFC 6026
+//! (Accepted, timers L and M) and RFC 4320.
+//!
+//! They mint nothing: the branch comes in the request. They keep the very bytes that they
+//! retransmit. They know no table: [`key`] says which message belongs to which.
+//!
+//! | machine | file | figure |
+//! |---|---|---|
+//! | INVITE client | [`invite_client`] | RFC 6026 figure 5 |
+//! | non-INVITE client | [`non_invite_client`] | RFC 3261 figure 6 |
+//! | INVITE server | [`invite_server`] | RFC 6026 figure 7 |
+//! | non-INVITE server | [`non_invite_server`] | RFC 3261 figure 8 |
+
+pub mod invite_client;
+pub mod invite_server;
+pub mod key;
+pub mod non_invite_client;
+pub mod non_invite_server;
+mod timers;
+
+pub use invite_client::InviteClient;
+pub use invite_server::InviteServer;
+pub use non_invite_client::NonInviteClient;
+pub use non_invite_server::NonInviteServer;
+pub use timers::{Reliability, Timers};
+pub(crate) use timers::{Backoff, earliest, rebase};
+
+/// What a transaction tells its user when it could not do its work.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// No final response in time: timer B or F. A client treats it as a 408 (3261 8.1.3.1).
+    Timeout,
+    /// The transport could not send. A client treats it as a 503 (3261 8.1.3.1).
+    Transport,
+    /// No ACK for a final response of 300-699: timer H.
+    NoAck,
+    /// No final response within 64*T1 of the CANCEL: the INVITE counts as cancelled (3261 9.1).
+    CancelTimeout,
+}
