@@ -73,13 +73,14 @@ impl Builder {
     /// One header more, after those before it.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        let reserved = match Name::parse(name.as_bytes()) {
-            Name::ContentLength => Err(Misuse::ReservedHeader {
+        let pushed = if Name::parse(name.as_bytes()) == Name::ContentLength {
+            Err(Misuse::ReservedHeader {
                 name: "Content-Length",
-            }),
-            _ => Ok(()),
+            })
+        } else {
+            self.headers.push(name, value)
         };
-        if let Err(misuse) = reserved.and_then(|()| self.headers.push(name, value)) {
+        if let Err(misuse) = pushed {
             self.start = self.start.and(Err(misuse));
         }
         self

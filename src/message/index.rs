@@ -1,6 +1,5 @@
 //! The index of a message: where its parts are. One pass, no copies.
 
-use alloc::boxed::Box;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::ops::Range;
@@ -84,8 +83,10 @@ impl Message {
     ///
     /// As [`Message::parse`].
     pub fn parse_with(bytes: Bytes, limits: &Limits) -> Result<Self, ParseError> {
-        Self::index(bytes.clone(), limits, HeaderPath::Fast)
-            .map_err(|(kind, offset)| salvage(&bytes, kind, offset))
+        match Layout::read(&bytes, limits, HeaderPath::Fast) {
+            Ok(layout) => Ok(layout.of(bytes)),
+            Err((kind, offset)) => Err(salvage(&bytes, kind, offset)),
+        }
     }
 
     /// Reads bytes that this crate wrote: no limits, and no answer if it fails.
@@ -97,56 +98,8 @@ impl Message {
             header_line_bytes: usize::MAX,
             ..Limits::DEFAULT
         };
-        Self::index(bytes.clone(), &limits, HeaderPath::Fast).ok()
-    }
-
-    /// Builds the index; the offset of an error counts from the start of the given bytes.
-    pub(crate) fn index(
-        mut bytes: Bytes,
-        limits: &Limits,
-        path: HeaderPath,
-    ) -> Result<Self, LexError> {
-        let skipped = bytes
-            .iter()
-            .take_while(|&&b| matches!(b, b'\r' | b'\n'))
-            .count();
-        bytes.advance(skipped);
-        Self::index_at_start(bytes, limits, path)
-            .map_err(|(kind, offset)| (kind, offset.saturating_add(skipped)))
-    }
-
-    fn index_at_start(
-        mut bytes: Bytes,
-        limits: &Limits,
-        path: HeaderPath,
-    ) -> Result<Self, LexError> {
-        if bytes.is_empty() {
-            return Err((ParseErrorKind::Empty, 0));
-        }
-        if bytes.len() > limits.message_bytes.min(u32::MAX as usize) {
-            return Err((ParseErrorKind::MessageTooLarge, limits.message_bytes));
-        }
-        let (start, at) = start_line::parse(&bytes, limits.start_line_bytes)?;
-        let block = match path {
-            HeaderPath::Fast => {
-                read_fast(&bytes, at, limits).map_or_else(|| read_tolerant(&bytes, at, limits), Ok)
-            }
-            HeaderPath::Tolerant => read_tolerant(&bytes, at, limits),
-        }?;
-        let available = bytes.len().saturating_sub(block.end);
-        match block.content_length {
-            Some((length, row)) if length > available => {
-                return Err((ParseErrorKind::BodyTruncated, row));
-            }
-            Some((length, _)) => bytes.truncate(block.end.saturating_add(length)),
-            None => {}
-        }
-        Ok(Self {
-            bytes,
-            start,
-            headers: block.headers,
-            body: offset(block.end),
-        })
+        let layout = Layout::read(bytes, &limits, HeaderPath::Fast).ok()?;
+        Some(layout.of(bytes.clone()))
     }
 
     /// The message, exactly: no line breaks before it, nothing after its body.
@@ -320,10 +273,10 @@ impl fmt::Debug for Message {
 }
 
 impl TryFrom<Bytes> for Message {
-    type Error = Box<ParseError>;
+    type Error = ParseError;
 
     fn try_from(bytes: Bytes) -> Result<Self, Self::Error> {
-        Self::parse(bytes).map_err(Box::new)
+        Self::parse(bytes)
     }
 }
 
@@ -355,6 +308,73 @@ pub(crate) enum HeaderPath {
         allow(dead_code, reason = "the tests' side of the comparison")
     )]
     Tolerant,
+}
+
+/// Where everything is, before the message owns its bytes.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Layout {
+    /// Line breaks before the start line. All other offsets count from behind them.
+    skipped: usize,
+    start: StartLine,
+    block: Block,
+    /// Where the body ends.
+    end: usize,
+}
+
+impl Layout {
+    /// Finds everything; the offset of an error counts from the start of the given bytes.
+    pub(crate) fn read(bytes: &[u8], limits: &Limits, path: HeaderPath) -> Result<Self, LexError> {
+        let skipped = bytes
+            .iter()
+            .take_while(|&&b| matches!(b, b'\r' | b'\n'))
+            .count();
+        let bytes = bytes.get(skipped..).unwrap_or_default();
+        Self::read_message(bytes, limits, path)
+            .map(|layout| Self { skipped, ..layout })
+            .map_err(|(kind, offset)| (kind, offset.saturating_add(skipped)))
+    }
+
+    fn read_message(bytes: &[u8], limits: &Limits, path: HeaderPath) -> Result<Self, LexError> {
+        if bytes.is_empty() {
+            return Err((ParseErrorKind::Empty, 0));
+        }
+        let longest = limits.message_bytes.min(u32::MAX as usize);
+        if bytes.len() > longest {
+            return Err((ParseErrorKind::MessageTooLarge, longest));
+        }
+        let (start, at) = start_line::parse(bytes, limits.start_line_bytes)?;
+        let fast = match path {
+            HeaderPath::Fast => read_fast(bytes, at, limits),
+            HeaderPath::Tolerant => None,
+        };
+        let block = fast.map_or_else(|| read_tolerant(bytes, at, limits), Ok)?;
+        let available = bytes.len().saturating_sub(block.end);
+        let end = match block.content_length {
+            Some((length, row)) if length > available => {
+                return Err((ParseErrorKind::BodyTruncated, row));
+            }
+            Some((length, _)) => block.end.saturating_add(length),
+            None => bytes.len(),
+        };
+        Ok(Self {
+            skipped: 0,
+            start,
+            block,
+            end,
+        })
+    }
+
+    fn of(self, mut bytes: Bytes) -> Message {
+        bytes.advance(self.skipped);
+        bytes.truncate(self.end);
+        let body = offset(self.block.end);
+        Message {
+            bytes,
+            start: self.start,
+            headers: self.block.headers,
+            body,
+        }
+    }
 }
 
 /// What the header block holds.

@@ -39,7 +39,7 @@ pub(crate) fn line(bytes: &[u8], at: usize) -> Result<Line, LexError> {
                 next: at.saturating_add(2),
             });
         }
-        [] | [b'\r'] => return Err((ParseErrorKind::Unterminated, at)),
+        [] | [b'\r'] => return Err((ParseErrorKind::Unterminated, bytes.len())),
         [b'\r' | b'\n', ..] => return Err((ParseErrorKind::BareLineBreak, at)),
         _ => {}
     }

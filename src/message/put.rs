@@ -10,6 +10,9 @@ use super::print::unfolded;
 /// Takes the bytes of a message in order.
 pub(crate) trait Put {
     fn put(&mut self, bytes: &[u8]);
+
+    /// How many bytes it has taken.
+    fn taken(&self) -> usize;
 }
 
 /// Something that can be written twice with the same bytes.
@@ -27,17 +30,27 @@ pub(crate) trait Emit {
     }
 }
 
-struct Length(usize);
+/// Counts.
+#[derive(Default)]
+pub(crate) struct Length(pub(crate) usize);
 
 impl Put for Length {
     fn put(&mut self, bytes: &[u8]) {
         self.0 = self.0.saturating_add(bytes.len());
+    }
+
+    fn taken(&self) -> usize {
+        self.0
     }
 }
 
 impl Put for Vec<u8> {
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
+    }
+
+    fn taken(&self) -> usize {
+        self.len()
     }
 }
 

@@ -13,7 +13,8 @@ use super::builder::put_status_line;
 use super::error::{ParseError, ParseErrorKind};
 use super::index::offset;
 use super::lexer::{self, Line};
-use super::put::{self, Emit, Put};
+use super::print::unfolded;
+use super::put::{self, Emit, Length, Put};
 use super::via_stamp::put_top_via;
 use super::write::put_rest;
 use super::{Body, HeaderList, Method, Name, NameAddr, Request, StatusCode, Via};
@@ -27,6 +28,14 @@ use super::{Body, HeaderList, Method, Name, NameAddr, Request, StatusCode, Via};
 pub struct Reply {
     /// Via, From, Call-ID and CSeq lines; To without its CRLF; Record-Route; Timestamp.
     bytes: Bytes,
+    marks: Marks,
+    /// Where the To tag is, if the request had one.
+    to_tag: Option<(u32, u32)>,
+}
+
+/// Where the lines of a reply end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Marks {
     /// The value of the first Via row.
     top_via_end: u32,
     vias_end: u32,
@@ -35,8 +44,6 @@ pub struct Reply {
     fixed_end: u32,
     to_end: u32,
     record_routes_end: u32,
-    /// Where the To tag is, if the request had one.
-    to_tag: Option<(u32, u32)>,
 }
 
 impl Reply {
@@ -61,9 +68,9 @@ impl Reply {
     fn stamped(&self, source: SocketAddr) -> Option<Self> {
         let mut draft = Draft::default();
         // To ends without CRLF; every other line has it.
-        draft.take(Name::To, self.to_bytes());
-        let rest = self.slice(self.to_end..offset(self.bytes.len()));
-        for lines in [self.slice(0..self.fixed_end), rest] {
+        draft.take(Name::To, self.to_value());
+        let rest = self.slice(self.marks.to_end..offset(self.bytes.len()));
+        for lines in [self.slice(0..self.marks.fixed_end), rest] {
             lines
                 .split_inclusive(|&b| b == b'\n')
                 .for_each(|line| draft.take_line(line));
@@ -131,40 +138,40 @@ impl Reply {
     }
 
     /// The value of the first Via row, source filled in.
-    pub fn top_via_bytes(&self) -> &[u8] {
-        self.slice(offset(b"Via: ".len())..self.top_via_end)
+    pub fn top_via_value(&self) -> &[u8] {
+        self.slice(offset(b"Via: ".len())..self.marks.top_via_end)
     }
 
     /// The top Via, source filled in; `None` if the request was malformed there.
     pub fn top_via(&self) -> Option<Via<'_>> {
-        let first = super::split_commas(self.top_via_bytes()).next()?;
+        let first = super::split_commas(self.top_via_value()).next()?;
         Via::parse(first).ok()
     }
 
     /// The method that CSeq names.
     pub fn method(&self) -> Option<Method<'_>> {
-        let method = self.cseq_bytes().rsplit(|&b| lexer::is_blank(b)).next()?;
+        let method = self.cseq_value().rsplit(|&b| lexer::is_blank(b)).next()?;
         Method::parse(method).ok()
     }
 
     /// The value of From.
-    pub fn from_bytes(&self) -> &[u8] {
-        self.value(self.vias_end, self.from_end, Name::From)
+    pub fn from_value(&self) -> &[u8] {
+        self.value(self.marks.vias_end, self.marks.from_end, Name::From)
     }
 
     /// The value of Call-ID.
-    pub fn call_id_bytes(&self) -> &[u8] {
-        self.value(self.from_end, self.call_id_end, Name::CallId)
+    pub fn call_id_value(&self) -> &[u8] {
+        self.value(self.marks.from_end, self.marks.call_id_end, Name::CallId)
     }
 
     /// The value of CSeq.
-    pub fn cseq_bytes(&self) -> &[u8] {
-        self.value(self.call_id_end, self.fixed_end, Name::CSeq)
+    pub fn cseq_value(&self) -> &[u8] {
+        self.value(self.marks.call_id_end, self.marks.fixed_end, Name::CSeq)
     }
 
     /// The value of To, as the request had it.
-    pub fn to_bytes(&self) -> &[u8] {
-        self.slice(self.fixed_end..self.to_end)
+    pub fn to_value(&self) -> &[u8] {
+        self.slice(self.marks.fixed_end..self.marks.to_end)
             .get(b"To: ".len()..)
             .unwrap_or_default()
     }
@@ -213,7 +220,7 @@ impl Emit for Response<'_> {
             self.status,
             self.reason.unwrap_or_else(|| self.status.reason()),
         );
-        out.put(reply.slice(0..reply.to_end));
+        out.put(reply.slice(0..reply.marks.to_end));
         let trying = self.status.as_u16() == 100;
         if let Some(tag) = self.to_tag.filter(|_| !trying && reply.to_tag.is_none()) {
             out.put(b";tag=");
@@ -221,10 +228,10 @@ impl Emit for Response<'_> {
         }
         out.put(b"\r\n");
         if self.record_route {
-            out.put(reply.slice(reply.to_end..reply.record_routes_end));
+            out.put(reply.slice(reply.marks.to_end..reply.marks.record_routes_end));
         }
         if trying {
-            out.put(reply.slice(reply.record_routes_end..offset(reply.bytes.len())));
+            out.put(reply.slice(reply.marks.record_routes_end..offset(reply.bytes.len())));
         }
         put_rest(out, self.headers, self.body);
     }
@@ -243,6 +250,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "seven of a hundred names")]
     fn take(&mut self, name: Name, value: &'a [u8]) {
         let single = match name {
             Name::Via => return self.vias.push(value),
@@ -278,41 +286,45 @@ impl<'a> Draft<'a> {
     }
 
     fn write(&self, source: Option<SocketAddr>, top: &[u8]) -> Reply {
-        let values = self
-            .vias
-            .iter()
-            .chain(&self.record_routes)
-            .map(|value| value.len());
-        let size = values.fold(256_usize, |sum, len| {
-            sum.saturating_add(len).saturating_add(16)
-        });
-        let mut out = Vec::with_capacity(size);
-        put::start_of_line(&mut out, Name::Via);
-        put_top_via(&mut out, top, source);
-        let top_via_end = offset(out.len());
-        out.put(b"\r\n");
-        for via in self.vias.iter().skip(1) {
-            put::line(&mut out, Name::Via, via);
-        }
-        let vias_end = offset(out.len());
-        put::line(&mut out, Name::From, self.from);
-        let from_end = offset(out.len());
-        put::line(&mut out, Name::CallId, self.call_id);
-        let call_id_end = offset(out.len());
-        put::line(&mut out, Name::CSeq, self.cseq);
-        let fixed_end = offset(out.len());
-        put::line(&mut out, Name::To, self.to);
-        out.truncate(out.len().saturating_sub(2));
-        let to_end = offset(out.len());
-        for route in &self.record_routes {
-            put::line(&mut out, Name::RecordRoute, route);
-        }
-        let record_routes_end = offset(out.len());
-        if !self.timestamp.is_empty() {
-            put::line(&mut out, Name::Timestamp, self.timestamp);
-        }
+        let mut length = Length::default();
+        self.lay(&mut length, source, top);
+        let mut out = Vec::with_capacity(length.0);
+        let marks = self.lay(&mut out, source, top);
         let mut reply = Reply {
             bytes: Bytes::from(out),
+            marks,
+            to_tag: None,
+        };
+        reply.to_tag = find_to_tag(&reply);
+        reply
+    }
+
+    fn lay(&self, out: &mut dyn Put, source: Option<SocketAddr>, top: &[u8]) -> Marks {
+        put::start_of_line(out, Name::Via);
+        put_top_via(out, top, source);
+        let top_via_end = offset(out.taken());
+        out.put(b"\r\n");
+        for via in self.vias.iter().skip(1) {
+            put::line(out, Name::Via, via);
+        }
+        let vias_end = offset(out.taken());
+        put::line(out, Name::From, self.from);
+        let from_end = offset(out.taken());
+        put::line(out, Name::CallId, self.call_id);
+        let call_id_end = offset(out.taken());
+        put::line(out, Name::CSeq, self.cseq);
+        let fixed_end = offset(out.taken());
+        put::start_of_line(out, Name::To);
+        unfolded(self.to, &mut |piece| out.put(piece));
+        let to_end = offset(out.taken());
+        for route in &self.record_routes {
+            put::line(out, Name::RecordRoute, route);
+        }
+        let record_routes_end = offset(out.taken());
+        if !self.timestamp.is_empty() {
+            put::line(out, Name::Timestamp, self.timestamp);
+        }
+        Marks {
             top_via_end,
             vias_end,
             from_end,
@@ -320,16 +332,13 @@ impl<'a> Draft<'a> {
             fixed_end,
             to_end,
             record_routes_end,
-            to_tag: None,
-        };
-        reply.to_tag = find_to_tag(&reply);
-        reply
+        }
     }
 }
 
 /// Where the To tag is. A To that cannot be read has none.
 fn find_to_tag(reply: &Reply) -> Option<(u32, u32)> {
-    let to = NameAddr::parse(reply.to_bytes()).ok()?;
+    let to = NameAddr::parse(reply.to_value()).ok()?;
     range_in(&reply.bytes, to.tag()?.as_bytes())
 }
 
@@ -361,7 +370,21 @@ fn status_of(kind: ParseErrorKind) -> StatusCode {
         ParseErrorKind::Version => StatusCode::VERSION_NOT_SUPPORTED,
         ParseErrorKind::StartLineTooLong => StatusCode::REQUEST_URI_TOO_LONG,
         ParseErrorKind::MessageTooLarge => StatusCode::MESSAGE_TOO_LARGE,
-        _ => StatusCode::BAD_REQUEST,
+        ParseErrorKind::Empty
+        | ParseErrorKind::HeaderLineTooLong
+        | ParseErrorKind::TooManyHeaders
+        | ParseErrorKind::StartLine
+        | ParseErrorKind::RequestUri
+        | ParseErrorKind::StatusCode
+        | ParseErrorKind::HeaderName
+        | ParseErrorKind::BareLineBreak
+        | ParseErrorKind::Unterminated
+        | ParseErrorKind::ContentLength
+        | ParseErrorKind::BodyTruncated
+        | ParseErrorKind::Missing(_)
+        | ParseErrorKind::Duplicate(_)
+        | ParseErrorKind::Value { .. }
+        | ParseErrorKind::MethodMismatch => StatusCode::BAD_REQUEST,
     }
 }
 

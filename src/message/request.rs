@@ -1,6 +1,5 @@
 //! Requests and responses: messages whose essential headers have been read.
 
-use alloc::boxed::Box;
 use core::hash::{Hash, Hasher};
 use core::net::SocketAddr;
 use core::ops::Deref;
@@ -132,17 +131,17 @@ macro_rules! essentials {
             }
 
             /// The value of the top Via, as it came.
-            pub fn top_via_bytes(&self) -> &[u8] {
+            pub fn top_via_value(&self) -> &[u8] {
                 self.message.slice(self.parts.via.0..self.parts.via.1)
             }
 
             /// The value of From, as it came.
-            pub fn from_bytes(&self) -> &[u8] {
+            pub fn from_value(&self) -> &[u8] {
                 self.message.slice(self.parts.from.0..self.parts.from.1)
             }
 
             /// The value of To, as it came.
-            pub fn to_bytes(&self) -> &[u8] {
+            pub fn to_value(&self) -> &[u8] {
                 self.message.slice(self.parts.to.0..self.parts.to.1)
             }
         }
@@ -205,27 +204,27 @@ impl Response {
 }
 
 impl TryFrom<Message> for Request {
-    type Error = Box<ParseError>;
+    type Error = ParseError;
 
     /// Fails with the error of [`Message::check`], or `StartLine` for a response.
     fn try_from(message: Message) -> Result<Self, Self::Error> {
         match message.check() {
             Ok(Incoming::Request(request)) => Ok(request),
-            Ok(Incoming::Response(_)) => Err(Box::new(wrong_kind())),
-            Err(error) => Err(Box::new(error)),
+            Ok(Incoming::Response(_)) => Err(wrong_kind()),
+            Err(error) => Err(error),
         }
     }
 }
 
 impl TryFrom<Message> for Response {
-    type Error = Box<ParseError>;
+    type Error = ParseError;
 
     /// Fails with the error of [`Message::check`], or `StartLine` for a request.
     fn try_from(message: Message) -> Result<Self, Self::Error> {
         match message.check() {
             Ok(Incoming::Response(response)) => Ok(response),
-            Ok(Incoming::Request(_)) => Err(Box::new(wrong_kind())),
-            Err(error) => Err(Box::new(error)),
+            Ok(Incoming::Request(_)) => Err(wrong_kind()),
+            Err(error) => Err(error),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -97,7 +98,7 @@ impl HeaderList {
 
 impl fmt::Debug for HeaderList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |bytes| alloc::string::String::from_utf8_lossy(bytes);
+        let text = |bytes| String::from_utf8_lossy(bytes);
         f.debug_map()
             .entries(
                 self.iter()
