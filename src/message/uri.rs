@@ -63,6 +63,11 @@ impl<'a> Uri<'a> {
         }
     }
 
+    /// Reads bytes that were a URI when they were read before, so the fallback is never taken.
+    pub(crate) fn parse_again(raw: &'a [u8]) -> Self {
+        Self::parse(raw).unwrap_or(Self::Other(OtherUri { raw, scheme: "" }))
+    }
+
     /// The whole URI as it came.
     pub const fn as_bytes(&self) -> &'a [u8] {
         match self {
@@ -166,12 +171,7 @@ impl UriBuf {
 
     /// The URI, read again from the bytes.
     pub fn as_uri(&self) -> Uri<'_> {
-        // The bytes were a URI when they were copied, so the fallback is never taken.
-        let opaque = OtherUri {
-            raw: &self.raw,
-            scheme: "",
-        };
-        Uri::parse(&self.raw).unwrap_or(Uri::Other(opaque))
+        Uri::parse_again(&self.raw)
     }
 
     /// The bytes.

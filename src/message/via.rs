@@ -168,6 +168,19 @@ impl<'a> Via<'a> {
     }
 }
 
+impl Via<'_> {
+    /// What stands for a Via that cannot be read where one that was read before is read again:
+    /// the fallback that is never taken.
+    pub(crate) const UNREAD: Self = Self {
+        protocol: "SIP",
+        version: "2.0",
+        transport: "UDP",
+        host: Host::Name("invalid"),
+        port: None,
+        params: Params::EMPTY,
+    };
+}
+
 impl Pieces for Via<'_> {
     fn pieces(&self, out: &mut dyn FnMut(&[u8])) {
         for part in [self.protocol, "/", self.version, "/", self.transport, " "] {

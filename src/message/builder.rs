@@ -1,0 +1,130 @@
+//! Any message, line by line: for tests, simulations, and what no writer of the core covers.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::lexer::is_token;
+use super::put::{self, Put};
+use super::{Body, HeaderList, Message, Name, StatusCode, Uri};
+use crate::error::Misuse;
+
+/// Builds a message from a start line, headers in the order given, and a body.
+///
+/// Content-Length is written by the builder, and Content-Type with a body. Nothing else is added
+/// or checked to be there.
+///
+/// ```
+/// use drongo::message::Builder;
+///
+/// let bytes = Builder::request("OPTIONS", "sip:bob@example.com")
+///     .header("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1")
+///     .header("Max-Forwards", "70")
+///     .build()?;
+/// assert!(bytes.starts_with(b"OPTIONS sip:bob@example.com SIP/2.0\r\nVia: "));
+/// # Ok::<(), drongo::error::Misuse>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Builder {
+    start: Result<Vec<u8>, Misuse>,
+    headers: HeaderList,
+    body: Option<Body>,
+}
+
+impl Builder {
+    /// A request. What is malformed is said by [`Builder::build`].
+    pub fn request(method: &str, uri: &str) -> Self {
+        let start = if !is_token(method.as_bytes()) {
+            Err(Misuse::Malformed { what: "method" })
+        } else if Uri::parse(uri.as_bytes()).is_err() {
+            Err(Misuse::Malformed {
+                what: "Request-URI",
+            })
+        } else {
+            let parts = [method.as_bytes(), b" ", uri.as_bytes(), b" SIP/2.0\r\n"];
+            Ok(parts.concat())
+        };
+        Self {
+            start,
+            headers: HeaderList::new(),
+            body: None,
+        }
+    }
+
+    /// A response; without a reason, that of the RFCs.
+    pub fn response(status: StatusCode, reason: Option<&str>) -> Self {
+        let reason = reason.unwrap_or_else(|| status.reason());
+        let start = super::write::check_value(reason.as_bytes())
+            .map_err(|_| Misuse::Malformed {
+                what: "reason phrase",
+            })
+            .map(|()| {
+                let mut line = Vec::new();
+                put_status_line(&mut line, status, reason);
+                line
+            });
+        Self {
+            start,
+            headers: HeaderList::new(),
+            body: None,
+        }
+    }
+
+    /// One header more, after those before it.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let pushed = if Name::parse(name.as_bytes()) == Name::ContentLength {
+            Err(Misuse::ReservedHeader {
+                name: "Content-Length",
+            })
+        } else {
+            self.headers.push(name, value)
+        };
+        if let Err(misuse) = pushed {
+            self.start = self.start.and(Err(misuse));
+        }
+        self
+    }
+
+    /// The body and its Content-Type.
+    #[must_use]
+    pub fn body(mut self, body: Body) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// The bytes.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that was malformed.
+    pub fn build(self) -> Result<Bytes, Misuse> {
+        let mut out = self.start?;
+        if self.body.is_some() && self.headers.contains(Name::ContentType) {
+            return Err(Misuse::ReservedHeader {
+                name: "Content-Type",
+            });
+        }
+        super::write::put_rest(&mut out, &self.headers, self.body.as_ref());
+        Ok(Bytes::from(out))
+    }
+
+    /// The message.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn build_message(self) -> Result<Message, Misuse> {
+        let bytes = self.build()?;
+        Message::parse_own(&bytes).ok_or(Misuse::Malformed { what: "message" })
+    }
+}
+
+/// The status line. A line break in the reason comes out as a space.
+pub(crate) fn put_status_line(out: &mut dyn Put, status: StatusCode, reason: &str) {
+    out.put(b"SIP/2.0 ");
+    put::number(out, u64::from(status.as_u16()));
+    out.put(b" ");
+    super::print::unfolded(reason.as_bytes(), &mut |piece| out.put(piece));
+    out.put(b"\r\n");
+}

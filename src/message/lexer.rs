@@ -1,0 +1,240 @@
+//! The tolerant lexer: one header line at a time, in time linear in its length.
+//!
+//! It takes what RFC 3261 and RFC 4475 allow and HTTP's grammar does not: folded lines, white
+//! space before the colon, control characters in values. It refuses a bare CR or LF anywhere in
+//! the header block: two readers that disagree on where a line ends read two different messages.
+
+use memchr::memchr2;
+
+use super::error::ParseErrorKind;
+
+/// One line of the header block, in absolute offsets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Line {
+    Header(HeaderLine),
+    /// The empty line; `next` is the first byte after it.
+    End {
+        next: usize,
+    },
+}
+
+/// Where the parts of one header are. The value has no white space at its ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct HeaderLine {
+    pub(crate) name: (usize, usize),
+    pub(crate) value: (usize, usize),
+    /// The first byte after the line and its continuations.
+    pub(crate) next: usize,
+    pub(crate) folded: bool,
+}
+
+/// What is wrong, and where.
+pub(crate) type LexError = (ParseErrorKind, usize);
+
+/// Reads the line that starts at `at`.
+pub(crate) fn line(bytes: &[u8], at: usize) -> Result<Line, LexError> {
+    match bytes.get(at..).unwrap_or_default() {
+        [b'\r', b'\n', ..] => {
+            return Ok(Line::End {
+                next: at.saturating_add(2),
+            });
+        }
+        [] | [b'\r'] => return Err((ParseErrorKind::Unterminated, bytes.len())),
+        [b'\r' | b'\n', ..] => return Err((ParseErrorKind::BareLineBreak, at)),
+        _ => {}
+    }
+    let name_end = skip(bytes, at, is_name_byte);
+    let colon = skip(bytes, name_end, is_blank);
+    if name_end == at || bytes.get(colon) != Some(&b':') {
+        return Err((ParseErrorKind::HeaderName, colon));
+    }
+    let start = skip(bytes, colon.saturating_add(1), is_blank);
+    let mut folded = false;
+    let mut from = start;
+    let (end, next) = loop {
+        let (end, next) = end_of_line(bytes, from)?;
+        match bytes.get(next) {
+            Some(b' ' | b'\t') => {
+                folded = true;
+                from = next;
+            }
+            Some(_) => break (end, next),
+            None => return Err((ParseErrorKind::Unterminated, next)),
+        }
+    };
+    let value = if folded {
+        let start = skip(bytes, start, is_space).min(end);
+        (start, trim_end(bytes, start, end))
+    } else {
+        (start, trim_end(bytes, start, end))
+    };
+    Ok(Line::Header(HeaderLine {
+        name: (at, name_end),
+        value,
+        next,
+        folded,
+    }))
+}
+
+/// The end of the line that `from` is in: where its CRLF starts, and the byte after that.
+pub(crate) fn end_of_line(bytes: &[u8], from: usize) -> Result<(usize, usize), LexError> {
+    let rest = bytes.get(from..).unwrap_or_default();
+    let Some(at) = memchr2(b'\r', b'\n', rest) else {
+        return Err((ParseErrorKind::Unterminated, bytes.len()));
+    };
+    let end = from.saturating_add(at);
+    match rest.get(at..) {
+        Some([b'\r', b'\n', ..]) => Ok((end, end.saturating_add(2))),
+        Some([b'\r']) => Err((ParseErrorKind::Unterminated, bytes.len())),
+        _ => Err((ParseErrorKind::BareLineBreak, end)),
+    }
+}
+
+/// The first offset from `at` whose byte is not in the class.
+fn skip(bytes: &[u8], at: usize, class: impl Fn(u8) -> bool) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    at.saturating_add(rest.iter().position(|&b| !class(b)).unwrap_or(rest.len()))
+}
+
+/// The end of `start..end` without trailing white space.
+fn trim_end(bytes: &[u8], start: usize, end: usize) -> usize {
+    let value = bytes.get(start..end).unwrap_or_default();
+    let kept = value
+        .iter()
+        .rposition(|&b| !is_space(b))
+        .map_or(0, |last| last.saturating_add(1));
+    start.saturating_add(kept)
+}
+
+/// SP or HTAB.
+pub(crate) const fn is_blank(b: u8) -> bool {
+    matches!(b, b' ' | b'\t')
+}
+
+/// What linear white space is made of.
+pub(crate) const fn is_space(b: u8) -> bool {
+    matches!(b, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// SIP's `token` and what HTTP's adds to it, which the fast path takes too.
+pub(crate) const fn is_name_byte(b: u8) -> bool {
+    matches!(b,
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z'
+        | b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+        | b'#' | b'$' | b'&' | b'^' | b'|')
+}
+
+/// SIP's `token` (RFC 3261 25.1).
+pub(crate) const fn is_token_byte(b: u8) -> bool {
+    is_name_byte(b) && !matches!(b, b'#' | b'$' | b'&' | b'^' | b'|')
+}
+
+/// Whether all of it is one `token`.
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&b| is_token_byte(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(line_bytes: &[u8]) -> (&[u8], &[u8], bool) {
+        match line(line_bytes, 0) {
+            Ok(Line::Header(h)) => (
+                &line_bytes[h.name.0..h.name.1],
+                &line_bytes[h.value.0..h.value.1],
+                h.folded,
+            ),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn white_space_around_the_colon_and_value_is_not_part_of_them() {
+        // 3261-7.3.1-01, 3261-7.3.1-03
+        for text in [
+            "Subject:lunch",
+            "Subject : lunch",
+            "Subject:   lunch",
+            "Subject\t:\tlunch \t",
+        ] {
+            let text = [text.as_bytes(), b"\r\n\r\n"].concat();
+            assert_eq!(value(&text), (&b"Subject"[..], &b"lunch"[..], false));
+        }
+    }
+
+    #[test]
+    fn folds_belong_to_the_value() {
+        // 3261-7.3.1-02, 3261-7.3.1-05, 3261-7.3.1-07
+        let all = value(b"Subject:\r\n  I know\r\n\tyou\r\n  \r\n.\r\n\r\n".as_slice());
+        assert_eq!(all.1, b"I know\r\n\tyou");
+        assert!(all.2);
+        let empty = value(b"Subject:\r\n \r\n\t\r\nTo: x\r\n");
+        assert_eq!(empty.1, b"");
+    }
+
+    #[test]
+    fn a_fold_before_the_colon_is_refused() {
+        // 3261-7.3.1-01
+        assert_eq!(
+            line(b"Subject\r\n : x\r\n\r\n", 0),
+            Err((ParseErrorKind::HeaderName, 7))
+        );
+    }
+
+    #[test]
+    fn bare_line_breaks_are_refused_where_they_stand() {
+        // 3261-7-04
+        assert_eq!(
+            line(b"A: b\nC: d\r\n\r\n", 0),
+            Err((ParseErrorKind::BareLineBreak, 4))
+        );
+        assert_eq!(
+            line(b"A: b\rC: d\r\n\r\n", 0),
+            Err((ParseErrorKind::BareLineBreak, 4))
+        );
+        assert_eq!(
+            line(b"\nA: b\r\n\r\n", 0),
+            Err((ParseErrorKind::BareLineBreak, 0))
+        );
+        assert_eq!(
+            line(b"A: b\r\r\n\r\n", 0),
+            Err((ParseErrorKind::BareLineBreak, 4))
+        );
+    }
+
+    #[test]
+    fn control_characters_stay_in_values() {
+        // 4475-3.1.1.2-01 has them as quoted pairs
+        assert_eq!(
+            value(b"To: \"\\\x00\\\x07\\\x7f\"\r\n\r\n").1,
+            b"\"\\\x00\\\x07\\\x7f\""
+        );
+    }
+
+    #[test]
+    fn a_line_without_a_name_or_colon_is_refused() {
+        for (text, at) in [
+            ("no colon\r\n\r\n", 3),
+            (": x\r\n\r\n", 0),
+            (" x: y\r\n\r\n", 1),
+        ] {
+            assert_eq!(
+                line(text.as_bytes(), 0),
+                Err((ParseErrorKind::HeaderName, at)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_block_that_stops_is_unterminated() {
+        for text in ["", "\r", "A: b", "A: b\r", "A: b\r\n"] {
+            assert_eq!(
+                line(text.as_bytes(), 0),
+                Err((ParseErrorKind::Unterminated, text.len())),
+                "{text:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Writing in one exact allocation: the same description is counted, then written.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::Name;
+use super::print::unfolded;
+
+/// Takes the bytes of a message in order.
+pub(crate) trait Put {
+    fn put(&mut self, bytes: &[u8]);
+
+    /// How many bytes it has taken.
+    fn taken(&self) -> usize;
+}
+
+/// Something that can be written twice with the same bytes.
+pub(crate) trait Emit {
+    fn emit(&self, out: &mut dyn Put);
+
+    /// The bytes, in one allocation of exactly their length.
+    fn to_bytes(&self) -> Bytes {
+        let mut length = Length(0);
+        self.emit(&mut length);
+        let mut bytes = Vec::with_capacity(length.0);
+        self.emit(&mut bytes);
+        debug_assert_eq!(bytes.len(), length.0, "counted and written alike");
+        Bytes::from(bytes)
+    }
+}
+
+/// Counts.
+#[derive(Default)]
+pub(crate) struct Length(pub(crate) usize);
+
+impl Put for Length {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0 = self.0.saturating_add(bytes.len());
+    }
+
+    fn taken(&self) -> usize {
+        self.0
+    }
+}
+
+impl Put for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn taken(&self) -> usize {
+        self.len()
+    }
+}
+
+/// A whole header line. A value that was folded comes out on one line, so no value can add a
+/// line of its own.
+pub(crate) fn line(out: &mut dyn Put, name: Name, value: &[u8]) {
+    start_of_line(out, name);
+    unfolded(value, &mut |piece| out.put(piece));
+    out.put(b"\r\n");
+}
+
+/// `Name: `.
+pub(crate) fn start_of_line(out: &mut dyn Put, name: Name) {
+    out.put(name.as_str().as_bytes());
+    out.put(b": ");
+}
+
+/// A number in decimal digits.
+pub(crate) fn number(out: &mut dyn Put, number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut rest = number;
+    let mut used = 0_usize;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0'.saturating_add(u8::try_from(rest % 10).unwrap_or(0));
+        rest /= 10;
+        used = used.saturating_add(1);
+        if rest == 0 {
+            break;
+        }
+    }
+    out.put(
+        digits
+            .get(digits.len().saturating_sub(used)..)
+            .unwrap_or_default(),
+    );
+}
+
+/// `Content-Length: n`, the empty line and the body: the end of every message.
+pub(crate) fn end(out: &mut dyn Put, body: &[u8]) {
+    start_of_line(out, Name::ContentLength);
+    number(out, u64::try_from(body.len()).unwrap_or(u64::MAX));
+    out.put(b"\r\n\r\n");
+    out.put(body);
+}

@@ -1,0 +1,426 @@
+//! What it takes to answer a request, detached from its datagram (RFC 3261 8.2.6, 18.2.1).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+use core::ops::Range;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::builder::put_status_line;
+use super::error::{ParseError, ParseErrorKind};
+use super::index::offset;
+use super::lexer::{self, Line};
+use super::print::unfolded;
+use super::put::{self, Emit, Length, Put};
+use super::via_stamp::put_top_via;
+use super::write::put_rest;
+use super::{Body, HeaderList, Method, Name, NameAddr, Request, StatusCode, Via};
+
+/// What is needed to answer a request: small, and detached from the datagram.
+///
+/// It holds finished header lines: every Via in order, the top one with `received` and `rport`
+/// as RFC 3261 18.2.1 and RFC 3581 4 ask if the source was stamped; From, To, Call-ID, CSeq;
+/// Record-Route and Timestamp.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Reply {
+    /// Via, From, Call-ID and CSeq lines; To without its CRLF; Record-Route; Timestamp.
+    bytes: Bytes,
+    marks: Marks,
+    /// Where the To tag is, if the request had one.
+    to_tag: Option<(u32, u32)>,
+}
+
+/// Where the lines of a reply end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Marks {
+    /// The value of the first Via row.
+    top_via_end: u32,
+    vias_end: u32,
+    from_end: u32,
+    call_id_end: u32,
+    fixed_end: u32,
+    to_end: u32,
+    record_routes_end: u32,
+}
+
+impl Reply {
+    /// Takes from the request what every response copies (RFC 3261 8.2.6.2).
+    pub fn new(request: &Request) -> Self {
+        let mut draft = Draft::default();
+        for header in request.headers() {
+            draft.take(header.name, header.value);
+        }
+        draft
+            .reply(request.source())
+            .unwrap_or_else(|| Self::empty(request.source()))
+    }
+
+    /// Says where the request came from: fills `received` and `rport` of the top Via.
+    pub fn stamp_source(&mut self, source: SocketAddr) {
+        if let Some(stamped) = self.stamped(source) {
+            *self = stamped;
+        }
+    }
+
+    fn stamped(&self, source: SocketAddr) -> Option<Self> {
+        let mut draft = Draft::default();
+        // To ends without CRLF; every other line has it.
+        draft.take(Name::To, self.to_value());
+        let rest = self.slice(self.marks.to_end..offset(self.bytes.len()));
+        for lines in [self.slice(0..self.marks.fixed_end), rest] {
+            lines
+                .split_inclusive(|&b| b == b'\n')
+                .for_each(|line| draft.take_line(line));
+        }
+        draft.reply(Some(source))
+    }
+
+    /// Writes a response. A tag is added to To only if the request had none, and never to a 100;
+    /// a 100 copies Timestamp (RFC 3261 8.2.6). Record-Route is not copied.
+    ///
+    /// Without a reason, that of the RFCs. One exact allocation.
+    pub fn write(
+        &self,
+        status: StatusCode,
+        reason: Option<&str>,
+        to_tag: Option<&str>,
+        headers: &HeaderList,
+        body: Option<&Body>,
+    ) -> Bytes {
+        let record_route = false;
+        Response {
+            reply: self,
+            status,
+            reason,
+            to_tag,
+            headers,
+            body,
+            record_route,
+        }
+        .to_bytes()
+    }
+
+    /// Writes a response that may form a dialog: as [`Reply::write`], and a 101 to 299 copies
+    /// Record-Route (RFC 3261 12.1.1).
+    pub fn write_in_dialog(
+        &self,
+        status: StatusCode,
+        reason: Option<&str>,
+        to_tag: Option<&str>,
+        headers: &HeaderList,
+        body: Option<&Body>,
+    ) -> Bytes {
+        let record_route = matches!(status.as_u16(), 101..=299);
+        Response {
+            reply: self,
+            status,
+            reason,
+            to_tag,
+            headers,
+            body,
+            record_route,
+        }
+        .to_bytes()
+    }
+
+    /// Whether the request had a To tag.
+    pub fn has_to_tag(&self) -> bool {
+        self.to_tag.is_some()
+    }
+
+    /// The To tag of the request.
+    pub fn to_tag(&self) -> Option<&str> {
+        let (start, end) = self.to_tag?;
+        core::str::from_utf8(self.slice(start..end)).ok()
+    }
+
+    /// The value of the first Via row, source filled in.
+    pub fn top_via_value(&self) -> &[u8] {
+        self.slice(offset(b"Via: ".len())..self.marks.top_via_end)
+    }
+
+    /// The top Via, source filled in; `None` if the request was malformed there.
+    pub fn top_via(&self) -> Option<Via<'_>> {
+        let first = super::split_commas(self.top_via_value()).next()?;
+        Via::parse(first).ok()
+    }
+
+    /// The method that CSeq names.
+    pub fn method(&self) -> Option<Method<'_>> {
+        let method = self.cseq_value().rsplit(|&b| lexer::is_blank(b)).next()?;
+        Method::parse(method).ok()
+    }
+
+    /// The value of From.
+    pub fn from_value(&self) -> &[u8] {
+        self.value(self.marks.vias_end, self.marks.from_end, Name::From)
+    }
+
+    /// The value of Call-ID.
+    pub fn call_id_value(&self) -> &[u8] {
+        self.value(self.marks.from_end, self.marks.call_id_end, Name::CallId)
+    }
+
+    /// The value of CSeq.
+    pub fn cseq_value(&self) -> &[u8] {
+        self.value(self.marks.call_id_end, self.marks.fixed_end, Name::CSeq)
+    }
+
+    /// The value of To, as the request had it.
+    pub fn to_value(&self) -> &[u8] {
+        self.slice(self.marks.fixed_end..self.marks.to_end)
+            .get(b"To: ".len()..)
+            .unwrap_or_default()
+    }
+
+    /// The value in a finished line.
+    fn value(&self, start: u32, end: u32, name: Name) -> &[u8] {
+        let line = self.slice(start..end.saturating_sub(2));
+        line.get(name.as_str().len().saturating_add(2)..)
+            .unwrap_or_default()
+    }
+
+    fn slice(&self, range: Range<u32>) -> &[u8] {
+        self.bytes
+            .get(range.start as usize..range.end as usize)
+            .unwrap_or_default()
+    }
+
+    /// Never seen: a `Request` has all that a reply needs.
+    fn empty(source: Option<SocketAddr>) -> Self {
+        Draft::default().write(source, b"")
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reply").field(&self.bytes).finish()
+    }
+}
+
+/// A response as it will be written.
+struct Response<'a> {
+    reply: &'a Reply,
+    status: StatusCode,
+    reason: Option<&'a str>,
+    to_tag: Option<&'a str>,
+    headers: &'a HeaderList,
+    body: Option<&'a Body>,
+    record_route: bool,
+}
+
+impl Emit for Response<'_> {
+    fn emit(&self, out: &mut dyn Put) {
+        let reply = self.reply;
+        put_status_line(
+            out,
+            self.status,
+            self.reason.unwrap_or_else(|| self.status.reason()),
+        );
+        out.put(reply.slice(0..reply.marks.to_end));
+        let trying = self.status.as_u16() == 100;
+        if let Some(tag) = self.to_tag.filter(|_| !trying && reply.to_tag.is_none()) {
+            out.put(b";tag=");
+            out.put(tag.as_bytes());
+        }
+        out.put(b"\r\n");
+        if self.record_route {
+            out.put(reply.slice(reply.marks.to_end..reply.marks.record_routes_end));
+        }
+        if trying {
+            out.put(reply.slice(reply.marks.record_routes_end..offset(reply.bytes.len())));
+        }
+        put_rest(out, self.headers, self.body);
+    }
+}
+
+/// What a reply is made of, still in the datagram.
+#[derive(Default)]
+struct Draft<'a> {
+    vias: SmallVec<[&'a [u8]; 8]>,
+    record_routes: SmallVec<[&'a [u8]; 8]>,
+    from: &'a [u8],
+    to: &'a [u8],
+    call_id: &'a [u8],
+    cseq: &'a [u8],
+    timestamp: &'a [u8],
+}
+
+impl<'a> Draft<'a> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "seven of a hundred names")]
+    fn take(&mut self, name: Name, value: &'a [u8]) {
+        let single = match name {
+            Name::Via => return self.vias.push(value),
+            Name::RecordRoute => return self.record_routes.push(value),
+            Name::From => &mut self.from,
+            Name::To => &mut self.to,
+            Name::CallId => &mut self.call_id,
+            Name::CSeq => &mut self.cseq,
+            Name::Timestamp => &mut self.timestamp,
+            _ => return,
+        };
+        if single.is_empty() {
+            *single = value;
+        }
+    }
+
+    /// Takes a line that `write` has written.
+    fn take_line(&mut self, line: &'a [u8]) {
+        let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+        let Some(colon) = memchr::memchr(b':', line) else {
+            return;
+        };
+        if let Some((name, value)) = line.split_at_checked(colon) {
+            self.take(Name::parse(name), value.get(2..).unwrap_or_default());
+        }
+    }
+
+    /// The reply, if everything that it needs was there.
+    fn reply(&self, source: Option<SocketAddr>) -> Option<Reply> {
+        let top = self.vias.first().filter(|top| !top.is_empty())?;
+        let needed = [self.from, self.to, self.call_id, self.cseq];
+        (!needed.contains(&b"".as_slice())).then(|| self.write(source, top))
+    }
+
+    fn write(&self, source: Option<SocketAddr>, top: &[u8]) -> Reply {
+        let mut length = Length::default();
+        self.lay(&mut length, source, top);
+        let mut out = Vec::with_capacity(length.0);
+        let marks = self.lay(&mut out, source, top);
+        let mut reply = Reply {
+            bytes: Bytes::from(out),
+            marks,
+            to_tag: None,
+        };
+        reply.to_tag = find_to_tag(&reply);
+        reply
+    }
+
+    fn lay(&self, out: &mut dyn Put, source: Option<SocketAddr>, top: &[u8]) -> Marks {
+        put::start_of_line(out, Name::Via);
+        put_top_via(out, top, source);
+        let top_via_end = offset(out.taken());
+        out.put(b"\r\n");
+        for via in self.vias.iter().skip(1) {
+            put::line(out, Name::Via, via);
+        }
+        let vias_end = offset(out.taken());
+        put::line(out, Name::From, self.from);
+        let from_end = offset(out.taken());
+        put::line(out, Name::CallId, self.call_id);
+        let call_id_end = offset(out.taken());
+        put::line(out, Name::CSeq, self.cseq);
+        let fixed_end = offset(out.taken());
+        put::start_of_line(out, Name::To);
+        unfolded(self.to, &mut |piece| out.put(piece));
+        let to_end = offset(out.taken());
+        for route in &self.record_routes {
+            put::line(out, Name::RecordRoute, route);
+        }
+        let record_routes_end = offset(out.taken());
+        if !self.timestamp.is_empty() {
+            put::line(out, Name::Timestamp, self.timestamp);
+        }
+        Marks {
+            top_via_end,
+            vias_end,
+            from_end,
+            call_id_end,
+            fixed_end,
+            to_end,
+            record_routes_end,
+        }
+    }
+}
+
+/// Where the To tag is. A To that cannot be read has none.
+fn find_to_tag(reply: &Reply) -> Option<(u32, u32)> {
+    let to = NameAddr::parse(reply.to_value()).ok()?;
+    range_in(&reply.bytes, to.tag()?.as_bytes())
+}
+
+/// Where a part of `whole` is in it. The addresses are only compared.
+pub(crate) fn range_in(whole: &[u8], part: &[u8]) -> Option<(u32, u32)> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len()).then_some((offset(start), offset(end)))
+}
+
+/// Makes the error, with what of the message it takes to answer it.
+///
+/// Lines that cannot be read are passed over: the five headers may stand behind them.
+#[cold]
+pub(crate) fn salvage(bytes: &[u8], kind: ParseErrorKind, offset: usize) -> ParseError {
+    let reply = draft_of(bytes).and_then(|draft| draft.reply(None));
+    let reply = reply.filter(|reply| reply.method() != Some(Method::Ack));
+    ParseError {
+        kind,
+        offset,
+        status: reply.as_ref().map(|_| status_of(kind)),
+        reply: reply.map(Box::new),
+    }
+}
+
+/// The response that a malformed request gets.
+fn status_of(kind: ParseErrorKind) -> StatusCode {
+    match kind {
+        ParseErrorKind::Version => StatusCode::VERSION_NOT_SUPPORTED,
+        ParseErrorKind::StartLineTooLong => StatusCode::REQUEST_URI_TOO_LONG,
+        ParseErrorKind::MessageTooLarge => StatusCode::MESSAGE_TOO_LARGE,
+        ParseErrorKind::Empty
+        | ParseErrorKind::HeaderLineTooLong
+        | ParseErrorKind::TooManyHeaders
+        | ParseErrorKind::StartLine
+        | ParseErrorKind::RequestUri
+        | ParseErrorKind::StatusCode
+        | ParseErrorKind::HeaderName
+        | ParseErrorKind::BareLineBreak
+        | ParseErrorKind::Unterminated
+        | ParseErrorKind::ContentLength
+        | ParseErrorKind::BodyTruncated
+        | ParseErrorKind::Missing(_)
+        | ParseErrorKind::Duplicate(_)
+        | ParseErrorKind::Value { .. }
+        | ParseErrorKind::MethodMismatch => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// What of a request can be read; `None` for what is never answered.
+fn draft_of(bytes: &[u8]) -> Option<Draft<'_>> {
+    let skipped = bytes
+        .iter()
+        .take_while(|&&b| matches!(b, b'\r' | b'\n'))
+        .count();
+    let bytes = bytes.get(skipped..)?;
+    let end = memchr::memchr(b'\n', bytes)?;
+    let start_line = bytes.get(..end)?;
+    let method = start_line.split(|&b| b == b' ').next()?;
+    if super::start_line::begins_with_sip(start_line) || Method::parse(method) == Ok(Method::Ack) {
+        return None;
+    }
+    let mut draft = Draft::default();
+    let mut at = end.checked_add(1)?;
+    loop {
+        match lexer::line(bytes, at) {
+            Ok(Line::End { .. }) => return Some(draft),
+            Ok(Line::Header(header)) => {
+                let name = bytes.get(header.name.0..header.name.1)?;
+                draft.take(
+                    Name::parse(name),
+                    bytes.get(header.value.0..header.value.1)?,
+                );
+                at = header.next;
+            }
+            Err(_) => {
+                let Some(skip) = bytes.get(at..).and_then(|rest| memchr::memchr(b'\n', rest))
+                else {
+                    return Some(draft);
+                };
+                at = at.checked_add(skip)?.checked_add(1)?;
+            }
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! Requests and responses: messages whose essential headers have been read.
+
+use core::hash::{Hash, Hasher};
+use core::net::SocketAddr;
+use core::ops::Deref;
+
+use bytes::Bytes;
+
+use super::edit::bit;
+use super::error::{ParseError, ParseErrorKind};
+use super::reply::{range_in, salvage};
+use super::{
+    CSeq, Message, Method, Name, NameAddr, StatusCode, Uri, ValueError, Via, parse_call_id,
+    split_commas,
+};
+use crate::limits::Limits;
+
+/// Reads a datagram and checks what every message must have (RFC 3261 8.1.1).
+///
+/// # Errors
+///
+/// [`ParseError`] says what is wrong, where, and what to answer. Stamp the source on its reply.
+pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Incoming, ParseError> {
+    Message::parse_with(bytes, limits)?.check()
+}
+
+/// A checked message. Exhaustive on purpose: there is no third kind.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "both are a message with its index"
+)]
+pub enum Incoming {
+    /// A request.
+    Request(Request),
+    /// A response.
+    Response(Response),
+}
+
+/// A request whose essential headers have been read.
+///
+/// It has exactly one From, To, Call-ID and CSeq, and at least one Via; the top one, From, To,
+/// CSeq and the Request-URI are well-formed, and CSeq names the method. Max-Forwards and the From
+/// tag may be missing (RFC 2543). The scheme of the Request-URI may be any: 416 is for the user
+/// agent to say.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Request {
+    message: Message,
+    parts: Parts,
+    source: Option<SocketAddr>,
+}
+
+/// A response whose essential headers have been read; see [`Request`].
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Response {
+    message: Message,
+    parts: Parts,
+}
+
+impl Message {
+    /// Checks what every message must have.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`]: what is missing, twice there, or malformed.
+    pub fn check(self) -> Result<Incoming, ParseError> {
+        let checked = check(&self);
+        match checked {
+            Ok(parts) if self.is_request() => Ok(Incoming::Request(Request {
+                message: self,
+                parts,
+                source: None,
+            })),
+            Ok(parts) => Ok(Incoming::Response(Response {
+                message: self,
+                parts,
+            })),
+            Err((kind, offset)) => Err(salvage(self.bytes(), kind, offset)),
+        }
+    }
+}
+
+macro_rules! essentials {
+    ($type:ty) => {
+        impl $type {
+            /// The message and its other headers.
+            pub fn message(&self) -> &Message {
+                &self.message
+            }
+
+            /// The top Via.
+            pub fn top_via(&self) -> Via<'_> {
+                self.parts.top_via(&self.message)
+            }
+
+            /// The branch of the top Via.
+            pub fn branch(&self) -> Option<&str> {
+                self.parts.text(&self.message, self.parts.branch)
+            }
+
+            /// Call-ID.
+            pub fn call_id(&self) -> &str {
+                self.parts
+                    .text(&self.message, Some(self.parts.call_id))
+                    .unwrap_or_default()
+            }
+
+            /// CSeq.
+            pub fn cseq(&self) -> CSeq<'_> {
+                self.parts.cseq(&self.message)
+            }
+
+            /// From.
+            pub fn from(&self) -> NameAddr<'_> {
+                self.parts.address(&self.message, self.parts.from)
+            }
+
+            /// To.
+            pub fn to(&self) -> NameAddr<'_> {
+                self.parts.address(&self.message, self.parts.to)
+            }
+
+            /// The From tag.
+            pub fn from_tag(&self) -> Option<&str> {
+                self.parts.text(&self.message, self.parts.from_tag)
+            }
+
+            /// The To tag.
+            pub fn to_tag(&self) -> Option<&str> {
+                self.parts.text(&self.message, self.parts.to_tag)
+            }
+
+            /// The value of the top Via, as it came.
+            pub fn top_via_value(&self) -> &[u8] {
+                self.message.slice(self.parts.via.0..self.parts.via.1)
+            }
+
+            /// The value of From, as it came.
+            pub fn from_value(&self) -> &[u8] {
+                self.message.slice(self.parts.from.0..self.parts.from.1)
+            }
+
+            /// The value of To, as it came.
+            pub fn to_value(&self) -> &[u8] {
+                self.message.slice(self.parts.to.0..self.parts.to.1)
+            }
+        }
+
+        impl Deref for $type {
+            type Target = Message;
+
+            fn deref(&self) -> &Message {
+                &self.message
+            }
+        }
+
+        impl From<$type> for Message {
+            fn from(checked: $type) -> Self {
+                checked.message
+            }
+        }
+    };
+}
+
+essentials!(Request);
+essentials!(Response);
+
+impl Request {
+    /// The method.
+    pub fn method(&self) -> Method<'_> {
+        let method = self.message.method_bytes().unwrap_or_default();
+        Method::parse(method).unwrap_or(Method::Other(""))
+    }
+
+    /// The Request-URI.
+    pub fn uri(&self) -> Uri<'_> {
+        let uri = self.message.uri_bytes().unwrap_or_default();
+        Uri::parse_again(uri)
+    }
+
+    /// Notes where the request came from. The bytes do not change; answers do.
+    pub fn stamp_source(&mut self, source: SocketAddr) {
+        self.source = Some(source);
+    }
+
+    /// Where the request came from, if it was noted.
+    pub fn source(&self) -> Option<SocketAddr> {
+        self.source
+    }
+}
+
+impl Response {
+    /// The status code.
+    pub fn status(&self) -> StatusCode {
+        self.message
+            .status_code()
+            .unwrap_or(StatusCode::SERVER_INTERNAL_ERROR)
+    }
+
+    /// The reason phrase, as it came; it may be empty, and it need not be UTF-8.
+    pub fn reason(&self) -> &[u8] {
+        self.message.reason_bytes().unwrap_or_default()
+    }
+}
+
+impl TryFrom<Message> for Request {
+    type Error = ParseError;
+
+    /// Fails with the error of [`Message::check`], or `StartLine` for a response.
+    fn try_from(message: Message) -> Result<Self, Self::Error> {
+        match message.check() {
+            Ok(Incoming::Request(request)) => Ok(request),
+            Ok(Incoming::Response(_)) => Err(wrong_kind()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl TryFrom<Message> for Response {
+    type Error = ParseError;
+
+    /// Fails with the error of [`Message::check`], or `StartLine` for a request.
+    fn try_from(message: Message) -> Result<Self, Self::Error> {
+        match message.check() {
+            Ok(Incoming::Response(response)) => Ok(response),
+            Ok(Incoming::Request(_)) => Err(wrong_kind()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn wrong_kind() -> ParseError {
+    ParseError {
+        kind: ParseErrorKind::StartLine,
+        offset: 0,
+        status: None,
+        reply: None,
+    }
+}
+
+type Span = (u32, u32);
+
+/// Where the essential values are. They follow from the bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Parts {
+    via: Span,
+    branch: Option<Span>,
+    from: Span,
+    from_tag: Option<Span>,
+    to: Span,
+    to_tag: Option<Span>,
+    call_id: Span,
+    cseq: Span,
+}
+
+impl Hash for Parts {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+/// The typed values are read again from bytes that `check` has read: the fallbacks are never taken.
+impl Parts {
+    fn text<'m>(&self, message: &'m Message, span: Option<Span>) -> Option<&'m str> {
+        let (start, end) = span?;
+        core::str::from_utf8(message.slice(start..end)).ok()
+    }
+
+    fn top_via<'m>(&self, message: &'m Message) -> Via<'m> {
+        Via::parse(message.slice(self.via.0..self.via.1)).unwrap_or(Via::UNREAD)
+    }
+
+    fn cseq<'m>(&self, message: &'m Message) -> CSeq<'m> {
+        let unread = CSeq {
+            number: 0,
+            method: Method::Other(""),
+        };
+        CSeq::parse(message.slice(self.cseq.0..self.cseq.1)).unwrap_or(unread)
+    }
+
+    fn address<'m>(&self, message: &'m Message, span: Span) -> NameAddr<'m> {
+        let raw = message.slice(span.0..span.1);
+        NameAddr::parse(raw).unwrap_or_else(|_| NameAddr::from_uri(Uri::parse_again(raw)))
+    }
+}
+
+/// Headers that a request has at most once (RFC 3261 7.3.1, 20; 3515 2.1, 3891 3, 3911 4, 4538 7).
+const SINGLE: [Name; 18] = [
+    Name::From,
+    Name::To,
+    Name::CallId,
+    Name::CSeq,
+    Name::MaxForwards,
+    Name::ContentLength,
+    Name::ContentType,
+    Name::Event,
+    Name::Expires,
+    Name::Join,
+    Name::MinSe,
+    Name::RAck,
+    Name::RSeq,
+    Name::ReferTo,
+    Name::Replaces,
+    Name::SessionExpires,
+    Name::SubscriptionState,
+    Name::TargetDialog,
+];
+
+/// Headers that a response has at most once: the rest is the business of who reads it.
+const ESSENTIAL: [Name; 5] = [
+    Name::From,
+    Name::To,
+    Name::CallId,
+    Name::CSeq,
+    Name::ContentLength,
+];
+
+const fn set(names: &[Name]) -> u128 {
+    let mut set = 0;
+    let mut rest = names;
+    while let Some((first, tail)) = rest.split_first() {
+        set |= bit(*first);
+        rest = tail;
+    }
+    set
+}
+
+const SINGLE_SET: u128 = set(&SINGLE);
+const ESSENTIAL_SET: u128 = set(&ESSENTIAL);
+
+type CheckError = (ParseErrorKind, usize);
+
+fn check(message: &Message) -> Result<Parts, CheckError> {
+    let single = if message.is_request() {
+        SINGLE_SET
+    } else {
+        ESSENTIAL_SET
+    };
+    let mut seen = 0_u128;
+    for entry in message.entries() {
+        let this = bit(entry.name);
+        if seen & this & single != 0 {
+            return Err((ParseErrorKind::Duplicate(entry.name), entry.start as usize));
+        }
+        seen |= this;
+    }
+    let via_row = essential(message, Name::Via)?;
+    let from = essential(message, Name::From)?;
+    let to = essential(message, Name::To)?;
+    let call_id = essential(message, Name::CallId)?;
+    let cseq = essential(message, Name::CSeq)?;
+
+    let whole = message.bytes();
+    let first_via = split_commas(value(message, via_row))
+        .next()
+        .unwrap_or_default();
+    let via = range_in(whole, first_via).unwrap_or(via_row);
+    let top = Via::parse(first_via).map_err(in_header(Name::Via, via))?;
+    let from_value = NameAddr::parse(value(message, from)).map_err(in_header(Name::From, from))?;
+    let to_value = NameAddr::parse(value(message, to)).map_err(in_header(Name::To, to))?;
+    let cseq_value = CSeq::parse(value(message, cseq)).map_err(in_header(Name::CSeq, cseq))?;
+    parse_call_id(value(message, call_id)).map_err(in_header(Name::CallId, call_id))?;
+    let span = |text: Option<&str>| text.and_then(|text| range_in(whole, text.as_bytes()));
+    let parts = Parts {
+        via,
+        branch: span(top.branch()),
+        from,
+        from_tag: span(from_value.tag()),
+        to,
+        to_tag: span(to_value.tag()),
+        call_id,
+        cseq,
+    };
+    check_request_line(message, &cseq_value, cseq)?;
+    Ok(parts)
+}
+
+fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<(), CheckError> {
+    let Some(method) = message.method_bytes() else {
+        return Ok(());
+    };
+    if cseq.method.as_str().as_bytes() != method {
+        return Err((ParseErrorKind::MethodMismatch, at.0 as usize));
+    }
+    let start = message.uri_range().map_or(0, |range| range.start as usize);
+    Uri::parse(message.uri_bytes().unwrap_or_default()).map_err(|error| {
+        (
+            ParseErrorKind::RequestUri,
+            start.saturating_add(error.offset),
+        )
+    })?;
+    Ok(())
+}
+
+fn essential(message: &Message, name: Name) -> Result<Span, CheckError> {
+    let entry = message.entry(name);
+    let entry = entry.ok_or((ParseErrorKind::Missing(name), message.bytes().len()))?;
+    Ok((entry.value, entry.value_end))
+}
+
+fn value(message: &Message, span: Span) -> &[u8] {
+    message.slice(span.0..span.1)
+}
+
+fn in_header(name: Name, span: Span) -> impl Fn(ValueError) -> CheckError {
+    move |error| {
+        let at = (span.0 as usize).saturating_add(error.offset);
+        (
+            ParseErrorKind::Value {
+                name,
+                kind: error.kind,
+            },
+            at,
+        )
+    }
+}

@@ -1,0 +1,189 @@
+//! Requests that the core makes, from their parts.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::put::{self, Emit, Put};
+use super::write::put_rest;
+use super::{Body, HeaderList, Method, Name};
+
+/// Writes a whole request from its parts, in one exact allocation.
+///
+/// The parts are values as they stand on the wire, from the core's own state. A folded one comes
+/// out on one line. What is not set is not written, but Content-Length always is.
+///
+/// ```
+/// use drongo::message::{Message, Method, RequestWriter};
+///
+/// let bytes = RequestWriter::new(Method::Bye, b"sip:bob@192.0.2.4")
+///     .via(b"SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK77ef4c")
+///     .from(b"<sip:alice@example.com>;tag=1")
+///     .to(b"<sip:bob@example.com>;tag=2")
+///     .call_id(b"a84b4c76e66710")
+///     .cseq(2)
+///     .write();
+/// assert!(Message::parse(bytes)?.is_request());
+/// # Ok::<(), drongo::message::ParseError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RequestWriter<'a> {
+    method: Method<'a>,
+    uri: &'a [u8],
+    via: Option<&'a [u8]>,
+    max_forwards: u8,
+    routes: SmallVec<[&'a [u8]; 4]>,
+    from: Option<&'a [u8]>,
+    to: Option<&'a [u8]>,
+    call_id: Option<&'a [u8]>,
+    cseq: u32,
+    contact: Option<&'a [u8]>,
+    headers: Option<&'a HeaderList>,
+    body: Option<&'a Body>,
+}
+
+impl<'a> RequestWriter<'a> {
+    /// A request with Max-Forwards 70 (RFC 3261 8.1.1.6) and CSeq 1.
+    pub fn new(method: Method<'a>, uri: &'a [u8]) -> Self {
+        Self {
+            method,
+            uri,
+            via: None,
+            max_forwards: 70,
+            routes: SmallVec::new(),
+            from: None,
+            to: None,
+            call_id: None,
+            cseq: 1,
+            contact: None,
+            headers: None,
+            body: None,
+        }
+    }
+
+    /// The only Via.
+    #[must_use]
+    pub fn via(mut self, value: &'a [u8]) -> Self {
+        self.via = Some(value);
+        self
+    }
+
+    /// Max-Forwards.
+    #[must_use]
+    pub fn max_forwards(mut self, hops: u8) -> Self {
+        self.max_forwards = hops;
+        self
+    }
+
+    /// One Route value more, after those before it.
+    #[must_use]
+    pub fn route(mut self, value: &'a [u8]) -> Self {
+        self.routes.push(value);
+        self
+    }
+
+    /// Route values, in order, after those before them.
+    #[must_use]
+    pub fn routes(mut self, values: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        self.routes.extend(values);
+        self
+    }
+
+    /// From, with its tag.
+    #[must_use]
+    pub fn from(mut self, value: &'a [u8]) -> Self {
+        self.from = Some(value);
+        self
+    }
+
+    /// To, with its tag if there is one.
+    #[must_use]
+    pub fn to(mut self, value: &'a [u8]) -> Self {
+        self.to = Some(value);
+        self
+    }
+
+    /// Call-ID.
+    #[must_use]
+    pub fn call_id(mut self, value: &'a [u8]) -> Self {
+        self.call_id = Some(value);
+        self
+    }
+
+    /// The number of CSeq; the method is the request's.
+    #[must_use]
+    pub fn cseq(mut self, number: u32) -> Self {
+        self.cseq = number;
+        self
+    }
+
+    /// Contact.
+    #[must_use]
+    pub fn contact(mut self, value: &'a [u8]) -> Self {
+        self.contact = Some(value);
+        self
+    }
+
+    /// Further headers.
+    #[must_use]
+    pub fn headers(mut self, headers: &'a HeaderList) -> Self {
+        self.headers = Some(headers);
+        self
+    }
+
+    /// The body and its Content-Type.
+    #[must_use]
+    pub fn body(mut self, body: Option<&'a Body>) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// The bytes.
+    pub fn write(&self) -> Bytes {
+        self.to_bytes()
+    }
+}
+
+impl Emit for RequestWriter<'_> {
+    fn emit(&self, out: &mut dyn Put) {
+        out.put(self.method.as_str().as_bytes());
+        out.put(b" ");
+        out.put(self.uri);
+        out.put(b" SIP/2.0\r\n");
+        if let Some(via) = self.via {
+            put::line(out, Name::Via, via);
+        }
+        for route in &self.routes {
+            put::line(out, Name::Route, route);
+        }
+        put::start_of_line(out, Name::MaxForwards);
+        put::number(out, u64::from(self.max_forwards));
+        out.put(b"\r\n");
+        let named = [
+            (Name::From, self.from),
+            (Name::To, self.to),
+            (Name::CallId, self.call_id),
+        ];
+        for (name, value) in named {
+            if let Some(value) = value {
+                put::line(out, name, value);
+            }
+        }
+        put_cseq(out, self.cseq, self.method.as_str().as_bytes());
+        if let Some(contact) = self.contact {
+            put::line(out, Name::Contact, contact);
+        }
+        match self.headers {
+            Some(headers) => put_rest(out, headers, self.body),
+            None => put_rest(out, &HeaderList::new(), self.body),
+        }
+    }
+}
+
+/// The CSeq line.
+pub(crate) fn put_cseq(out: &mut dyn Put, number: u32, method: &[u8]) {
+    put::start_of_line(out, Name::CSeq);
+    put::number(out, u64::from(number));
+    out.put(b" ");
+    out.put(method);
+    out.put(b"\r\n");
+}
