@@ -5,7 +5,9 @@
 
 extern crate alloc;
 
+pub mod call;
 pub mod deadlines;
+pub mod dialog;
 pub mod error;
 pub mod handle;
 pub mod limits;
@@ -16,3 +18,4 @@ pub mod seed;
 pub mod sink;
 pub mod table;
 pub mod time;
+pub mod transaction;

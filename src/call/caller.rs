@@ -59,7 +59,13 @@ impl Invitation {
             false => bracketed(from.as_bytes()),
         };
         let to = bracketed(&address_of(target.as_uri()));
-        Ok(Self { target, from, to, routes: Vec::new(), outgoing: Outgoing::default() })
+        Ok(Self {
+            target,
+            from,
+            to,
+            routes: Vec::new(),
+            outgoing: Outgoing::default(),
+        })
     }
 
     /// What the user adds: headers and the offer.
@@ -87,7 +93,10 @@ impl Invitation {
 
     fn user(&self) -> Bytes {
         let from = NameAddr::parse(&self.from).ok().map(|from| from.uri());
-        let user = from.as_ref().and_then(Uri::as_sip).and_then(|sip| sip.user());
+        let user = from
+            .as_ref()
+            .and_then(Uri::as_sip)
+            .and_then(|sip| sip.user());
         Bytes::copy_from_slice(user.unwrap_or_default())
     }
 }
@@ -102,7 +111,9 @@ fn bracketed(uri: &[u8]) -> Box<[u8]> {
 
 /// What To may say of a target: no port, no transport, no headers (19.1.1 table 1).
 fn address_of(target: Uri<'_>) -> Vec<u8> {
-    let Some(sip) = target.as_sip() else { return target.as_bytes().to_vec() };
+    let Some(sip) = target.as_sip() else {
+        return target.as_bytes().to_vec();
+    };
     let scheme: &[u8] = if sip.is_secure() { b"sips:" } else { b"sip:" };
     let host = alloc::format!("{}", sip.host());
     match sip.user() {
@@ -164,7 +175,10 @@ impl Call {
             cancelled: None,
         };
         state.attempt(&mut core, 1, out);
-        Ok(Self { core, state: State::Inviting(Box::new(state)) })
+        Ok(Self {
+            core,
+            state: State::Inviting(Box::new(state)),
+        })
     }
 }
 
@@ -219,7 +233,11 @@ impl Inviting {
                 core.gone(request);
                 State::Inviting(self)
             }
-            Event::Request { server, request, host: _ } => self.request(core, now, server, request, out),
+            Event::Request {
+                server,
+                request,
+                host: _,
+            } => self.request(core, now, server, request, out),
             Event::Cancel { .. } | Event::Ack { .. } => {
                 out.push(Action::Absorbed);
                 State::Inviting(self)
@@ -228,7 +246,9 @@ impl Inviting {
     }
 
     fn is_current(&self, request: RequestId) -> bool {
-        self.attempts.iter().any(|attempt| attempt.request == request)
+        self.attempts
+            .iter()
+            .any(|attempt| attempt.request == request)
     }
 
     /// 13.2.2.1: 101-199 with a To tag makes an early dialog, one for each tag.
@@ -288,7 +308,10 @@ impl Inviting {
         } else {
             core.ack(0, request, cseq, &Outgoing::default(), out);
         }
-        out.push(Action::Notify(Notice::Answered { response, answer_needed }));
+        out.push(Action::Notify(Notice::Answered {
+            response,
+            answer_needed,
+        }));
         State::Confirmed(Session::default())
     }
 
@@ -301,7 +324,9 @@ impl Inviting {
     ) -> State {
         let reason = match self.cancelled {
             Some(cause) => cause.reason(),
-            None => EndReason::Refused { response: Box::new(response) },
+            None => EndReason::Refused {
+                response: Box::new(response),
+            },
         };
         core.end(reason, out)
     }
@@ -316,12 +341,19 @@ impl Inviting {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let reply = crate::message::Reply::new(&request);
-        let leg = core.find_leg(request.from_tag()).and_then(|at| core.legs.get_mut(at));
+        let leg = core
+            .find_leg(request.from_tag())
+            .and_then(|at| core.legs.get_mut(at));
         let in_order = leg.is_some_and(|leg| leg.dialog.accept_cseq(request.cseq().number).is_ok());
         match request.method() {
             _ if !in_order => core.refuse(server, &reply, StatusCode::SERVER_INTERNAL_ERROR, out),
-            // 15: the callee must not send BYE on an early dialog; it gets 481, the INVITE goes on.
-            Method::Bye => core.refuse(server, &reply, StatusCode::CALL_DOES_NOT_EXIST, out),
+            // A callee must not do this (§15), but the dialog matches (15.1.2): the fork is gone,
+            // and the INVITE goes on.
+            Method::Bye => {
+                core.refuse(server, &reply, StatusCode::OK, out);
+                core.legs
+                    .retain(|leg| leg.dialog.remote_tag() != request.from_tag());
+            }
             // 14.2: there is an INVITE in progress on this dialog.
             Method::Invite => core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out),
             _ => core.hand_over(now, server, request, out),
@@ -344,9 +376,11 @@ impl Inviting {
                 }
                 result
             }
-            Command::Respond { server, status, outgoing } => {
-                core.respond_pending(server, status, &outgoing, out)
-            }
+            Command::Respond {
+                server,
+                status,
+                outgoing,
+            } => core.respond_pending(server, status, &outgoing, out),
             Command::Progress { .. } => Err(wrong_state("progress", "Inviting")),
             Command::Answer(_) => Err(wrong_state("answer", "Inviting")),
             Command::Reject { .. } => Err(wrong_state("reject", "Inviting")),
@@ -391,7 +425,10 @@ impl Inviting {
             self.ringing_until = None;
             for attempt in &self.attempts {
                 let headers = outgoing.headers.clone();
-                out.push(Action::Cancel { request: attempt.request, headers });
+                out.push(Action::Cancel {
+                    request: attempt.request,
+                    headers,
+                });
             }
         }
     }
@@ -402,7 +439,10 @@ impl Inviting {
             call_id: &self.call_id,
             from: &self.from,
             uri: uri.as_bytes(),
-            cseq: self.attempts.last().map_or(response.cseq().number, |attempt| attempt.cseq),
+            cseq: self
+                .attempts
+                .last()
+                .map_or(response.cseq().number, |attempt| attempt.cseq),
             secure: uri.as_sip().is_some_and(|sip| sip.is_secure()),
         }
     }
@@ -410,7 +450,9 @@ impl Inviting {
 
 impl Cancelled {
     fn reason(self) -> EndReason {
-        EndReason::Cancelled { timeout: self == Self::ByTimeout }
+        EndReason::Cancelled {
+            timeout: self == Self::ByTimeout,
+        }
     }
 }
 
@@ -419,7 +461,11 @@ impl Core {
     pub(super) fn await_answer(&mut self, now: Time, invite: RequestId, cseq: u32) {
         let until = now + self.context.limits.request_wait;
         if let Some(leg) = self.legs.first_mut() {
-            leg.state = LegState::AwaitingAnswer { invite, cseq, until };
+            leg.state = LegState::AwaitingAnswer {
+                invite,
+                cseq,
+                until,
+            };
         }
     }
 }

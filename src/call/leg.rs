@@ -14,7 +14,11 @@ pub(super) enum LegState {
     /// Made by a provisional response.
     Early,
     /// Its 2xx carries an offer, and the user has until then to give the answer for the ACK.
-    AwaitingAnswer { invite: RequestId, cseq: u32, until: Option<Time> },
+    AwaitingAnswer {
+        invite: RequestId,
+        cseq: u32,
+        until: Option<Time>,
+    },
     /// The leg that the user talks on.
     Confirmed,
     /// BYE is out.
@@ -34,7 +38,11 @@ pub(super) struct Leg {
 
 impl Leg {
     pub(super) fn new(dialog: Dialog) -> Self {
-        Self { dialog, state: LegState::Early, acks: SmallVec::new() }
+        Self {
+            dialog,
+            state: LegState::Early,
+            acks: SmallVec::new(),
+        }
     }
 
     pub(super) fn keep_ack(&mut self, invite: RequestId, ack: Draft) {
@@ -42,7 +50,10 @@ impl Leg {
     }
 
     pub(super) fn ack_of(&self, invite: RequestId) -> Option<&Draft> {
-        self.acks.iter().find(|(id, _)| *id == invite).map(|(_, ack)| ack)
+        self.acks
+            .iter()
+            .find(|(id, _)| *id == invite)
+            .map(|(_, ack)| ack)
     }
 
     /// No more copies of the 2xx to `invite` can come.

@@ -46,7 +46,7 @@ pub use caller::Invitation;
 pub use notice::{EndReason, Notice, Side};
 pub use timer::Timer;
 
-use crate::dialog::Dialog;
+use crate::dialog::{Dialog, Phase};
 use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::machine::Machine;
@@ -347,7 +347,7 @@ impl Call {
                 (state.on_timer(core, now, timer, out), Ok(()))
             }
             (State::Lingering, Input::Event(event)) => {
-                core.linger(now, event, out);
+                core.linger(event, out);
                 (State::Lingering, Ok(()))
             }
             (State::Terminated, Input::Event(_)) => {
@@ -439,7 +439,9 @@ impl Core {
 
     fn new_branch(&mut self) -> Token {
         self.branches = self.branches.wrapping_add(1);
-        self.context.ids.branch(self.branch_base, u64::from(self.branches))
+        self.context
+            .ids
+            .branch(self.branch_base, u64::from(self.branches))
     }
 
     fn new_request(&mut self) -> RequestId {
@@ -448,12 +450,12 @@ impl Core {
     }
 
     /// After [`Notice::Ended`]: what an INVITE or a BYE still brings.
-    fn linger(&mut self, now: Time, event: Event, out: &mut (impl Sink<Action> + ?Sized)) {
+    fn linger(&mut self, event: Event, out: &mut (impl Sink<Action> + ?Sized)) {
         match event {
             Event::Response { request, response } if self.invites.contains(&request) => {
                 if response.status().is_success() {
                     // 13.2.2.4: every 2xx is acknowledged, and nobody wants this one.
-                    self.repeat_or_drop(now, request, response, out);
+                    self.repeat_or_drop(request, response, out);
                 } else {
                     out.push(Action::Absorbed);
                 }
@@ -465,10 +467,19 @@ impl Core {
             }
             Event::Failed { request, .. } => self.left(request),
             Event::Gone { request } => self.gone(request),
-            Event::Request { server, request, host: _ } => {
+            Event::Request {
+                server,
+                request,
+                host: _,
+            } => {
                 // The owner asks has_dialog first; what comes all the same meets a BYE under way.
                 let reply = Reply::new(&request);
-                self.refuse(server, &reply, StatusCode::CALL_DOES_NOT_EXIST, out);
+                self.refuse(
+                    server,
+                    &reply,
+                    StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
+                    out,
+                );
             }
             Event::Cancel { .. } | Event::Ack { .. } => out.push(Action::Absorbed),
         }
@@ -482,7 +493,8 @@ impl Core {
             leg.forget_ack(request);
         }
         if self.invites.is_empty() {
-            self.legs.retain(|leg| !matches!(leg.state, LegState::Early | LegState::Left));
+            self.legs
+                .retain(|leg| !matches!(leg.state, LegState::Early | LegState::Left));
         }
     }
 
@@ -497,27 +509,34 @@ impl Core {
 
     /// The leg of a response, by its To tag; made if the response makes a dialog.
     fn find_leg(&self, tag: Option<&str>) -> Option<usize> {
-        self.legs.iter().position(|leg| leg.dialog.remote_tag() == tag)
+        self.legs
+            .iter()
+            .position(|leg| leg.dialog.remote_tag() == tag)
     }
 
     /// A 2xx to an INVITE whose call has gone another way or is over: its ACK again, or ACK and
     /// BYE. Returns the response if it was of a new leg.
     fn repeat_or_drop(
         &mut self,
-        _now: Time,
         invite: RequestId,
         response: Response,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Option<Response> {
-        let tag = response.to_tag();
-        let found = self.find_leg(tag);
-        if let Some(leg) = found.and_then(|at| self.legs.get(at)) {
+        let found = self.find_leg(response.to_tag());
+        let cseq = response.cseq().number;
+        if let Some((at, leg)) = found.and_then(|at| Some((at, self.legs.get(at)?))) {
             if let Some(ack) = leg.ack_of(invite) {
                 out.push(Action::Ack { draft: ack.clone() });
                 return None;
             }
             if matches!(leg.state, LegState::AwaitingAnswer { .. }) {
+                // The user still owes the answer that the ACK carries.
                 out.push(Action::Absorbed);
+                return None;
+            }
+            if leg.dialog.phase() == Phase::Confirmed {
+                // To a re-INVITE that was overtaken by a BYE: it wants its ACK all the same.
+                self.send_ack(at, invite, cseq, &Outgoing::default(), out);
                 return None;
             }
         }
@@ -528,7 +547,7 @@ impl Core {
         if let Some(leg) = self.legs.get_mut(at) {
             leg.dialog.confirm(&response);
         }
-        self.ack(at, invite, response.cseq().number, &Outgoing::default(), out);
+        self.ack(at, invite, cseq, &Outgoing::default(), out);
         self.bye(at, &Outgoing::default(), out);
         Some(response)
     }
@@ -537,7 +556,10 @@ impl Core {
     fn fork_from(&mut self, response: &Response) -> Option<usize> {
         if self.legs.len() >= self.context.limits.forks {
             // Room for what must be acknowledged: a leg that has said nothing binding goes.
-            let early = self.legs.iter().position(|leg| leg.state == LegState::Early)?;
+            let early = self
+                .legs
+                .iter()
+                .position(|leg| leg.state == LegState::Early)?;
             self.legs.remove(early);
         }
         let sibling = &self.legs.first()?.dialog;
@@ -553,7 +575,7 @@ impl Core {
         self.legs.len().checked_sub(1)
     }
 
-    /// The ACK for a 2xx, kept for its copies.
+    /// The ACK that makes a leg one to talk on.
     fn ack(
         &mut self,
         at: usize,
@@ -562,17 +584,35 @@ impl Core {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
+        self.send_ack(at, invite, cseq, outgoing, out);
+        if let Some(leg) = self.legs.get_mut(at) {
+            leg.state = LegState::Confirmed;
+        }
+    }
+
+    /// The ACK for a 2xx, kept for its copies.
+    fn send_ack(
+        &mut self,
+        at: usize,
+        invite: RequestId,
+        cseq: u32,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
         let branch = self.new_branch();
-        let Some(leg) = self.legs.get_mut(at) else { return };
+        let Some(leg) = self.legs.get_mut(at) else {
+            return;
+        };
         let draft = leg
             .dialog
             .request(Method::Ack, cseq)
             .headers(&outgoing.headers)
             .body(outgoing.body.as_ref())
             .draft(branch, None);
-        out.push(Action::Ack { draft: draft.clone() });
+        out.push(Action::Ack {
+            draft: draft.clone(),
+        });
         leg.keep_ack(invite, draft);
-        leg.state = LegState::Confirmed;
     }
 
     fn bye(&mut self, at: usize, outgoing: &Outgoing, out: &mut (impl Sink<Action> + ?Sized)) {
@@ -627,7 +667,11 @@ impl Core {
     ) {
         let tag = self.legs.first().map(|leg| leg.dialog.local_tag());
         let bytes = reply.write(status, None, tag, headers, body);
-        out.push(Action::Respond { server, status, bytes });
+        out.push(Action::Respond {
+            server,
+            status,
+            bytes,
+        });
     }
 
     /// A request of the other side that is the user's to answer.
@@ -644,7 +688,11 @@ impl Core {
             return;
         }
         let until = now + self.context.limits.request_wait;
-        self.pending.push(Pending { server, reply, until });
+        self.pending.push(Pending {
+            server,
+            reply,
+            until,
+        });
         out.push(Action::Notify(Notice::Request { server, request }));
     }
 
@@ -659,7 +707,9 @@ impl Core {
         check(outgoing)?;
         if !status.is_final() {
             // 4320 4.1: 100 is the transaction's, and nothing else is allowed.
-            return Err(Misuse::WrongStatus { status: status.as_u16() });
+            return Err(Misuse::WrongStatus {
+                status: status.as_u16(),
+            });
         }
         let Some(at) = self.pending.iter().position(|p| p.server == server) else {
             return Ok(());
@@ -675,7 +725,12 @@ impl Core {
     fn expire_pending(&mut self, server: ServerId, out: &mut (impl Sink<Action> + ?Sized)) {
         if let Some(at) = self.pending.iter().position(|p| p.server == server) {
             let pending = self.pending.remove(at);
-            self.refuse(server, &pending.reply, StatusCode::SERVER_INTERNAL_ERROR, out);
+            self.refuse(
+                server,
+                &pending.reply,
+                StatusCode::SERVER_INTERNAL_ERROR,
+                out,
+            );
             self.shrink_pending();
         }
     }
@@ -690,7 +745,12 @@ impl Core {
     /// (15.1.2).
     fn end(&mut self, reason: EndReason, out: &mut (impl Sink<Action> + ?Sized)) -> State {
         for pending in mem::take(&mut self.pending) {
-            self.refuse(pending.server, &pending.reply, StatusCode::REQUEST_TERMINATED, out);
+            self.refuse(
+                pending.server,
+                &pending.reply,
+                StatusCode::REQUEST_TERMINATED,
+                out,
+            );
         }
         for leg in &mut self.legs {
             // What is not leaving by a BYE of this side has no dialog any more.
@@ -706,7 +766,9 @@ impl Core {
 /// An application's headers must not be the core's.
 fn check(outgoing: &Outgoing) -> Result<(), Misuse> {
     match outgoing.reserved() {
-        Some(name) => Err(Misuse::ReservedHeader { name: name.as_str() }),
+        Some(name) => Err(Misuse::ReservedHeader {
+            name: name.as_str(),
+        }),
         None => Ok(()),
     }
 }

@@ -5,7 +5,10 @@
 
 mod text;
 
-use crate::message::{Method, NameAddr, Request, RequestWriter, Response, Uri};
+use crate::message::{
+    ContactValue, Message, Method, Name, NameAddr, Request, RequestWriter, Response, Uri,
+    split_commas,
+};
 use text::Text;
 
 /// Whether a dialog has seen its 2xx (§12).
@@ -64,17 +67,15 @@ impl Dialog {
     /// A request without Contact is tolerated: the URI of its From stands in. One without a From
     /// tag makes a dialog without a remote tag (§12.1.1 requires it, for RFC 2543 clients).
     pub fn uas(request: &Request, local_tag: &str, secure: bool) -> Self {
-        let from = request.from();
-        let contact = request.contacts().filter_map(Result::ok).find_map(|c| c.into_name_addr());
-        let target = contact.as_ref().map_or(from.uri, |c| c.uri);
+        let target = contact_of(request).unwrap_or_else(|| request.from().uri());
         // A route is pre-loaded in the order of Record-Route at the UAS.
         let mut text = Text::new();
         text.call_id(request.call_id().as_bytes())
-            .local_with_tag(request.to().as_bytes(), local_tag)
-            .remote(from.as_bytes())
+            .local_with_tag(request.to_value(), local_tag)
+            .remote(request.from_value())
             .target(target.as_bytes());
-        for route in request.record_routes().filter_map(Result::ok) {
-            text.route(route.as_bytes());
+        for route in record_routes(request) {
+            text.route(route);
         }
         Self {
             text,
@@ -91,7 +92,9 @@ impl Dialog {
     /// A response without To tag or Contact is tolerated.
     pub fn uac(origin: Origin<'_>, response: &Response) -> Self {
         let mut text = Text::new();
-        text.call_id(origin.call_id).local(origin.from).remote(response.to().as_bytes());
+        text.call_id(origin.call_id)
+            .local(origin.from)
+            .remote(response.to_value());
         fill_from_response(&mut text, origin.uri, response);
         Self {
             text,
@@ -106,8 +109,9 @@ impl Dialog {
     /// from it, and frozen from then on.
     pub fn confirm(&mut self, response: &Response) {
         let mut text = Text::new();
-        text.call_id(self.text.call_id_bytes()).local(self.text.local_bytes());
-        text.remote(response.to().as_bytes());
+        text.call_id(self.text.call_id_bytes())
+            .local(self.text.local_bytes());
+        text.remote(response.to_value());
         fill_from_response(&mut text, self.text.target_bytes(), response);
         self.text = text;
         self.phase = Phase::Confirmed;
@@ -176,7 +180,10 @@ impl Dialog {
     /// The CSeq of the next request of this side (§12.2.1.1): one more than the last. ACK and
     /// CANCEL have that of their INVITE.
     pub fn next_cseq(&mut self) -> u32 {
-        let next = self.local_cseq.map_or(1, |last| last.wrapping_add(1) & 0x7fff_ffff).max(1);
+        let next = self
+            .local_cseq
+            .map_or(1, |last| last.wrapping_add(1) & 0x7fff_ffff)
+            .max(1);
         self.local_cseq = Some(next);
         next
     }
@@ -217,7 +224,10 @@ impl Dialog {
 
     /// The URI that the next hop of this side's requests is found from (§8.1.2, §12.2.1.1).
     pub fn next_hop(&self) -> &[u8] {
-        self.text.routes().next().map_or(self.remote_target(), uri_of)
+        self.text
+            .routes()
+            .next()
+            .map_or(self.remote_target(), uri_of)
     }
 
     /// A request of this side within the dialog (§12.2.1.1): Request-URI, Route, From, To,
@@ -232,24 +242,43 @@ impl Dialog {
                 .route_uri(self.remote_target()),
             None => RequestWriter::new(method, self.remote_target()).routes(self.text.routes()),
         };
-        writer.from(self.local()).to(self.remote()).call_id(self.text.call_id_bytes()).cseq(cseq)
+        writer
+            .from(self.local())
+            .to(self.remote())
+            .call_id(self.text.call_id_bytes())
+            .cseq(cseq)
     }
 }
 
 /// Remote target and route set from a response (§12.1.2): Contact, and Record-Route reversed.
 fn fill_from_response(text: &mut Text, fallback: &[u8], response: &Response) {
-    let contact = response.contacts().filter_map(Result::ok).find_map(|c| c.into_name_addr());
-    text.target(contact.as_ref().map_or(fallback, |c| c.uri.as_bytes()));
-    let mut routes: smallvec::SmallVec<[&[u8]; 8]> = smallvec::SmallVec::new();
-    routes.extend(response.record_routes().filter_map(Result::ok).map(|r| r.as_bytes()));
+    text.target(contact_of(response).map_or(fallback, |uri| uri.as_bytes()));
+    let routes: smallvec::SmallVec<[&[u8]; 8]> = record_routes(response).collect();
     for route in routes.iter().rev() {
         text.route(route);
     }
 }
 
+/// The URI of the first Contact, if there is one.
+pub(crate) fn contact_of(message: &Message) -> Option<Uri<'_>> {
+    message
+        .contacts()
+        .filter_map(Result::ok)
+        .find_map(|contact| match contact {
+            ContactValue::Addr(address) => Some(address.uri()),
+            ContactValue::Star => None,
+        })
+}
+
+/// The Record-Route values as they came, over all rows and commas.
+fn record_routes(message: &Message) -> impl Iterator<Item = &[u8]> {
+    let values = message.all(Name::RecordRoute).flat_map(split_commas);
+    values.filter(|value| NameAddr::parse(value).is_ok())
+}
+
 /// The URI of a Route value; a value that does not parse was refused when it came.
 fn uri_of(route: &[u8]) -> &[u8] {
-    NameAddr::parse(route).map_or(route, |route| route.uri.as_bytes())
+    NameAddr::parse(route).map_or(route, |route| route.uri().as_bytes())
 }
 
 /// Whether the URI has `lr` (§16.12.1.1), or is of a scheme that has no such parameter.

@@ -25,7 +25,15 @@ impl Text {
     pub(super) fn new() -> Self {
         // Call-ID, two name-addrs, a target and two routes rarely need more.
         let bytes = Vec::with_capacity(256);
-        Self { bytes, call_id: 0, local: 0, remote: 0, target: 0, local_tag: None, remote_tag: None }
+        Self {
+            bytes,
+            call_id: 0,
+            local: 0,
+            remote: 0,
+            target: 0,
+            local_tag: None,
+            remote_tag: None,
+        }
     }
 
     pub(super) fn call_id(&mut self, value: &[u8]) -> &mut Self {
@@ -92,7 +100,9 @@ impl Text {
     }
 
     pub(super) fn routes(&self) -> impl Iterator<Item = &[u8]> {
-        self.slice(self.target..self.end()).split(|b| *b == SEPARATOR).filter(|r| !r.is_empty())
+        self.slice(self.target..self.end())
+            .split(|b| *b == SEPARATOR)
+            .filter(|r| !r.is_empty())
     }
 
     pub(super) fn local_tag(&self) -> Option<&str> {
@@ -110,7 +120,11 @@ impl Text {
 
     /// Appends on one line, whatever folding the value came with; returns where it ends.
     fn put(&mut self, value: &[u8]) -> u32 {
-        self.bytes.extend(value.iter().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }));
+        self.bytes.extend(
+            value
+                .iter()
+                .map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }),
+        );
         self.end()
     }
 
@@ -127,6 +141,8 @@ impl Text {
     }
 
     fn slice(&self, range: Range<u32>) -> &[u8] {
-        self.bytes.get(range.start as usize..range.end as usize).unwrap_or(&[])
+        self.bytes
+            .get(range.start as usize..range.end as usize)
+            .unwrap_or(&[])
     }
 }

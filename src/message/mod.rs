@@ -3,7 +3,8 @@
 mod builder;
 mod content_type;
 mod cseq;
-mod derive;
+pub mod derive;
+mod draft;
 mod edit;
 mod error;
 mod escape;
@@ -36,7 +37,7 @@ mod write;
 pub use builder::Builder;
 pub use content_type::ContentType;
 pub use cseq::{CSeq, RAck};
-pub use derive::{ack_for_failure, cancel};
+pub use draft::{Draft, Origin};
 pub use edit::Edit;
 pub use error::{ParseError, ParseErrorKind};
 pub use escape::{escape_header, escape_param, escape_password, escape_user, percent_decode};

@@ -5,7 +5,8 @@ use smallvec::SmallVec;
 
 use super::put::{self, Emit, Put};
 use super::write::put_rest;
-use super::{Body, HeaderList, Method, Name};
+use super::{Body, Draft, HeaderList, Method, Name, NameAddr};
+use crate::seed::Token;
 
 /// Writes a whole request from its parts, in one exact allocation.
 ///
@@ -32,6 +33,7 @@ pub struct RequestWriter<'a> {
     via: Option<&'a [u8]>,
     max_forwards: u8,
     routes: SmallVec<[&'a [u8]; 4]>,
+    last_route: Option<&'a [u8]>,
     from: Option<&'a [u8]>,
     to: Option<&'a [u8]>,
     call_id: Option<&'a [u8]>,
@@ -50,6 +52,7 @@ impl<'a> RequestWriter<'a> {
             via: None,
             max_forwards: 70,
             routes: SmallVec::new(),
+            last_route: None,
             from: None,
             to: None,
             call_id: None,
@@ -85,6 +88,14 @@ impl<'a> RequestWriter<'a> {
     #[must_use]
     pub fn routes(mut self, values: impl IntoIterator<Item = &'a [u8]>) -> Self {
         self.routes.extend(values);
+        self
+    }
+
+    /// A URI as the last Route, behind the others: the remote target, when the Request-URI is a
+    /// strict router (RFC 3261 12.2.1.1).
+    #[must_use]
+    pub fn route_uri(mut self, uri: &'a [u8]) -> Self {
+        self.last_route = Some(uri);
         self
     }
 
@@ -141,19 +152,48 @@ impl<'a> RequestWriter<'a> {
     pub fn write(&self) -> Bytes {
         self.to_bytes()
     }
-}
 
-impl Emit for RequestWriter<'_> {
-    fn emit(&self, out: &mut dyn Put) {
+    /// The request but for Via and Contact, which only the flow that it takes can say. `contact`
+    /// is the user part of the Contact, if it is to have one.
+    pub fn draft(&self, branch: Token, contact: Option<&[u8]>) -> Draft {
+        Draft::new(self, branch, contact)
+    }
+
+    pub(super) fn method(&self) -> Method<'a> {
+        self.method
+    }
+
+    /// The URI that says where to send: that of the first Route, or the Request-URI.
+    pub(super) fn next_hop(&self) -> &'a [u8] {
+        let route = self
+            .routes
+            .first()
+            .and_then(|route| NameAddr::parse(route).ok());
+        match (route, self.last_route) {
+            // A strict router stands in the Request-URI (RFC 3261 12.2.1.1).
+            (Some(route), None) => route.uri().as_bytes(),
+            (Some(_), Some(_)) | (None, _) => self.uri,
+        }
+    }
+
+    /// Everything before a Via.
+    pub(super) fn emit_start_line(&self, out: &mut dyn Put) {
         out.put(self.method.as_str().as_bytes());
         out.put(b" ");
         out.put(self.uri);
         out.put(b" SIP/2.0\r\n");
-        if let Some(via) = self.via {
-            put::line(out, Name::Via, via);
-        }
+    }
+
+    /// What stands between Via and Contact.
+    pub(super) fn emit_core(&self, out: &mut dyn Put) {
         for route in &self.routes {
             put::line(out, Name::Route, route);
+        }
+        if let Some(uri) = self.last_route {
+            put::start_of_line(out, Name::Route);
+            out.put(b"<");
+            out.put(uri);
+            out.put(b">\r\n");
         }
         put::start_of_line(out, Name::MaxForwards);
         put::number(out, u64::from(self.max_forwards));
@@ -169,13 +209,28 @@ impl Emit for RequestWriter<'_> {
             }
         }
         put_cseq(out, self.cseq, self.method.as_str().as_bytes());
-        if let Some(contact) = self.contact {
-            put::line(out, Name::Contact, contact);
-        }
+    }
+
+    /// What stands behind Contact.
+    pub(super) fn emit_rest(&self, out: &mut dyn Put) {
         match self.headers {
             Some(headers) => put_rest(out, headers, self.body),
             None => put_rest(out, &HeaderList::new(), self.body),
         }
+    }
+}
+
+impl Emit for RequestWriter<'_> {
+    fn emit(&self, out: &mut dyn Put) {
+        self.emit_start_line(out);
+        if let Some(via) = self.via {
+            put::line(out, Name::Via, via);
+        }
+        self.emit_core(out);
+        if let Some(contact) = self.contact {
+            put::line(out, Name::Contact, contact);
+        }
+        self.emit_rest(out);
     }
 }
 

@@ -68,6 +68,11 @@ impl HeaderList {
         Ok(self)
     }
 
+    /// Adds all lines of `other` behind those that stand.
+    pub fn extend(&mut self, other: &Self) {
+        self.lines.extend_from_slice(&other.lines);
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()

@@ -106,13 +106,27 @@ pub enum Timer {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum State {
     /// The INVITE is out and nothing was heard.
-    Calling { invite: Bytes, a: Option<Backoff>, b: Option<Time>, cancel: bool },
+    Calling {
+        invite: Bytes,
+        a: Option<Backoff>,
+        b: Option<Time>,
+        cancel: bool,
+    },
     /// A provisional response came: ringing may take as long as the user lets it.
-    Proceeding { invite: Bytes, cancel: bool, guard: Option<Time> },
+    Proceeding {
+        invite: Bytes,
+        cancel: bool,
+        guard: Option<Time>,
+    },
     /// A 300-699 came and was acknowledged.
-    Completed { ack: Option<Bytes>, d: Option<Time> },
+    Completed {
+        ack: Option<Bytes>,
+        d: Option<Time>,
+    },
     /// A 2xx came; the user acknowledges it.
-    Accepted { m: Option<Time> },
+    Accepted {
+        m: Option<Time>,
+    },
     Terminated,
 }
 
@@ -173,8 +187,18 @@ impl InviteClient {
             Reliability::Reliable => None,
         };
         let b = now + timers.t1x64();
-        let state = State::Calling { invite, a, b, cancel: false };
-        Self { timers, reliability, since: now, state }
+        let state = State::Calling {
+            invite,
+            a,
+            b,
+            cancel: false,
+        };
+        Self {
+            timers,
+            reliability,
+            since: now,
+            state,
+        }
     }
 
     /// The timer that fires next.
@@ -216,24 +240,58 @@ impl InviteClient {
         let state = mem::replace(&mut self.state, S::Terminated);
         let before = mem::discriminant(&state);
         self.state = match (state, input) {
-            (S::Calling { invite, a, b, cancel }, I::Timer(Timer::A)) => {
+            (
+                S::Calling {
+                    invite,
+                    a,
+                    b,
+                    cancel,
+                },
+                I::Timer(Timer::A),
+            ) => {
                 // 17.1.1.2: the very bytes again, twice as long to wait, without a cap.
                 out.push(Action::Transmit(invite.clone()));
                 let a = a.and_then(|a| a.doubled(now, Duration::MAX));
-                S::Calling { invite, a, b, cancel }
+                S::Calling {
+                    invite,
+                    a,
+                    b,
+                    cancel,
+                }
             }
             // 17.1.1.2: timer B informs the user, and never makes an ACK.
             (S::Calling { .. }, I::Timer(Timer::B)) => fail(Failure::Timeout, out),
             // 17.1.4.
             (S::Calling { .. }, I::TransportError) => fail(Failure::Transport, out),
-            (S::Calling { invite, a, b, cancel: _ }, I::Cancel) => {
+            (
+                S::Calling {
+                    invite,
+                    a,
+                    b,
+                    cancel: _,
+                },
+                I::Cancel,
+            ) => {
                 // 9.1: no CANCEL before a provisional response.
-                S::Calling { invite, a, b, cancel: true }
+                S::Calling {
+                    invite,
+                    a,
+                    b,
+                    cancel: true,
+                }
             }
             (S::Calling { invite, cancel, .. }, I::Provisional(response)) => {
                 out.push(Action::Response(response));
-                let state = S::Proceeding { invite, cancel: false, guard: None };
-                if cancel { self.cancel(now, state, out) } else { state }
+                let state = S::Proceeding {
+                    invite,
+                    cancel: false,
+                    guard: None,
+                };
+                if cancel {
+                    self.cancel(now, state, out)
+                } else {
+                    state
+                }
             }
             // 17.1.1.2: every provisional response goes up.
             (state @ S::Proceeding { .. }, I::Provisional(response)) => {
@@ -245,14 +303,15 @@ impl InviteClient {
             (S::Proceeding { .. }, I::Timer(Timer::CancelGuard)) => {
                 fail(Failure::CancelTimeout, out)
             }
-            (
-                S::Calling { invite, .. } | S::Proceeding { invite, .. },
-                I::Failure(response),
-            ) => self.complete(now, &invite, response, out),
+            (S::Calling { invite, .. } | S::Proceeding { invite, .. }, I::Failure(response)) => {
+                self.complete(now, &invite, response, out)
+            }
             // 6026 8.4: not Terminated, so that more 2xx find their way.
             (S::Calling { .. } | S::Proceeding { .. }, I::Success(response)) => {
                 out.push(Action::Response(response));
-                S::Accepted { m: now + self.timers.t1x64() }
+                S::Accepted {
+                    m: now + self.timers.t1x64(),
+                }
             }
             // 17.1.1.2: the ACK again, the user heard already.
             (S::Completed { ack, d }, I::Failure(_)) => {
@@ -270,10 +329,7 @@ impl InviteClient {
             }
             (S::Accepted { .. }, I::Timer(Timer::M)) => terminate(out),
             // What the figure leaves out.
-            (
-                state @ S::Calling { .. },
-                I::Timer(Timer::D | Timer::M | Timer::CancelGuard),
-            )
+            (state @ S::Calling { .. }, I::Timer(Timer::D | Timer::M | Timer::CancelGuard))
             | (
                 state @ S::Proceeding { .. },
                 I::TransportError | I::Timer(Timer::A | Timer::B | Timer::D | Timer::M),
@@ -311,9 +367,17 @@ impl InviteClient {
     /// 9.1: CANCEL now, once, and wait 64*T1 for the final response to the INVITE.
     fn cancel(&self, now: Time, state: State, out: &mut (impl Sink<Action> + ?Sized)) -> State {
         match state {
-            State::Proceeding { invite, cancel: false, guard: _ } => {
+            State::Proceeding {
+                invite,
+                cancel: false,
+                guard: _,
+            } => {
                 out.push(Action::Cancel(invite.clone()));
-                State::Proceeding { invite, cancel: true, guard: now + self.timers.t1x64() }
+                State::Proceeding {
+                    invite,
+                    cancel: true,
+                    guard: now + self.timers.t1x64(),
+                }
             }
             state @ (State::Proceeding { .. }
             | State::Calling { .. }
@@ -338,9 +402,10 @@ impl InviteClient {
         out.push(Action::Response(response));
         match self.reliability {
             Reliability::Reliable => terminate(out),
-            Reliability::Unreliable => {
-                State::Completed { ack, d: now + self.timers.d(self.reliability) }
-            }
+            Reliability::Unreliable => State::Completed {
+                ack,
+                d: now + self.timers.d(self.reliability),
+            },
         }
     }
 }

@@ -115,7 +115,10 @@ pub enum Timer {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Provisional {
     /// Nothing yet; the 100 is due.
-    Due { reply: Reply, trying: Option<Time> },
+    Due {
+        reply: Reply,
+        trying: Option<Time>,
+    },
     Sent(Bytes),
 }
 
@@ -124,11 +127,19 @@ enum State {
     /// The user is thinking.
     Proceeding(Provisional),
     /// A 300-699 is out, without ACK yet.
-    Completed { response: Bytes, g: Option<Backoff>, h: Option<Time> },
+    Completed {
+        response: Bytes,
+        g: Option<Backoff>,
+        h: Option<Time>,
+    },
     /// The ACK came; copies of it are absorbed.
-    Confirmed { i: Option<Time> },
+    Confirmed {
+        i: Option<Time>,
+    },
     /// A 2xx is out; the user repeats it and waits for its ACK.
-    Accepted { l: Option<Time> },
+    Accepted {
+        l: Option<Time>,
+    },
     Terminated,
 }
 
@@ -200,8 +211,16 @@ impl InviteServer {
         reply: Reply,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Self {
-        let due = Provisional::Due { reply, trying: now + timers.trying };
-        let mut new = Self { timers, reliability, since: now, state: State::Proceeding(due) };
+        let due = Provisional::Due {
+            reply,
+            trying: now + timers.trying,
+        };
+        let mut new = Self {
+            timers,
+            reliability,
+            since: now,
+            state: State::Proceeding(due),
+        };
         new.on_deadline(now, out);
         new
     }
@@ -260,7 +279,9 @@ impl InviteServer {
             }
             (S::Proceeding(_), I::Success(response)) => {
                 out.push(Action::Transmit(response));
-                S::Accepted { l: now + self.timers.t1x64() }
+                S::Accepted {
+                    l: now + self.timers.t1x64(),
+                }
             }
             (S::Proceeding(_), I::Failure(response)) => self.complete(now, response, out),
             // 6026 7.1: the copies of the INVITE that follow still need this state.
@@ -286,9 +307,9 @@ impl InviteServer {
                 S::Completed { response, g, h }
             }
             (S::Completed { .. }, I::Ack(_)) => match self.reliability {
-                Reliability::Unreliable => {
-                    S::Confirmed { i: now + self.timers.ik(self.reliability) }
-                }
+                Reliability::Unreliable => S::Confirmed {
+                    i: now + self.timers.ik(self.reliability),
+                },
                 Reliability::Reliable => terminate(out),
             },
             (S::Confirmed { .. }, I::Timer(Timer::I)) => terminate(out),
@@ -360,7 +381,11 @@ impl InviteServer {
             Reliability::Unreliable => Backoff::start(now, self.timers.t1.min(self.timers.t2)),
             Reliability::Reliable => None,
         };
-        State::Completed { response, g, h: now + self.timers.t1x64() }
+        State::Completed {
+            response,
+            g,
+            h: now + self.timers.t1x64(),
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 pub mod invite_client;
 pub mod invite_server;
 pub mod key;
+
 pub mod non_invite_client;
 pub mod non_invite_server;
 mod timers;
@@ -22,8 +23,8 @@ pub use invite_client::InviteClient;
 pub use invite_server::InviteServer;
 pub use non_invite_client::NonInviteClient;
 pub use non_invite_server::NonInviteServer;
-pub use timers::{Reliability, Timers};
 pub(crate) use timers::{Backoff, earliest, rebase};
+pub use timers::{Reliability, Timers};
 
 /// What a transaction tells its user when it could not do its work.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

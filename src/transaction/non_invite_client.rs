@@ -89,11 +89,21 @@ pub enum Timer {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum State {
     /// The request is out and nothing was heard.
-    Trying { request: Bytes, e: Option<Backoff>, f: Option<Time> },
+    Trying {
+        request: Bytes,
+        e: Option<Backoff>,
+        f: Option<Time>,
+    },
     /// A provisional response came.
-    Proceeding { request: Bytes, e: Option<Backoff>, f: Option<Time> },
+    Proceeding {
+        request: Bytes,
+        e: Option<Backoff>,
+        f: Option<Time>,
+    },
     /// The final response came; copies of it are absorbed.
-    Completed { k: Option<Time> },
+    Completed {
+        k: Option<Time>,
+    },
     Terminated,
 }
 
@@ -151,8 +161,17 @@ impl NonInviteClient {
             Reliability::Unreliable => Backoff::start(now, timers.t1.min(timers.t2)),
             Reliability::Reliable => None,
         };
-        let state = State::Trying { request, e, f: now + timers.t1x64() };
-        Self { timers, reliability, since: now, state }
+        let state = State::Trying {
+            request,
+            e,
+            f: now + timers.t1x64(),
+        };
+        Self {
+            timers,
+            reliability,
+            since: now,
+            state,
+        }
     }
 
     /// The timer that fires next.
@@ -185,12 +204,20 @@ impl NonInviteClient {
         self.state = match (state, input) {
             (S::Trying { request, e, f }, I::Timer(Timer::E)) => {
                 out.push(Action::Transmit(request.clone()));
-                S::Trying { request, e: e.and_then(|e| e.doubled(now, self.timers.t2)), f }
+                S::Trying {
+                    request,
+                    e: e.and_then(|e| e.doubled(now, self.timers.t2)),
+                    f,
+                }
             }
             (S::Proceeding { request, e, f }, I::Timer(Timer::E)) => {
                 // 17.1.2.2: T2, whatever the interval was before.
                 out.push(Action::Transmit(request.clone()));
-                S::Proceeding { request, e: e.and_then(|e| e.again(now, self.timers.t2)), f }
+                S::Proceeding {
+                    request,
+                    e: e.and_then(|e| e.again(now, self.timers.t2)),
+                    f,
+                }
             }
             (S::Trying { .. } | S::Proceeding { .. }, I::Timer(Timer::F)) => {
                 fail(Failure::Timeout, out)
@@ -209,9 +236,9 @@ impl NonInviteClient {
             (S::Trying { .. } | S::Proceeding { .. }, I::Final(response)) => {
                 out.push(Action::Response(response));
                 match self.reliability {
-                    Reliability::Unreliable => {
-                        S::Completed { k: now + self.timers.ik(self.reliability) }
-                    }
+                    Reliability::Unreliable => S::Completed {
+                        k: now + self.timers.ik(self.reliability),
+                    },
                     Reliability::Reliable => terminate(out),
                 }
             }
@@ -220,10 +247,7 @@ impl NonInviteClient {
             (state @ (S::Trying { .. } | S::Proceeding { .. }), I::Timer(Timer::K))
             | (
                 state @ S::Completed { .. },
-                I::Provisional(_)
-                | I::Final(_)
-                | I::TransportError
-                | I::Timer(Timer::E | Timer::F),
+                I::Provisional(_) | I::Final(_) | I::TransportError | I::Timer(Timer::E | Timer::F),
             )
             | (
                 state @ S::Terminated,

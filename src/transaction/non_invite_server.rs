@@ -101,11 +101,19 @@ pub enum Timer {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum State {
     /// The user is thinking.
-    Trying { reply: Reply, trying: Option<Time> },
+    Trying {
+        reply: Reply,
+        trying: Option<Time>,
+    },
     /// A 100 is out.
-    Proceeding { last: Bytes },
+    Proceeding {
+        last: Bytes,
+    },
     /// The final response is out.
-    Completed { response: Bytes, j: Option<Time> },
+    Completed {
+        response: Bytes,
+        j: Option<Time>,
+    },
     Terminated,
 }
 
@@ -133,8 +141,16 @@ impl NonInviteServer {
     /// `reply` is what answers the request: the transaction says 100 with it when the user takes
     /// longer than RFC 4320 4.1 allows.
     pub fn new(now: Time, timers: Timers, reliability: Reliability, reply: Reply) -> Self {
-        let state = State::Trying { reply, trying: now + timers.e_reaches_t2() };
-        Self { timers, reliability, since: now, state }
+        let state = State::Trying {
+            reply,
+            trying: now + timers.e_reaches_t2(),
+        };
+        Self {
+            timers,
+            reliability,
+            since: now,
+            state,
+        }
     }
 
     /// The timer that fires next.
@@ -192,9 +208,10 @@ impl NonInviteServer {
             (S::Trying { .. } | S::Proceeding { .. }, I::Final(response)) => {
                 out.push(Action::Transmit(response.clone()));
                 match self.reliability {
-                    Reliability::Unreliable => {
-                        S::Completed { response, j: now + self.timers.j(self.reliability) }
-                    }
+                    Reliability::Unreliable => S::Completed {
+                        response,
+                        j: now + self.timers.j(self.reliability),
+                    },
                     Reliability::Reliable => terminate(out),
                 }
             }
@@ -211,10 +228,7 @@ impl NonInviteServer {
             // What the figure leaves out. In Trying nothing was sent that could fail.
             (state @ S::Trying { .. }, I::Request | I::TransportError | I::Timer(Timer::J))
             | (state @ S::Proceeding { .. }, I::Timer(Timer::Trying | Timer::J))
-            | (
-                state @ S::Completed { .. },
-                I::Trying(_) | I::Final(_) | I::Timer(Timer::Trying),
-            )
+            | (state @ S::Completed { .. }, I::Trying(_) | I::Final(_) | I::Timer(Timer::Trying))
             | (
                 state @ S::Terminated,
                 I::Request | I::TransportError | I::Trying(_) | I::Final(_) | I::Timer(_),
@@ -257,7 +271,11 @@ impl Machine for NonInviteServer {
         let Command::Respond { status, bytes } = command;
         let input = match status.as_u16() {
             100 => Input::Trying(bytes),
-            101..=199 => return Err(Misuse::WrongStatus { status: status.as_u16() }),
+            101..=199 => {
+                return Err(Misuse::WrongStatus {
+                    status: status.as_u16(),
+                });
+            }
             _ => Input::Final(bytes),
         };
         self.step(now, input, out);

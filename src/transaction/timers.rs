@@ -106,7 +106,10 @@ impl Backoff {
         if interval.is_zero() {
             return None;
         }
-        Some(Self { due: (now + interval)?, interval })
+        Some(Self {
+            due: (now + interval)?,
+            interval,
+        })
     }
 
     /// The next one after `interval`: counted from when this one was due, so that a late wake
@@ -138,7 +141,10 @@ pub(crate) fn rebase(at: &mut Option<Time>, from: Time, to: Time) {
 
 /// The earlier of two timers; at a tie the first, which the machine lists first because it wins
 /// (law L4).
-pub(crate) fn earliest<T>(first: Option<(Time, T)>, second: Option<(Time, T)>) -> Option<(Time, T)> {
+pub(crate) fn earliest<T>(
+    first: Option<(Time, T)>,
+    second: Option<(Time, T)>,
+) -> Option<(Time, T)> {
     match (first, second) {
         (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
         (Some(a), None) => Some(a),

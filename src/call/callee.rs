@@ -1,0 +1,387 @@
+//! The callee's side of an INVITE until its final response (13.3).
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::leg::{Leg, LegState};
+use super::session::{Session, To, Unacked};
+use super::{
+    Action, Call, Command, Context, Core, EndReason, Event, ServerId, Side, State, Timer, check,
+    wrong_state,
+};
+use crate::dialog::Dialog;
+use crate::error::Misuse;
+use crate::message::{HeaderList, Method, Outgoing, Reply, Request, StatusCode};
+use crate::sink::Sink;
+use crate::time::Time;
+
+/// 13.3.1.1: a proxy cancels what stays silent for longer than its Timer C.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The INVITE of the other side has no final response yet.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Incoming {
+    server: ServerId,
+    reply: Reply,
+    cseq: u32,
+    host: Bytes,
+    pub(super) answer_until: Option<Time>,
+    /// The last 101-199, and when it is due again.
+    last: Option<(StatusCode, Bytes)>,
+    pub(super) repeat: Option<Time>,
+}
+
+impl Call {
+    /// Takes an INVITE outside any dialog.
+    ///
+    /// `local_tag` goes into every response, from the first on (8.2.6.2). `host` is what a Contact
+    /// of this side names: host, port and parameters, such as `192.0.2.1:5060` or
+    /// `192.0.2.1:5061;transport=tls`, of where the INVITE came in.
+    pub fn incoming(
+        now: Time,
+        context: Arc<Context>,
+        server: ServerId,
+        invite: &Request,
+        local_tag: &str,
+        host: Bytes,
+    ) -> Self {
+        let secure = is_sips(invite);
+        let from_tag = invite.from_tag().unwrap_or_default();
+        let parts = [
+            invite.call_id().as_bytes(),
+            local_tag.as_bytes(),
+            from_tag.as_bytes(),
+        ];
+        let base = context.ids.base(&parts);
+        let answer_until = now + context.limits.answer_wait;
+        let mut core = Core::new(context, now, base, user_of(invite));
+        core.legs
+            .push(Leg::new(Dialog::uas(invite, local_tag, secure)));
+        let state = Incoming {
+            server,
+            reply: Reply::new(invite),
+            cseq: invite.cseq().number,
+            host,
+            answer_until,
+            last: None,
+            repeat: None,
+        };
+        Self {
+            core,
+            state: State::Incoming(Box::new(state)),
+        }
+    }
+}
+
+impl Incoming {
+    pub(super) fn receive(
+        self: Box<Self>,
+        core: &mut Core,
+        now: Time,
+        event: Event,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        match event {
+            // 9.2: the CANCEL has its 200, the INVITE gets its 487.
+            Event::Cancel { server, cancel } if server == self.server => {
+                core.refuse(server, &self.reply, StatusCode::REQUEST_TERMINATED, out);
+                core.end(
+                    EndReason::CancelledByCaller {
+                        cancel: Box::new(cancel),
+                    },
+                    out,
+                )
+            }
+            Event::Request {
+                server,
+                request,
+                host: _,
+            } => self.request(core, now, server, request, out),
+            Event::Cancel { .. }
+            | Event::Ack { .. }
+            | Event::Response { .. }
+            | Event::Failed { .. }
+            | Event::Gone { .. } => {
+                out.push(Action::Absorbed);
+                State::Incoming(self)
+            }
+        }
+    }
+
+    /// A request within the early dialog.
+    fn request(
+        self: Box<Self>,
+        core: &mut Core,
+        now: Time,
+        server: ServerId,
+        request: Request,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        let reply = Reply::new(&request);
+        if !core.in_order(&request) {
+            core.refuse(server, &reply, StatusCode::SERVER_INTERNAL_ERROR, out);
+            return State::Incoming(self);
+        }
+        match request.method() {
+            // 15.1.2: the caller may end an early dialog.
+            Method::Bye => {
+                core.refuse(server, &reply, StatusCode::OK, out);
+                core.refuse(
+                    self.server,
+                    &self.reply,
+                    StatusCode::REQUEST_TERMINATED,
+                    out,
+                );
+                let bye = Some(Box::new(request));
+                return core.end(
+                    EndReason::HungUp {
+                        by: Side::Remote,
+                        bye,
+                    },
+                    out,
+                );
+            }
+            // 14.2: a second INVITE before the first has its final response.
+            Method::Invite => core.refuse_for_now(server, &reply, out),
+            _ => core.hand_over(now, server, request, out),
+        }
+        State::Incoming(self)
+    }
+
+    pub(super) fn command(
+        self: Box<Self>,
+        core: &mut Core,
+        now: Time,
+        command: Command,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> (State, Result<(), Misuse>) {
+        let error = match command {
+            Command::Progress { status, outgoing } => {
+                return self.progress(core, now, status, &outgoing, out);
+            }
+            Command::Answer(outgoing) => return self.answer(core, now, &outgoing, out),
+            Command::Reject { status, outgoing } => {
+                return self.reject(core, status, &outgoing, out);
+            }
+            // Not 603: another device of the callee may still answer.
+            Command::HangUp(outgoing) => {
+                return self.reject(core, StatusCode::TEMPORARILY_UNAVAILABLE, &outgoing, out);
+            }
+            Command::Respond {
+                server,
+                status,
+                outgoing,
+            } => {
+                let result = core.respond_pending(server, status, &outgoing, out);
+                return (State::Incoming(self), result);
+            }
+            Command::Acknowledge(_) => wrong_state("acknowledge", "Incoming"),
+            Command::Update(_) => wrong_state("update", "Incoming"),
+            Command::Request { .. } => wrong_state("request", "Incoming"),
+        };
+        (State::Incoming(self), Err(error))
+    }
+
+    /// 13.3.1.1.
+    fn progress(
+        mut self: Box<Self>,
+        core: &mut Core,
+        now: Time,
+        status: StatusCode,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> (State, Result<(), Misuse>) {
+        let result = check(outgoing).and_then(|()| match status.as_u16() {
+            101..=199 => Ok(()),
+            status => Err(Misuse::WrongStatus { status }),
+        });
+        if result.is_ok() {
+            let headers = core.with_contact(&self.host, HeaderList::new(), &outgoing.headers);
+            let bytes = core.dialog_response(&self.reply, status, &headers, outgoing);
+            self.last = Some((status, bytes.clone()));
+            self.repeat = now + MINUTE;
+            out.push(Action::Respond {
+                server: self.server,
+                status,
+                bytes,
+            });
+        }
+        (State::Incoming(self), result)
+    }
+
+    /// 13.3.1.4.
+    fn answer(
+        self: Box<Self>,
+        core: &mut Core,
+        now: Time,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> (State, Result<(), Misuse>) {
+        if let Err(error) = check(outgoing) {
+            return (State::Incoming(self), Err(error));
+        }
+        let unacked = Unacked::send(core, now, self.offer(), outgoing, out);
+        if let Some(leg) = core.legs.first_mut() {
+            leg.dialog.confirm_as_uas();
+            leg.state = LegState::Confirmed;
+        }
+        (State::Confirmed(Session::answered(unacked)), Ok(()))
+    }
+
+    /// 13.3.1.2, 13.3.1.3.
+    fn reject(
+        self: Box<Self>,
+        core: &mut Core,
+        status: StatusCode,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> (State, Result<(), Misuse>) {
+        let result = check(outgoing).and_then(|()| match status.class() {
+            3..=6 => Ok(()),
+            _ => Err(Misuse::WrongStatus {
+                status: status.as_u16(),
+            }),
+        });
+        if result.is_err() {
+            return (State::Incoming(self), result);
+        }
+        let body = outgoing.body.as_ref();
+        core.respond(
+            self.server,
+            &self.reply,
+            status,
+            &outgoing.headers,
+            body,
+            out,
+        );
+        (core.end(EndReason::Rejected { status }, out), Ok(()))
+    }
+
+    pub(super) fn on_timer(
+        mut self: Box<Self>,
+        core: &mut Core,
+        now: Time,
+        timer: Timer,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        match timer {
+            Timer::AnswerWait => {
+                let status = StatusCode::TEMPORARILY_UNAVAILABLE;
+                core.refuse(self.server, &self.reply, status, out);
+                return core.end(EndReason::Unanswered, out);
+            }
+            Timer::RepeatProvisional => {
+                let due = self.repeat.and_then(|at| at + MINUTE);
+                self.repeat = due.filter(|at| *at > now).or(now + MINUTE);
+                if let Some((status, bytes)) = self.last.clone() {
+                    out.push(Action::Respond {
+                        server: self.server,
+                        status,
+                        bytes,
+                    });
+                }
+            }
+            Timer::Pending(server) => core.expire_pending(server, out),
+            Timer::Ringing
+            | Timer::ReofferWait
+            | Timer::AnswerOwed
+            | Timer::Resend(_)
+            | Timer::NoAck(_) => {}
+        }
+        State::Incoming(self)
+    }
+
+    fn offer(&self) -> To<'_> {
+        To {
+            server: self.server,
+            reply: &self.reply,
+            cseq: self.cseq,
+            host: &self.host,
+        }
+    }
+}
+
+/// 12.1.1: the Contact of the response is where the caller reaches this side; its user is whom
+/// the caller called.
+fn user_of(invite: &Request) -> Bytes {
+    let uri = invite.uri();
+    let user = uri.as_sip().and_then(|sip| sip.user());
+    Bytes::copy_from_slice(user.unwrap_or_default())
+}
+
+fn is_sips(invite: &Request) -> bool {
+    invite.uri().as_sip().is_some_and(|sip| sip.is_secure())
+}
+
+impl Core {
+    /// Takes the CSeq of a request of the other side (12.2.2).
+    pub(super) fn in_order(&mut self, request: &Request) -> bool {
+        let at = self.find_leg(request.from_tag());
+        let leg = at.and_then(|at| self.legs.get_mut(at));
+        leg.is_some_and(|leg| leg.dialog.accept_cseq(request.cseq().number).is_ok())
+    }
+
+    /// 14.2: 500 with a Retry-After of 0 to 10 seconds.
+    pub(super) fn refuse_for_now(
+        &mut self,
+        server: ServerId,
+        reply: &Reply,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        self.branches = self.branches.wrapping_add(1);
+        let (base, counter) = (self.branch_base, u64::from(self.branches));
+        let delay = self
+            .context
+            .ids
+            .jitter(base, counter, Duration::from_secs(11))
+            .as_secs();
+        let mut headers = HeaderList::new();
+        // Digits cannot be malformed.
+        let _ = headers.push("Retry-After", alloc::format!("{delay}"));
+        self.respond(
+            server,
+            reply,
+            StatusCode::SERVER_INTERNAL_ERROR,
+            &headers,
+            None,
+            out,
+        );
+    }
+
+    /// The headers of a response that makes or keeps a dialog: Contact (12.1.1) unless the
+    /// application gives its own.
+    pub(super) fn with_contact(
+        &self,
+        host: &[u8],
+        mut headers: HeaderList,
+        own: &HeaderList,
+    ) -> HeaderList {
+        if !own.contains(crate::message::Name::Contact) {
+            let secure = self.legs.first().is_some_and(|leg| leg.dialog.is_secure());
+            let _ = headers.push("Contact", contact(&self.user, host, secure));
+        }
+        headers.extend(own);
+        headers
+    }
+
+    pub(super) fn dialog_response(
+        &self,
+        reply: &Reply,
+        status: StatusCode,
+        headers: &HeaderList,
+        outgoing: &Outgoing,
+    ) -> Bytes {
+        let tag = self.legs.first().map(|leg| leg.dialog.local_tag());
+        reply.write_in_dialog(status, None, tag, headers, outgoing.body.as_ref())
+    }
+}
+
+/// `<sip:user@host>`.
+fn contact(user: &[u8], host: &[u8], secure: bool) -> alloc::vec::Vec<u8> {
+    let scheme: &[u8] = if secure { b"<sips:" } else { b"<sip:" };
+    let at: &[u8] = if user.is_empty() { b"" } else { b"@" };
+    [scheme, user, at, host, b">"].concat()
+}

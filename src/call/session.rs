@@ -1,0 +1,747 @@
+//! A call whose dialog is confirmed: the 2xx until its ACK, re-INVITE both ways, requests within
+//! the dialog, and BYE (13.2.2.4, 13.3.1.4, §14, §15).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::caller::has_body;
+use super::leg::{Leg, LegState};
+use super::timer::min;
+use super::{
+    Action, Command, Core, EndReason, Event, Notice, RequestId, ServerId, Side, State, Timer,
+    check, wrong_state,
+};
+use crate::dialog::contact_of;
+use crate::error::Misuse;
+use crate::message::{
+    HeaderList, Method, Outgoing, Reply, Request, Response, StatusCode, Uri, UriBuf,
+};
+use crate::sink::Sink;
+use crate::time::Time;
+use crate::transaction::{Backoff, Failure, rebase};
+
+/// What a confirmed call is waiting for. An idle one waits for nothing.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Session {
+    /// The 2xx of this side without ACK, in the order of their INVITEs.
+    unacked: Vec<Unacked>,
+    /// The re-INVITE of this side without final response.
+    reinvite: Option<Reinvite>,
+    /// The re-INVITE of the other side without final response.
+    reoffer: Option<Box<Reoffer>>,
+    /// The user has hung up, and the BYE waits for the ACK (§15).
+    hang_up: Option<Box<Outgoing>>,
+    /// Why the BYE that is out was sent, if not by the user.
+    ending: Option<Box<EndReason>>,
+    /// Other requests of this side without final response.
+    requests: Vec<RequestId>,
+}
+
+/// A 2xx of this side: the same bytes until the ACK comes (13.3.1.4).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Unacked {
+    server: ServerId,
+    cseq: u32,
+    bytes: Bytes,
+    resend: Option<Backoff>,
+    until: Option<Time>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Reinvite {
+    request: RequestId,
+    offered: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Reoffer {
+    server: ServerId,
+    reply: Reply,
+    cseq: u32,
+    contact: Option<UriBuf>,
+    host: Bytes,
+    until: Option<Time>,
+}
+
+/// The INVITE that a 2xx answers.
+pub(super) struct To<'a> {
+    pub(super) server: ServerId,
+    pub(super) reply: &'a Reply,
+    pub(super) cseq: u32,
+    pub(super) host: &'a [u8],
+}
+
+impl Unacked {
+    /// Sends a 2xx, and keeps it for the retransmissions, which are the core's on every transport
+    /// (13.3.1.4, 6026 8.1).
+    pub(super) fn send(
+        core: &Core,
+        now: Time,
+        offer: To<'_>,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Self {
+        let To {
+            server,
+            reply,
+            cseq,
+            host,
+        } = offer;
+        let headers = core.with_contact(host, core.context.capabilities.clone(), &outgoing.headers);
+        let status = StatusCode::OK;
+        let bytes = core.dialog_response(reply, status, &headers, outgoing);
+        out.push(Action::Respond {
+            server,
+            status,
+            bytes: bytes.clone(),
+        });
+        let timers = &core.context.timers;
+        Self {
+            server,
+            cseq,
+            bytes,
+            resend: Backoff::start(now, timers.t1),
+            until: now + timers.t1x64(),
+        }
+    }
+}
+
+impl Session {
+    /// The callee's, right after its 2xx.
+    pub(super) fn answered(unacked: Unacked) -> Self {
+        Self {
+            unacked: Vec::from([unacked]),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn next_timer(&self) -> Option<(Time, Timer)> {
+        let reoffer = self.reoffer.as_ref().and_then(|r| r.until);
+        self.unacked
+            .iter()
+            .flat_map(|u| {
+                let no_ack = u.until.map(|at| (at, Timer::NoAck(u.server)));
+                let resend = u.resend.map(|r| (r.due, Timer::Resend(u.server)));
+                [no_ack, resend]
+            })
+            .fold(reoffer.map(|at| (at, Timer::ReofferWait)), min)
+    }
+
+    pub(super) fn rebase(&mut self, from: Time, to: Time) {
+        for unacked in &mut self.unacked {
+            rebase(&mut unacked.until, from, to);
+            if let Some(resend) = &mut unacked.resend {
+                resend.rebase(from, to);
+            }
+        }
+        if let Some(reoffer) = &mut self.reoffer {
+            rebase(&mut reoffer.until, from, to);
+        }
+    }
+
+    pub(super) fn receive(
+        mut self,
+        core: &mut Core,
+        now: Time,
+        event: Event,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        match event {
+            Event::Response { request, response } => {
+                return self.on_response(core, now, request, response, out);
+            }
+            Event::Failed { request, failure } => {
+                return self.on_failed(core, request, failure, out);
+            }
+            Event::Gone { request } => core.gone(request),
+            Event::Request {
+                server,
+                request,
+                host,
+            } => {
+                return self.on_request(core, now, server, request, host, out);
+            }
+            Event::Cancel { server, cancel } => self.on_cancel(core, server, cancel, out),
+            Event::Ack { ack } => return self.on_ack(core, ack, out),
+        }
+        State::Confirmed(self)
+    }
+
+    fn on_response(
+        mut self,
+        core: &mut Core,
+        now: Time,
+        request: RequestId,
+        response: Response,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        if let Some(leaving) = core
+            .legs
+            .iter()
+            .position(|leg| leg.state == LegState::Leaving { bye: request })
+        {
+            return match response.status().is_final() {
+                true => self.on_bye_done(core, request, leaving, None, out),
+                false => State::Confirmed(self),
+            };
+        }
+        if self.reinvite.as_ref().is_some_and(|r| r.request == request) {
+            return self.on_reinvite_response(core, now, request, response, out);
+        }
+        if core.invites.contains(&request) {
+            // Another fork, or a 2xx again: the ACK it wants is all it gets.
+            if response.status().is_success() {
+                if let Some(response) = core.repeat_or_drop(request, response, out) {
+                    out.push(Action::Notify(Notice::ForkDropped { response }));
+                }
+            } else {
+                out.push(Action::Absorbed);
+            }
+            return State::Confirmed(self);
+        }
+        if !self.requests.contains(&request) {
+            out.push(Action::Absorbed);
+            return State::Confirmed(self);
+        }
+        if response.status().is_final() {
+            self.requests.retain(|id| *id != request);
+        }
+        let lost = is_lost(response.status()).then(|| response.clone());
+        out.push(Action::Notify(Notice::Response { request, response }));
+        match lost {
+            Some(response) => self.lose(core, Some(response), out),
+            None => State::Confirmed(self),
+        }
+    }
+
+    fn on_reinvite_response(
+        mut self,
+        core: &mut Core,
+        now: Time,
+        request: RequestId,
+        response: Response,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        let status = response.status();
+        if status.is_provisional() {
+            out.push(Action::Notify(Notice::Progress { response }));
+            return State::Confirmed(self);
+        }
+        let offered = self.reinvite.take().is_some_and(|r| r.offered);
+        if status.is_success() {
+            if let Some(contact) = contact_of(&response) {
+                core.refresh_target(contact, out);
+            }
+            let cseq = response.cseq().number;
+            let answer_needed = !offered && has_body(&response);
+            match answer_needed {
+                true => core.await_answer(now, request, cseq),
+                false => core.ack(0, request, cseq, &Outgoing::default(), out),
+            }
+            out.push(Action::Notify(Notice::Updated {
+                response,
+                answer_needed,
+            }));
+            return State::Confirmed(self);
+        }
+        let lost = is_lost(status).then(|| response.clone());
+        out.push(Action::Notify(Notice::UpdateRefused { response }));
+        match lost {
+            // 14.1: 481 and 408 end the dialog.
+            Some(response) => self.lose(core, Some(response), out),
+            None => State::Confirmed(self),
+        }
+    }
+
+    fn on_failed(
+        mut self,
+        core: &mut Core,
+        request: RequestId,
+        failure: Failure,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        if let Some(leaving) = core
+            .legs
+            .iter()
+            .position(|leg| leg.state == LegState::Leaving { bye: request })
+        {
+            return self.on_bye_done(core, request, leaving, Some(failure), out);
+        }
+        let is_reinvite = self.reinvite.as_ref().is_some_and(|r| r.request == request);
+        if is_reinvite || self.requests.contains(&request) {
+            self.requests.retain(|id| *id != request);
+            self.reinvite = self.reinvite.filter(|r| r.request != request);
+            out.push(Action::Notify(Notice::RequestFailed { request, failure }));
+            // 12.2.1.2: silence is a 408.
+            return self.lose(core, None, out);
+        }
+        out.push(Action::Absorbed);
+        State::Confirmed(self)
+    }
+
+    /// The BYE of the call's own leg ends it; that of a dropped fork frees the fork.
+    fn on_bye_done(
+        self,
+        core: &mut Core,
+        bye: RequestId,
+        leaving: usize,
+        failure: Option<Failure>,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        core.left(bye);
+        if leaving != 0 {
+            return State::Confirmed(self);
+        }
+        let reason = match (self.ending, failure) {
+            (Some(reason), _) => *reason,
+            (None, Some(failure)) => EndReason::ByeFailed(failure),
+            (None, None) => EndReason::HungUp {
+                by: Side::Local,
+                bye: None,
+            },
+        };
+        core.end(reason, out)
+    }
+
+    fn on_request(
+        mut self,
+        core: &mut Core,
+        now: Time,
+        server: ServerId,
+        request: Request,
+        host: Bytes,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        let reply = Reply::new(&request);
+        if !core.in_order(&request) {
+            // 12.2.2.
+            core.refuse(server, &reply, StatusCode::SERVER_INTERNAL_ERROR, out);
+            return State::Confirmed(self);
+        }
+        let at = core.find_leg(request.from_tag());
+        let own = at == Some(0);
+        let leaving = at
+            .and_then(|at| core.legs.get(at))
+            .is_some_and(Leg::is_leaving);
+        match request.method() {
+            // 15.1.1: after the BYE of this side there is no dialog, but for a BYE that crossed.
+            method if leaving && method != Method::Bye => {
+                core.refuse(
+                    server,
+                    &reply,
+                    StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
+                    out,
+                );
+            }
+            Method::Bye if own => {
+                core.refuse(server, &reply, StatusCode::OK, out);
+                self.refuse_reoffer(core, out);
+                let reason = match self.ending {
+                    Some(reason) => *reason,
+                    None => EndReason::HungUp {
+                        by: Side::Remote,
+                        bye: Some(Box::new(request)),
+                    },
+                };
+                return core.end(reason, out);
+            }
+            // A fork that lost hangs up by itself.
+            Method::Bye => {
+                core.refuse(server, &reply, StatusCode::OK, out);
+            }
+            Method::Invite => self.on_invite(core, now, server, request, host, out),
+            _ => core.hand_over(now, server, request, out),
+        }
+        State::Confirmed(self)
+    }
+
+    /// A re-INVITE of the other side (14.2).
+    fn on_invite(
+        &mut self,
+        core: &mut Core,
+        now: Time,
+        server: ServerId,
+        request: Request,
+        host: Bytes,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        let reply = Reply::new(&request);
+        if self.reoffer.is_some() {
+            core.refuse_for_now(server, &reply, out);
+        } else if self.reinvite.is_some() || !self.unacked.is_empty() {
+            // Crossing re-INVITEs; and while an ACK is missing the last answer may be in it.
+            core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
+        } else {
+            let contact = contact_of(&request).map(|uri| uri.to_buf());
+            let until = now + core.context.limits.answer_wait;
+            let cseq = request.cseq().number;
+            let reoffer = Reoffer {
+                server,
+                reply,
+                cseq,
+                contact,
+                host,
+                until,
+            };
+            self.reoffer = Some(Box::new(reoffer));
+            out.push(Action::Notify(Notice::Reoffered { request }));
+        }
+    }
+
+    fn on_cancel(
+        &mut self,
+        core: &Core,
+        server: ServerId,
+        cancel: Request,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        if self.reoffer.as_ref().is_some_and(|r| r.server == server) {
+            self.refuse_reoffer(core, out);
+            out.push(Action::Notify(Notice::ReofferCancelled { cancel }));
+        } else {
+            // 9.2: the final response is out; the CANCEL has no effect.
+            out.push(Action::Absorbed);
+        }
+    }
+
+    /// 487 for the re-INVITE of the other side that nobody will answer now.
+    fn refuse_reoffer(&mut self, core: &Core, out: &mut (impl Sink<Action> + ?Sized)) {
+        if let Some(reoffer) = self.reoffer.take() {
+            core.refuse(
+                reoffer.server,
+                &reoffer.reply,
+                StatusCode::REQUEST_TERMINATED,
+                out,
+            );
+        }
+    }
+
+    /// The ACK of the 2xx with its CSeq (13.3.1.4), never of the newest one.
+    fn on_ack(
+        mut self,
+        core: &mut Core,
+        ack: Request,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        let cseq = ack.cseq().number;
+        let Some(at) = self.unacked.iter().position(|unacked| unacked.cseq == cseq) else {
+            out.push(Action::Absorbed);
+            return State::Confirmed(self);
+        };
+        self.unacked.remove(at);
+        if self.unacked.is_empty() {
+            self.unacked = Vec::new();
+        }
+        out.push(Action::Notify(Notice::Acknowledged { ack }));
+        if self.unacked.is_empty() {
+            if let Some(outgoing) = self.hang_up.take() {
+                core.bye(0, &outgoing, out);
+            }
+        }
+        State::Confirmed(self)
+    }
+
+    /// The other side has lost the dialog, or does not answer any more (12.2.1.2): BYE, in case
+    /// it has not.
+    fn lose(
+        self,
+        core: &mut Core,
+        response: Option<Response>,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        self.leave(
+            core,
+            EndReason::DialogLost {
+                response: response.map(Box::new),
+            },
+            out,
+        )
+    }
+
+    /// BYE, for a reason that is not the user's wish.
+    fn leave(
+        mut self,
+        core: &mut Core,
+        reason: EndReason,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        if !core.legs.first().is_some_and(Leg::is_leaving) {
+            self.ending = Some(Box::new(reason));
+            let outgoing = self.hang_up.take().unwrap_or_default();
+            self.refuse_reoffer(core, out);
+            core.bye(0, &outgoing, out);
+        }
+        State::Confirmed(self)
+    }
+
+    pub(super) fn command(
+        mut self,
+        core: &mut Core,
+        now: Time,
+        command: Command,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> (State, Result<(), Misuse>) {
+        let result = match command {
+            Command::HangUp(outgoing) => self.hang_up(core, outgoing, out),
+            Command::Update(outgoing) => self.update(core, &outgoing, out),
+            Command::Answer(outgoing) => self.answer(core, now, &outgoing, out),
+            Command::Reject { status, outgoing } => self.reject(core, status, &outgoing, out),
+            Command::Progress { status, outgoing } => self.progress(core, status, &outgoing, out),
+            Command::Acknowledge(outgoing) => acknowledge(core, &outgoing, out),
+            Command::Request { method, outgoing } => self.request(core, &method, &outgoing, out),
+            Command::Respond {
+                server,
+                status,
+                outgoing,
+            } => core.respond_pending(server, status, &outgoing, out),
+        };
+        (State::Confirmed(self), result)
+    }
+
+    /// §15: a callee waits for the ACK, or for the end of its 2xx.
+    fn hang_up(
+        &mut self,
+        core: &mut Core,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Result<(), Misuse> {
+        check(&outgoing)?;
+        let Some(leg) = core.legs.first() else {
+            return Ok(());
+        };
+        if leg.is_leaving() || self.hang_up.is_some() {
+            return Ok(());
+        }
+        self.refuse_reoffer(core, out);
+        if let LegState::AwaitingAnswer { invite, cseq, .. } = leg.state {
+            // 13.2.2.4: the 2xx wants its ACK first.
+            core.ack(0, invite, cseq, &Outgoing::default(), out);
+        }
+        if self.unacked.is_empty() {
+            core.bye(0, &outgoing, out);
+        } else {
+            self.hang_up = Some(Box::new(outgoing));
+        }
+        Ok(())
+    }
+
+    /// 14.1.
+    fn update(
+        &mut self,
+        core: &mut Core,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Result<(), Misuse> {
+        check(outgoing)?;
+        let talking = core
+            .legs
+            .first()
+            .is_some_and(|leg| leg.state == LegState::Confirmed);
+        let busy = self.reinvite.is_some() || self.reoffer.is_some() || !self.unacked.is_empty();
+        if !talking || busy || self.hang_up.is_some() {
+            return Err(wrong_state(
+                "update",
+                "Confirmed, with an INVITE or BYE in progress",
+            ));
+        }
+        let branch = core.new_branch();
+        let request = core.new_request();
+        let mut headers = core.context.capabilities.clone();
+        headers.extend(&outgoing.headers);
+        if let Some(leg) = core.legs.first_mut() {
+            let cseq = leg.dialog.next_cseq();
+            let writer = leg.dialog.request(Method::Invite, cseq).headers(&headers);
+            let draft = writer
+                .body(outgoing.body.as_ref())
+                .draft(branch, Some(&core.user));
+            out.push(Action::Invite { request, draft });
+        }
+        core.invites.push(request);
+        self.reinvite = Some(Reinvite {
+            request,
+            offered: outgoing.body.is_some(),
+        });
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        core: &mut Core,
+        now: Time,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Result<(), Misuse> {
+        check(outgoing)?;
+        let Some(reoffer) = self.reoffer.take() else {
+            return Err(wrong_state("answer", "Confirmed"));
+        };
+        let to = To {
+            server: reoffer.server,
+            reply: &reoffer.reply,
+            cseq: reoffer.cseq,
+            host: &reoffer.host,
+        };
+        self.unacked
+            .push(Unacked::send(core, now, to, outgoing, out));
+        if let Some(contact) = &reoffer.contact {
+            core.refresh_target(contact.as_uri(), out);
+        }
+        Ok(())
+    }
+
+    fn reject(
+        &mut self,
+        core: &Core,
+        status: StatusCode,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Result<(), Misuse> {
+        check(outgoing)?;
+        if !(3..=6).contains(&status.class()) {
+            return Err(Misuse::WrongStatus {
+                status: status.as_u16(),
+            });
+        }
+        let Some(reoffer) = self.reoffer.take() else {
+            return Err(wrong_state("reject", "Confirmed"));
+        };
+        let (headers, body) = (&outgoing.headers, outgoing.body.as_ref());
+        core.respond(reoffer.server, &reoffer.reply, status, headers, body, out);
+        Ok(())
+    }
+
+    fn progress(
+        &self,
+        core: &Core,
+        status: StatusCode,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Result<(), Misuse> {
+        check(outgoing)?;
+        if !(101..=199).contains(&status.as_u16()) {
+            return Err(Misuse::WrongStatus {
+                status: status.as_u16(),
+            });
+        }
+        let Some(reoffer) = &self.reoffer else {
+            return Err(wrong_state("progress", "Confirmed"));
+        };
+        let headers = core.with_contact(&reoffer.host, HeaderList::new(), &outgoing.headers);
+        let bytes = core.dialog_response(&reoffer.reply, status, &headers, outgoing);
+        out.push(Action::Respond {
+            server: reoffer.server,
+            status,
+            bytes,
+        });
+        Ok(())
+    }
+
+    fn request(
+        &mut self,
+        core: &mut Core,
+        method: &str,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Result<(), Misuse> {
+        check(outgoing)?;
+        let malformed = Misuse::Malformed { what: "method" };
+        let method = Method::parse(method.as_bytes()).map_err(|_| malformed)?;
+        if matches!(
+            method,
+            Method::Invite | Method::Ack | Method::Cancel | Method::Bye
+        ) {
+            return Err(malformed);
+        }
+        if core
+            .legs
+            .first()
+            .is_none_or(|leg| leg.state != LegState::Confirmed)
+        {
+            return Err(wrong_state(
+                "request",
+                "Confirmed, with a BYE or an answer in progress",
+            ));
+        }
+        self.requests.extend(core.request(0, method, outgoing, out));
+        Ok(())
+    }
+
+    pub(super) fn on_timer(
+        mut self,
+        core: &mut Core,
+        now: Time,
+        timer: Timer,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        match timer {
+            Timer::Resend(server) => {
+                let t2 = core.context.timers.t2;
+                if let Some(unacked) = self.unacked.iter_mut().find(|u| u.server == server) {
+                    unacked.resend = unacked.resend.and_then(|r| r.doubled(now, t2));
+                    let (status, bytes) = (StatusCode::OK, unacked.bytes.clone());
+                    out.push(Action::Respond {
+                        server,
+                        status,
+                        bytes,
+                    });
+                }
+            }
+            Timer::NoAck(server) => {
+                // 13.3.1.4: the dialog stands, the session must not.
+                self.unacked.retain(|unacked| unacked.server != server);
+                return self.leave(core, EndReason::NoAck, out);
+            }
+            Timer::AnswerOwed => {
+                let owed = core.legs.first().map(|leg| leg.state.clone());
+                if let Some(LegState::AwaitingAnswer { invite, cseq, .. }) = owed {
+                    core.ack(0, invite, cseq, &Outgoing::default(), out);
+                }
+                return self.leave(core, EndReason::NoAnswer, out);
+            }
+            Timer::ReofferWait => {
+                if let Some(reoffer) = self.reoffer.take() {
+                    let status = StatusCode::TEMPORARILY_UNAVAILABLE;
+                    core.refuse(reoffer.server, &reoffer.reply, status, out);
+                }
+            }
+            Timer::Pending(server) => core.expire_pending(server, out),
+            Timer::Ringing | Timer::AnswerWait | Timer::RepeatProvisional => {}
+        }
+        State::Confirmed(self)
+    }
+}
+
+/// The ACK with the answer that the 2xx asked for.
+fn acknowledge(
+    core: &mut Core,
+    outgoing: &Outgoing,
+    out: &mut (impl Sink<Action> + ?Sized),
+) -> Result<(), Misuse> {
+    check(outgoing)?;
+    match core.legs.first().map(|leg| leg.state.clone()) {
+        Some(LegState::AwaitingAnswer { invite, cseq, .. }) => {
+            core.ack(0, invite, cseq, outgoing, out);
+            Ok(())
+        }
+        Some(LegState::Early | LegState::Confirmed | LegState::Leaving { .. } | LegState::Left)
+        | None => Err(wrong_state("acknowledge", "Confirmed, with no answer owed")),
+    }
+}
+
+/// Responses after which the other side has no dialog (12.2.1.2).
+fn is_lost(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 481)
+}
+
+impl Core {
+    /// A Contact in a re-INVITE or its 2xx (12.2.1.2, 12.2.2).
+    fn refresh_target(&mut self, contact: Uri<'_>, out: &mut (impl Sink<Action> + ?Sized)) {
+        if let Some(leg) = self.legs.first_mut() {
+            if leg.dialog.refresh_target(contact) {
+                out.push(Action::Notify(Notice::TargetRefreshed));
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Requests that are complete but for what the way they go decides.
+
+use bytes::Bytes;
+
+use super::index::offset;
+use super::put::{Emit, Length, Put};
+use super::{Method, RequestWriter};
+use crate::seed::Token;
+
+/// A request without its Via and Contact: both name the local address of the flow that it takes,
+/// which is known only when its next hop has been found.
+///
+/// Sealing a draft twice for one origin gives the same bytes.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Draft {
+    /// Start line; what stands between Via and Contact; the rest with the body; the user part of
+    /// Contact.
+    text: Bytes,
+    method_end: u32,
+    via_at: u32,
+    contact_at: u32,
+    user_at: u32,
+    /// Where the next hop's URI stands in the text.
+    hop: (u32, u32),
+    has_contact: bool,
+    branch: Token,
+}
+
+/// What a request says of where it comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The transport as Via names it.
+    pub transport: &'a str,
+    /// Host and port for Via.
+    pub sent_by: &'a [u8],
+    /// Host, port and parameters for Contact.
+    pub contact: &'a [u8],
+}
+
+impl Draft {
+    pub(super) fn new(writer: &RequestWriter<'_>, branch: Token, contact: Option<&[u8]>) -> Self {
+        let user = contact.unwrap_or_default();
+        let text = Whole { writer, user }.to_bytes();
+        let mut length = Length::default();
+        writer.emit_start_line(&mut length);
+        let via_at = offset(length.taken());
+        writer.emit_core(&mut length);
+        let contact_at = offset(length.taken());
+        let hop = memchr::memmem::find(&text, writer.next_hop()).unwrap_or(0);
+        let hop_end = hop.saturating_add(writer.next_hop().len());
+        Self {
+            method_end: offset(writer.method().as_str().len()),
+            via_at,
+            contact_at,
+            user_at: offset(text.len().saturating_sub(user.len())),
+            hop: (offset(hop), offset(hop_end)),
+            has_contact: contact.is_some(),
+            branch,
+            text,
+        }
+    }
+
+    /// The whole request as it goes from `origin`.
+    pub fn seal(&self, origin: Origin<'_>) -> Bytes {
+        Sealed {
+            draft: self,
+            origin,
+        }
+        .to_bytes()
+    }
+
+    /// The branch in its Via.
+    pub fn branch(&self) -> &Token {
+        &self.branch
+    }
+
+    /// The method.
+    pub fn method(&self) -> Method<'_> {
+        Method::parse(self.slice(0, self.method_end)).unwrap_or(Method::Other(""))
+    }
+
+    /// The URI that says where to send it (RFC 3261 8.1.2).
+    pub fn next_hop(&self) -> &[u8] {
+        self.slice(self.hop.0, self.hop.1)
+    }
+
+    fn is_secure(&self) -> bool {
+        self.next_hop()
+            .get(..5)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
+    }
+
+    fn user(&self) -> &[u8] {
+        self.text.get(self.user_at as usize..).unwrap_or(&[])
+    }
+
+    fn slice(&self, start: u32, end: u32) -> &[u8] {
+        self.text.get(start as usize..end as usize).unwrap_or(&[])
+    }
+}
+
+struct Whole<'a, 'w> {
+    writer: &'a RequestWriter<'w>,
+    user: &'a [u8],
+}
+
+impl Emit for Whole<'_, '_> {
+    fn emit(&self, out: &mut dyn Put) {
+        self.writer.emit_start_line(out);
+        self.writer.emit_core(out);
+        self.writer.emit_rest(out);
+        out.put(self.user);
+    }
+}
+
+struct Sealed<'a> {
+    draft: &'a Draft,
+    origin: Origin<'a>,
+}
+
+impl Emit for Sealed<'_> {
+    fn emit(&self, out: &mut dyn Put) {
+        let Self { draft, origin } = self;
+        out.put(draft.slice(0, draft.via_at));
+        out.put(b"Via: SIP/2.0/");
+        out.put(origin.transport.as_bytes());
+        out.put(b" ");
+        out.put(origin.sent_by);
+        out.put(b";branch=");
+        out.put(draft.branch.as_str().as_bytes());
+        // RFC 3581 3: without a value, so that a server behind whatever address rewriting answers
+        // to where the request came from.
+        out.put(b";rport\r\n");
+        out.put(draft.slice(draft.via_at, draft.contact_at));
+        if draft.has_contact {
+            let secure: &[u8] = if draft.is_secure() {
+                b"Contact: <sips:"
+            } else {
+                b"Contact: <sip:"
+            };
+            out.put(secure);
+            let user = draft.user();
+            out.put(user);
+            if !user.is_empty() {
+                out.put(b"@");
+            }
+            out.put(origin.contact);
+            out.put(b">\r\n");
+        }
+        out.put(draft.slice(draft.contact_at, draft.user_at));
+    }
+}
