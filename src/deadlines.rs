@@ -282,3 +282,149 @@ fn set_place(places: &mut [u32], id: u32, place: usize) {
         *known = place as u32;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeMap;
+    use proptest::prelude::*;
+
+    fn at(nanos: u64) -> Option<Time> {
+        Some(Time::from_nanos(nanos))
+    }
+
+    fn drain(deadlines: &mut Deadlines) -> Vec<u32> {
+        core::iter::from_fn(|| deadlines.pop_due(Time::MAX))
+            .map(|(_, id)| id)
+            .collect()
+    }
+
+    #[test]
+    fn ties_come_out_in_the_order_of_arming() {
+        let mut deadlines = Deadlines::new();
+        for id in [5, 3, 9, 1] {
+            deadlines.set(id, at(10));
+        }
+        deadlines.set(0, at(9));
+        assert_eq!(drain(&mut deadlines), [0, 5, 3, 9, 1]);
+    }
+
+    #[test]
+    fn same_deadline_again_keeps_its_place_and_another_loses_it() {
+        let mut deadlines = Deadlines::new();
+        for id in [1, 2, 3] {
+            deadlines.set(id, at(10));
+        }
+        deadlines.set(1, at(10));
+        deadlines.set(2, at(11));
+        deadlines.set(2, at(10));
+        assert_eq!(drain(&mut deadlines), [1, 3, 2]);
+    }
+
+    #[test]
+    fn rebase_keeps_the_order_of_those_it_clamps() {
+        let mut deadlines = Deadlines::new();
+        deadlines.set(1, at(3));
+        deadlines.set(2, at(2));
+        deadlines.set(3, at(1));
+        let mut later = deadlines.clone();
+        deadlines.rebase(Time::from_nanos(100), Time::ZERO);
+        assert_eq!(deadlines.next(), Some((Time::ZERO, 3)));
+        deadlines.set(4, at(0));
+        assert_eq!(drain(&mut deadlines), [3, 2, 1, 4]);
+        later.rebase(Time::ZERO, Time::from_nanos(100));
+        assert_eq!(
+            (later.next(), later.get(1)),
+            (Some((Time::from_nanos(101), 3)), at(103))
+        );
+    }
+
+    /// PAINS 115.
+    #[test]
+    fn burst_gone_gives_its_memory_back() {
+        let mut deadlines = Deadlines::new();
+        for id in 0..100_000 {
+            deadlines.set(id, at(u64::from(id)));
+        }
+        for id in 10..100_000 {
+            deadlines.set(id, None);
+        }
+        // Giving back waits for removals: what is left over goes with the next ones.
+        for id in 10..30_000 {
+            deadlines.set(id % 10, at(u64::from(id)));
+            deadlines.set(id % 10, None);
+        }
+        assert!(deadlines.heap.capacity() <= 64 && deadlines.places.capacity() <= 64);
+        assert_eq!(deadlines.len(), 0);
+    }
+
+    #[test]
+    fn number_that_is_no_parts_is_ignored() {
+        let mut deadlines = Deadlines::new();
+        deadlines.set(u32::MAX, at(1));
+        deadlines.set(u32::MAX, None);
+        assert!(deadlines.is_empty() && deadlines.get(u32::MAX).is_none());
+    }
+
+    /// The queue as one would write it without a care: a sort at each question.
+    #[derive(Default)]
+    struct Naive {
+        armed: BTreeMap<u32, (Time, usize)>,
+    }
+
+    impl Naive {
+        fn set(&mut self, step: usize, id: u32, at: Option<Time>) {
+            match at {
+                Some(at) if self.armed.get(&id).is_some_and(|(had, _)| *had == at) => {}
+                Some(at) => {
+                    self.armed.insert(id, (at, step));
+                }
+                None => {
+                    self.armed.remove(&id);
+                }
+            }
+        }
+
+        fn next(&self) -> Option<(Time, u32)> {
+            let first = self.armed.iter().min_by_key(|(_, armed)| **armed);
+            first.map(|(id, (at, _))| (*at, *id))
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn queue_does_what_the_naive_one_does(
+            steps in proptest::collection::vec((0u8..8, 0u32..40, 0u64..60), 0..1500),
+        ) {
+            let mut naive = Naive::default();
+            let mut deadlines = Deadlines::new();
+            for (step, (verb, id, nanos)) in steps.into_iter().enumerate() {
+                let time = Time::from_nanos(nanos);
+                match verb {
+                    0..4 => {
+                        deadlines.set(id, Some(time));
+                        naive.set(step, id, Some(time));
+                    }
+                    4 | 5 => {
+                        deadlines.set(id, None);
+                        naive.set(step, id, None);
+                    }
+                    6 => {
+                        let due = naive.next().filter(|(at, _)| *at <= time);
+                        if let Some((_, id)) = due {
+                            naive.set(step, id, None);
+                        }
+                        prop_assert_eq!(deadlines.pop_due(time), due);
+                    }
+                    _ => {
+                        let same = naive.armed.get(&id).map(|(at, _)| *at);
+                        prop_assert_eq!(deadlines.get(id), same);
+                        deadlines.set(id, same);
+                    }
+                }
+                prop_assert_eq!(deadlines.next(), naive.next());
+                prop_assert_eq!(deadlines.len(), naive.armed.len());
+            }
+        }
+    }
+}
