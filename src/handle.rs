@@ -521,7 +521,8 @@ mod tests {
             calls.insert(n).unwrap();
         }
         for handle in &all {
-            assert_eq!((calls.get(*handle), calls.remove(*handle)), (None, None));
+            assert_eq!(calls.get(*handle), None);
+            assert_eq!(calls.remove(*handle), None);
         }
         assert_eq!(calls.len(), 1000);
     }

@@ -85,6 +85,7 @@ impl<M: Machine> Queued<M> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "times of a test")]
 mod tests {
     use super::*;
     use crate::sink::Sink;

@@ -400,7 +400,12 @@ mod tests {
         assert_eq!(text, PINNED);
     }
 
-    const PINNED: [&str; 4] = ["", "", "", ""];
+    const PINNED: [&str; 4] = [
+        "ykz7t5upmr3p7x6w524cixax",
+        "deijabqjhqohoxty",
+        "z9hG4bKq4wludjl52ipv23cmyuckn3f",
+        "s57jgshjodb32e4e",
+    ];
 
     #[test]
     fn value_does_not_depend_on_what_was_drawn_before() {
@@ -428,17 +433,20 @@ mod tests {
 
     #[test]
     fn to_tag_of_a_retransmission_is_the_same_and_of_anything_else_another() {
-        let ids = ids(3);
-        let first = ids.to_tag("call", Some("from"), Some("z9hG4bK1"), 1);
-        assert_eq!(first, ids.to_tag("call", Some("from"), Some("z9hG4bK1"), 1));
+        let made = ids(3);
+        let first = made.to_tag("call", Some("from"), Some("z9hG4bK1"), 1);
+        assert_eq!(
+            first,
+            made.to_tag("call", Some("from"), Some("z9hG4bK1"), 1)
+        );
         let others = [
-            ids.to_tag("cal", Some("lfrom"), Some("z9hG4bK1"), 1),
-            ids.to_tag("call", None, Some("z9hG4bK1"), 1),
-            ids.to_tag("call", Some(""), Some("z9hG4bK1"), 1),
-            ids.to_tag("call", Some("from"), Some("z9hG4bK2"), 1),
-            ids.to_tag("call", Some("from"), None, 1),
-            ids.to_tag("call", Some("from"), Some("z9hG4bK1"), 2),
-            super::tests::ids(4).to_tag("call", Some("from"), Some("z9hG4bK1"), 1),
+            made.to_tag("cal", Some("lfrom"), Some("z9hG4bK1"), 1),
+            made.to_tag("call", None, Some("z9hG4bK1"), 1),
+            made.to_tag("call", Some(""), Some("z9hG4bK1"), 1),
+            made.to_tag("call", Some("from"), Some("z9hG4bK2"), 1),
+            made.to_tag("call", Some("from"), None, 1),
+            made.to_tag("call", Some("from"), Some("z9hG4bK1"), 2),
+            ids(4).to_tag("call", Some("from"), Some("z9hG4bK1"), 1),
         ];
         let distinct: BTreeSet<Token> = others.into_iter().chain([first]).collect();
         assert_eq!(distinct.len(), 8);
