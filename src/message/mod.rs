@@ -16,6 +16,8 @@ mod status;
 mod tel_uri;
 mod uri;
 mod value_error;
+#[cfg(test)]
+mod value_laws;
 mod via;
 
 pub use content_type::ContentType;
