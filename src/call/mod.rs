@@ -33,6 +33,8 @@ mod caller;
 mod leg;
 mod notice;
 mod session;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 use alloc::boxed::Box;
@@ -558,9 +560,10 @@ impl Core {
                 return None;
             }
         }
-        let at = match found {
-            Some(at) => at,
-            None => self.fork_from(&response)?,
+        let Some(at) = found.or_else(|| self.fork_from(&response)) else {
+            // Every place is bound: the other side's BYE after 64*T1 is what is left.
+            out.push(Action::Absorbed);
+            return None;
         };
         if let Some(leg) = self.legs.get_mut(at) {
             leg.dialog.confirm(&response);

@@ -1,0 +1,11 @@
+//! A call driven alone, as timed scripts: no transaction, no endpoint, no socket.
+
+mod callee;
+mod caller;
+mod commands;
+mod invite_headers;
+mod lingering;
+mod memory;
+mod reinvite;
+mod script;
+mod session;
