@@ -66,6 +66,12 @@ impl Leg {
         }
     }
 
+    /// What the ACKs hold.
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.acks.capacity() * size_of::<(RequestId, Draft)>()
+    }
+
     pub(super) fn is_leaving(&self) -> bool {
         matches!(self.state, LegState::Leaving { .. })
     }

@@ -38,6 +38,7 @@ mod tests;
 mod timer;
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
@@ -164,7 +165,7 @@ pub enum Command {
     /// Send another request within the dialog.
     Request {
         /// A method other than INVITE, ACK, CANCEL and BYE.
-        method: alloc::string::String,
+        method: String,
         /// What goes with it.
         outgoing: Outgoing,
     },
@@ -502,9 +503,18 @@ impl Core {
         for leg in &mut self.legs {
             leg.forget_ack(request);
         }
+        self.prune();
+    }
+
+    /// Without a live INVITE of this side, a fork that is not bound has nothing to wait for.
+    fn prune(&mut self) {
         if self.invites.is_empty() {
-            self.legs
-                .retain(|leg| !matches!(leg.state, LegState::Early | LegState::Left));
+            let mut first = true;
+            self.legs.retain(|leg| {
+                mem::take(&mut first) || !matches!(leg.state, LegState::Early | LegState::Left)
+            });
+            self.legs.shrink_to_fit();
+            self.invites.shrink_to_fit();
         }
     }
 
@@ -512,7 +522,9 @@ impl Core {
     fn left(&mut self, bye: RequestId) -> bool {
         let leaving = LegState::Leaving { bye };
         let leg = self.legs.iter_mut().find(|leg| leg.state == leaving);
-        leg.map(|leg| leg.state = LegState::Left).is_some()
+        let was_one = leg.map(|leg| leg.state = LegState::Left).is_some();
+        self.prune();
+        was_one
     }
 
     /// The leg of a request of the other side.

@@ -117,6 +117,12 @@ impl Session {
         }
     }
 
+    /// Nothing is awaited, and nothing kept.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.requests.capacity() == 0 && *self == Self::default()
+    }
+
     pub(super) fn next_timer(&self) -> Option<(Time, Timer)> {
         let reoffer = self.reoffer.as_ref().and_then(|r| r.until);
         let reoffer = reoffer.map(|at| (at, Timer::ReofferWait));
@@ -206,7 +212,7 @@ impl Session {
             return State::Confirmed(self);
         }
         if response.status().is_final() {
-            self.requests.retain(|id| *id != request);
+            self.forget(request);
         }
         let lost = is_lost(response.status()).then(|| response.clone());
         out.push(Action::Notify(Notice::Response { request, response }));
@@ -285,7 +291,7 @@ impl Session {
         }
         let is_reinvite = self.reinvite.as_ref().is_some_and(|r| r.request == request);
         if is_reinvite || self.requests.contains(&request) {
-            self.requests.retain(|id| *id != request);
+            self.forget(request);
             self.reinvite = self.reinvite.filter(|r| r.request != request);
             out.push(Action::Notify(Notice::RequestFailed { request, failure }));
             return match failure {
@@ -299,6 +305,14 @@ impl Session {
         }
         out.push(Action::Absorbed);
         State::Confirmed(self)
+    }
+
+    /// A request of this side is answered.
+    fn forget(&mut self, request: RequestId) {
+        self.requests.retain(|id| *id != request);
+        if self.requests.is_empty() {
+            self.requests = Vec::new();
+        }
     }
 
     /// The BYE of the call's own leg ends it; that of a dropped fork frees the fork.
