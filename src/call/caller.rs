@@ -15,6 +15,7 @@ use super::{
 };
 use crate::dialog::{Dialog, Origin, as_request_uri, routed};
 use crate::error::Misuse;
+use crate::machine::Machine;
 use crate::message::{
     HeaderList, Method, Name, NameAddr, Outgoing, Request, Response, StatusCode, Uri, UriBuf,
     parse_delta_seconds,
@@ -181,10 +182,10 @@ impl Call {
             cancelled: None,
         };
         state.attempt(&mut core, 1, out);
-        Ok(Self {
-            core,
-            state: State::Inviting(Box::new(state)),
-        })
+        let state = State::Inviting(Box::new(state));
+        let mut call = Self { core, state };
+        call.on_deadline(now, out);
+        Ok(call)
     }
 }
 

@@ -15,9 +15,13 @@
 //! +----------+              V       V     +----------+
 //!   | 300-699, silence,   +-----------+        | reject, CANCEL: 487, BYE: 487,
 //!   | cancelled           | Confirmed |        | nobody answers: 480
-//!   |                     +-----------+        |
-//!   |   BYE of either side, no ACK | , lost    |
-//!   |                              V           |
+//!   |        BYE of the   +-----------+        |
+//!   |        other side     |       | BYE of this side: hung up, no ACK, dialog lost
+//!   |                       |       V          |
+//!   |                       |  +---------+     |
+//!   |                       |  | Leaving |     |
+//!   |                       |  +---------+     |
+//!   |                       V       V its end  |
 //!   |                       +-----------+      |
 //!   +---------------------->| Lingering |<-----+
 //!                           +-----------+
@@ -266,7 +270,7 @@ enum State {
     Inviting(Box<Inviting>),
     /// The INVITE of the other side has none.
     Incoming(Box<Incoming>),
-    /// A dialog is confirmed.
+    /// A dialog is confirmed. While the BYE of this side is out on it, it is Leaving.
     Confirmed(Session),
     /// The user heard [`Notice::Ended`].
     Lingering,
@@ -301,6 +305,7 @@ impl Call {
         match &self.state {
             State::Inviting(_) => "Inviting",
             State::Incoming(_) => "Incoming",
+            State::Confirmed(_) if self.core.is_leaving() => "Leaving",
             State::Confirmed(_) => "Confirmed",
             State::Lingering => "Lingering",
             State::Terminated => "Terminated",
@@ -319,8 +324,8 @@ impl Call {
         input: Input,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
+        let before = self.state();
         let state = mem::replace(&mut self.state, State::Terminated);
-        let before = mem::discriminant(&state);
         let core = &mut self.core;
         let (state, result) = match (state, input) {
             (State::Inviting(state), Input::Event(event)) => {
@@ -369,7 +374,7 @@ impl Call {
             self.state = State::Terminated;
             out.push(Action::Terminated);
         }
-        if mem::discriminant(&self.state) != before {
+        if self.state() != before {
             self.core.since = now;
         }
         result
@@ -386,6 +391,8 @@ impl Machine for Call {
         self.on_deadline(now, out);
         // Only a command can be a misuse.
         let _ = self.step(now, Input::Event(event), out);
+        // A wait of zero is over in the call that began it.
+        self.on_deadline(now, out);
     }
 
     fn command(
@@ -396,15 +403,14 @@ impl Machine for Call {
     ) -> Result<(), Misuse> {
         let now = now.max(self.core.since);
         self.on_deadline(now, out);
-        self.step(now, Input::Command(command), out)
+        let result = self.step(now, Input::Command(command), out);
+        self.on_deadline(now, out);
+        result
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut (impl Sink<Action> + ?Sized)) {
         let now = now.max(self.core.since);
-        while let Some((due, timer)) = self.next_timer() {
-            if due > now {
-                break;
-            }
+        while let Some(timer) = timer::due(&self.core, &self.state, now) {
             let _ = self.step(now, Input::Timer(timer), out);
         }
     }
@@ -531,6 +537,11 @@ impl Core {
     fn leg_of(&self, request: &Request) -> Option<&Leg> {
         let at = self.find_leg(request.from_tag())?;
         self.legs.get(at)
+    }
+
+    /// The BYE of this side is out on the leg that the user talks on.
+    fn is_leaving(&self) -> bool {
+        self.legs.first().is_some_and(Leg::is_leaving)
     }
 
     /// The leg that the user talks on owes nothing and is not being left.

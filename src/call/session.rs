@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::callee::Host;
 use super::caller::has_body;
 use super::leg::{Leg, LegState};
-use super::timer::min;
+use super::timer::timed;
 use super::{
     Action, Command, Core, EndReason, Event, Notice, RequestId, ServerId, Side, State, Timer,
     check, wrong_state,
@@ -123,16 +123,18 @@ impl Session {
         self.requests.capacity() == 0 && *self == Self::default()
     }
 
-    pub(super) fn next_timer(&self) -> Option<(Time, Timer)> {
-        let reoffer = self.reoffer.as_ref().and_then(|r| r.until);
-        let reoffer = reoffer.map(|at| (at, Timer::ReofferWait));
-        let Some(unacked) = &self.unacked else {
-            return reoffer;
-        };
-        let (server, resend) = (unacked.server, unacked.resend);
-        let no_ack = unacked.until.map(|at| (at, Timer::NoAck(server)));
-        let resend = resend.map(|resend| (resend.due, Timer::Resend(server)));
-        min(reoffer, min(no_ack, resend))
+    /// The answer owed, or what the 2xx waits for: a call never waits for both; and the re-INVITE.
+    pub(super) fn timers(&self, core: &Core) -> [Option<(Time, Timer)>; 3] {
+        let owed = core.legs.first().and_then(Leg::deadline);
+        let owed = timed(owed, Timer::AnswerOwed);
+        if let Some(unacked) = &self.unacked {
+            let server = unacked.server;
+            let resend = unacked.resend.map(|resend| resend.due);
+            let no_ack = timed(unacked.until, Timer::NoAck(server));
+            return [owed, no_ack, timed(resend, Timer::Resend(server))];
+        }
+        let reoffer = self.reoffer.as_ref().and_then(|reoffer| reoffer.until);
+        [owed, timed(reoffer, Timer::ReofferWait), None]
     }
 
     pub(super) fn rebase(&mut self, from: Time, to: Time) {
@@ -502,7 +504,7 @@ impl Session {
         reason: EndReason,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        if !core.legs.first().is_some_and(Leg::is_leaving) {
+        if !core.is_leaving() {
             self.ending.get_or_insert_with(|| Box::new(reason));
             let outgoing = self.hang_up.take().unwrap_or_default();
             self.part(core, outgoing, out);

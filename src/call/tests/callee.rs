@@ -125,6 +125,34 @@ fn incoming_a_late_wake_repeats_the_provisional_once() {
 }
 
 #[test]
+fn incoming_a_wake_after_the_end_repeats_nothing() {
+    let mut s = Script::incoming();
+    s.command(progress(180)).unwrap();
+    s.skip();
+    s.now = secs(1_000);
+    s.wake();
+    // L4
+    assert_eq!(
+        s.take(),
+        ["480 INVITE 100", "ended: unanswered", "terminated"]
+    );
+}
+
+#[test]
+fn waits_of_zero_are_over_at_once() {
+    let mut context = context();
+    context.timers.t1 = core::time::Duration::ZERO;
+    let mut s = Script::incoming_with(context, &their_invite(&[], None));
+    s.command(Command::Answer(sdp("answer"))).unwrap();
+    // L1
+    assert_eq!(s.take(), ["200 INVITE 100", "BYE 1"]);
+    let mut context = super::script::context();
+    context.limits.ringing_wait = core::time::Duration::ZERO;
+    let mut s = Script::place_with(context, super::script::invitation());
+    assert_eq!(s.take(), ["INVITE 1", "CANCEL 1"]);
+}
+
+#[test]
 fn incoming_without_progress_repeats_nothing() {
     let mut s = Script::incoming();
     s.run_to(secs(179));
@@ -253,12 +281,17 @@ fn answered_no_ack_repeats_the_2xx_from_t1_to_t2_and_then_says_bye() {
 }
 
 #[test]
-fn answered_a_late_wake_repeats_once_and_then_says_bye() {
+fn answered_a_late_wake_repeats_once() {
     let mut s = answered();
-    s.now = secs(100);
+    s.now = secs(20);
     s.wake();
     // L5
-    assert_eq!(s.take(), ["200 INVITE 100", "BYE 1"]);
+    assert_eq!(s.take(), ["200 INVITE 100"]);
+    assert_eq!(s.call.deadline(), Some(secs(21)));
+    s.now = secs(100);
+    s.wake();
+    // L4: the end of it beats its repetition.
+    assert_eq!(s.take(), ["BYE 1"]);
 }
 
 #[test]
