@@ -119,6 +119,10 @@ impl Incoming {
     }
 
     /// A request within the early dialog.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "every method but those of calls is the user's to answer"
+    )]
     fn request(
         self: Box<Self>,
         core: &mut Core,

@@ -354,6 +354,10 @@ impl Inviting {
     }
 
     /// A request within an early dialog.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "every method but those of calls is the user's to answer"
+    )]
     fn request(
         self: Box<Self>,
         core: &mut Core,

@@ -69,7 +69,9 @@ impl Leg {
     /// What the ACKs hold.
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
-        self.acks.capacity() * size_of::<(RequestId, Draft)>()
+        self.acks
+            .capacity()
+            .saturating_mul(size_of::<(RequestId, Draft)>())
     }
 
     pub(super) fn is_leaving(&self) -> bool {

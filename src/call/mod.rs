@@ -186,6 +186,10 @@ pub enum Command {
 
 /// What a call wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once, on the stack; a box would cost an allocation a message"
+)]
 #[non_exhaustive]
 pub enum Action {
     /// Send an INVITE in a client transaction of its own, and report on it until
@@ -278,6 +282,10 @@ enum State {
 }
 
 /// All that can happen, for the table.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once, on the stack; a box would cost an allocation a message"
+)]
 enum Input {
     Event(Event),
     Command(Command),
@@ -631,10 +639,10 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.send_ack(at, invite, cseq, outgoing, out);
-        if let Some(leg) = self.legs.get_mut(at) {
-            if matches!(leg.state, LegState::Early | LegState::AwaitingAnswer { .. }) {
-                leg.state = LegState::Confirmed;
-            }
+        if let Some(leg) = self.legs.get_mut(at)
+            && matches!(leg.state, LegState::Early | LegState::AwaitingAnswer { .. })
+        {
+            leg.state = LegState::Confirmed;
         }
     }
 
@@ -675,10 +683,10 @@ impl Core {
     }
 
     fn bye(&mut self, at: usize, outgoing: &Outgoing, out: &mut (impl Sink<Action> + ?Sized)) {
-        if let Some(bye) = self.request(at, Method::Bye, outgoing, out) {
-            if let Some(leg) = self.legs.get_mut(at) {
-                leg.state = LegState::Leaving { bye };
-            }
+        if let Some(bye) = self.request(at, Method::Bye, outgoing, out)
+            && let Some(leg) = self.legs.get_mut(at)
+        {
+            leg.state = LegState::Leaving { bye };
         }
     }
 

@@ -341,6 +341,10 @@ impl Session {
         core.end(reason, out)
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "every method but those of calls is the user's to answer"
+    )]
     fn on_request(
         mut self,
         core: &mut Core,
@@ -770,10 +774,10 @@ fn is_lost(status: StatusCode) -> bool {
 impl Core {
     /// A Contact in a re-INVITE or its 2xx (12.2.1.2, 12.2.2).
     fn refresh_target(&mut self, contact: Uri<'_>, out: &mut (impl Sink<Action> + ?Sized)) {
-        if let Some(leg) = self.legs.first_mut() {
-            if leg.dialog.refresh_target(contact) {
-                out.push(Action::Notify(Notice::TargetRefreshed));
-            }
+        if let Some(leg) = self.legs.first_mut()
+            && leg.dialog.refresh_target(contact)
+        {
+            out.push(Action::Notify(Notice::TargetRefreshed));
         }
     }
 }

@@ -1,5 +1,10 @@
 //! Dialogs as plain data: §12.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "small numbers of the tests themselves"
+)]
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -137,7 +137,7 @@ fn every_state_every_command_does_what_the_table_says() {
     for ((name, script), (row, expected)) in states().into_iter().zip(TABLE) {
         assert_eq!(name, row);
         let mut got = Vec::new();
-        for at in 0..VERBS.len() {
+        for (at, verb) in VERBS.iter().enumerate() {
             // Each from a fresh copy: the states are built again.
             let (_, mut script) = states()
                 .into_iter()
@@ -152,7 +152,7 @@ fn every_state_every_command_does_what_the_table_says() {
                 (Ok(()), false) => "done",
                 (Ok(()), true) if script.call == before => "nothing",
                 (Ok(()), true) => "waits",
-                (other, _) => panic!("{name}, {}: {other:?}", VERBS[at]),
+                (other, _) => panic!("{name}, {verb}: {other:?}"),
             });
         }
         assert_eq!(got.join(" "), expected, "{name}: {VERBS:?}");

@@ -1,5 +1,10 @@
 //! A call driven alone, as timed scripts: no transaction, no endpoint, no socket.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "small numbers of the tests themselves"
+)]
+
 mod callee;
 mod caller;
 mod commands;
