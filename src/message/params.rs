@@ -35,7 +35,7 @@ pub struct Params<'a> {
     in_uri: bool,
 }
 
-/// One parameter.
+/// One parameter. It is written with its `;`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(
     clippy::exhaustive_structs,
@@ -333,15 +333,23 @@ fn next_param<'a>(cursor: &mut Cursor<'a>) -> Result<Param<'a>, ValueError> {
 impl Pieces for Params<'_> {
     fn pieces(&self, out: &mut dyn FnMut(&[u8])) {
         for param in self.iter() {
-            out(b";");
-            out(param.name.as_bytes());
-            if let Some(value) = param.value {
-                out(b"=");
-                unfolded(value, out);
-            }
+            param.pieces(out);
         }
     }
 }
+
+impl Pieces for Param<'_> {
+    fn pieces(&self, out: &mut dyn FnMut(&[u8])) {
+        out(b";");
+        out(self.name.as_bytes());
+        if let Some(value) = self.value {
+            out(b"=");
+            unfolded(value, out);
+        }
+    }
+}
+
+writes!(Param<'_>);
 
 writes!(Params<'_>);
 
