@@ -45,6 +45,16 @@ impl<K> Handle<K> {
         self.index
     }
 
+    /// Index and generation in one word, for an owner that must name the entry without its type.
+    pub(crate) const fn to_bits(self) -> u64 {
+        ((self.generation as u64) << 32) | self.index as u64
+    }
+
+    /// The handle that [`to_bits`](Self::to_bits) came from. Any other word is a stale handle.
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self::new(bits as u32, (bits >> 32) as u32)
+    }
+
     const fn parts(self) -> (u32, u32) {
         (self.index, self.generation)
     }
