@@ -1,10 +1,10 @@
 //! The RFCs' requirements (`vectors/conformance/*.toml`) and what in the code cites them.
 //!
-//! A citation is an id in a comment, or several separated by commas. It says that the test beside it fails when that rule is broken, so only those in tests count as cover. Every
-//! citation must name a requirement that exists, wherever it stands.
+//! A citation is an id in a comment, or several separated by commas. It says that the test beside it
+//! fails when that rule is broken, so only those in tests count as cover. Every citation must name a requirement that exists,
+//! wherever it stands.
 
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::string_slice,
     reason = "reads this project's own files; a wrong offset fails the test, as it should"
 )]
