@@ -1,8 +1,8 @@
 //! The RFCs' requirements (`vectors/conformance/*.toml`) and what in the code cites them.
 //!
-//! A citation is an id in a comment, or several separated by commas. It says that the test beside it
-//! fails when that rule is broken, so only those in tests count as cover. Every citation must name a requirement that exists,
-//! wherever it stands.
+//! A citation is an id in a comment, or several separated by commas. It says that the test beside
+//! it fails when that rule is broken, so only those in tests count as cover. Every citation must
+//! name a requirement that exists, wherever it stands.
 
 #![expect(
     clippy::string_slice,

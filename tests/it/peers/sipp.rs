@@ -171,7 +171,7 @@ impl Uas {
         let port = free_port();
         let limit = placing() + DRAIN * 4;
         let mut process = Process::start("sipp uas", sipp(&folder, port, limit).args(scenario));
-        process.wait_until("bound to its port", Duration::from_secs(10), |_| {
+        process.wait_until("bound to its port", Duration::from_secs(10), || {
             is_bound(port)
         });
         Self {
