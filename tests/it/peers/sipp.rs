@@ -4,7 +4,10 @@
 //! failed, 254 when it cannot bind, 255 when `-timeout` ends it (with `-timeout_error`). As a UAS it
 //! keeps each call for 4 s after its BYE, and ends when SIGUSR1 has come and no call is left; it
 //! does not say when it is ready. `-lost 10` drops a tenth of what it sends and of what it
-//! receives. Its last row of `-trace_stat` is written when it ends.
+//! receives. When that takes both the 180 and the 200 of a call, its UAS takes the INVITE that is
+//! sent again for an unexpected one, gives the call up and is silent: 7 in 1,000 calls fail so,
+//! whoever the caller is. `-abortunexp` has it go on instead. The last row of `-trace_stat` is
+//! written when it ends.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -70,7 +73,17 @@ fn sipp_uas_that_loses_a_tenth_is_called() {
         return;
     }
     let test = "sipp_uas_that_loses_a_tenth_is_called";
-    let uas = Uas::start(test, &["-sn", "uas", "-lost", "10"]);
+    let uas = Uas::start(
+        test,
+        &[
+            "-sn",
+            "uas",
+            "-lost",
+            "10",
+            "-default_behaviors",
+            "all,-abortunexp",
+        ],
+    );
     // An INVITE and then a BYE may each go unanswered for 64*T1.
     let (status, report) = place_calls(&uas).end(placing() + DRAIN * 3);
     report.check("calls", calls());
