@@ -44,8 +44,18 @@ impl Answer {
 
     /// Stops it as Ctrl-C does, and waits until it has drained.
     pub(super) fn stop(mut self) -> Report {
-        self.process.signal("INT");
+        self.interrupt();
         self.end(DRAIN)
+    }
+
+    /// Ctrl-C.
+    pub(super) fn interrupt(&self) {
+        self.process.signal("INT");
+    }
+
+    /// Waits until it ends, however it does.
+    pub(super) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        self.process.wait(limit)
     }
 
     /// Waits until it ends by itself.
@@ -149,7 +159,7 @@ impl Report {
 }
 
 /// Where cargo put an example: beside the folder of this test's own binary.
-fn path(example: &str) -> PathBuf {
+pub(super) fn path(example: &str) -> PathBuf {
     let own = env::current_exe().unwrap();
     let profile = own.parent().and_then(|deps| deps.parent()).unwrap();
     let path = profile.join("examples").join(example);

@@ -6,10 +6,12 @@
 //! own, so they may run side by side; every wait has a limit; only children are ever killed.
 
 mod baresip;
+mod by_hand;
 mod examples;
 mod garbage;
 mod process;
 mod sipp;
+mod socket;
 
 use std::env;
 use std::fs;
