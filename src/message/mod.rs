@@ -7,6 +7,7 @@ mod derive;
 mod edit;
 mod error;
 mod escape;
+mod header_block;
 mod host;
 mod index;
 mod lexer;
