@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::lexer::is_token;
 use super::put::{self, Put};
+use super::scan::is_token;
 use super::{Body, HeaderList, Message, Name, StatusCode, Uri};
 use crate::error::Misuse;
 

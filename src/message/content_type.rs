@@ -79,7 +79,7 @@ impl<'a> ContentType<'a> {
     }
 
     /// Whether this is that type and subtype, whatever its parameters.
-    pub const fn is(&self, kind: &str, subtype: &str) -> bool {
+    pub fn is(&self, kind: &str, subtype: &str) -> bool {
         self.kind.eq_ignore_ascii_case(kind) && self.subtype.eq_ignore_ascii_case(subtype)
     }
 
@@ -120,5 +120,62 @@ writes!(ContentType<'_>);
 impl fmt::Debug for ContentType<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ContentType({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn media(text: &str) -> ContentType<'_> {
+        ContentType::parse(text.as_bytes()).expect(text)
+    }
+
+    #[test]
+    fn type_and_subtype_compare_without_case_and_quoted_values_with() {
+        // 3261-20.15-03, 3261-20.15-04
+        assert_eq!(media("Application/SDP"), ContentType::SDP);
+        assert_eq!(
+            media("text/html; charset=ISO-8859-4"),
+            media("text / HTML;Charset=iso-8859-4")
+        );
+        assert_ne!(
+            media("multipart/mixed;boundary=\"a\""),
+            media("multipart/mixed;boundary=\"A\"")
+        );
+        let boundary = |text| {
+            media(text)
+                .params()
+                .get("boundary")
+                .unwrap()
+                .unquoted()
+                .unwrap()
+        };
+        assert_eq!(&*boundary("multipart/mixed;boundary=\"a b\""), b"a b");
+        assert_eq!(&*boundary("multipart/mixed;boundary=ab"), b"ab");
+    }
+
+    #[test]
+    fn a_range_of_accept_admits_types() {
+        // 3261-20.1-01
+        assert!(media("*/*").admits(&ContentType::SDP));
+        assert!(media("application/*;q=0.3").admits(&ContentType::SDP));
+        assert!(!media("text/*").admits(&ContentType::SDP));
+        assert!(!media("application/pidf+xml").admits(&ContentType::SDP));
+    }
+
+    #[test]
+    fn what_is_not_a_media_type_is_refused() {
+        for text in [
+            "",
+            "application",
+            "application/",
+            "/sdp",
+            "a/b/c",
+            "a/b c",
+            "a b/c",
+        ] {
+            assert!(ContentType::parse(text.as_bytes()).is_err(), "{text}");
+        }
     }
 }

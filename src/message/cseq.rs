@@ -108,3 +108,67 @@ fn method(mut cursor: Cursor<'_>) -> Result<Method<'_>, ValueError> {
     cursor.skip_lws();
     Method::parse(trim(cursor.rest())).map_err(|e| e.shifted(cursor.offset()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::value_error::ValueErrorKind;
+    use super::*;
+
+    fn kind(text: &str) -> ValueErrorKind {
+        CSeq::parse(text.as_bytes()).expect_err(text).kind
+    }
+
+    #[test]
+    fn the_number_fits_in_32_bits() {
+        // 3261-20.16-01, 3261-20.16-06, 3261-20.16-07, 4475-3.1.2.4-01
+        let number = |text: &'static str| CSeq::parse(text.as_bytes()).unwrap().number;
+        assert_eq!(number("0 INVITE"), 0);
+        assert_eq!(number("2147483648 INVITE"), 1 << 31);
+        assert_eq!(number("4294967295 INVITE"), u32::MAX);
+        assert_eq!(kind("4294967296 INVITE"), ValueErrorKind::Overflow);
+        assert_eq!(
+            kind("36893488147419103232 REGISTER"),
+            ValueErrorKind::Overflow
+        );
+        assert_eq!(kind("-1 INVITE"), ValueErrorKind::Number);
+        assert_eq!(kind("INVITE"), ValueErrorKind::Number);
+        assert_eq!(kind(""), ValueErrorKind::Number);
+    }
+
+    #[test]
+    fn zeros_and_folds_are_legal_and_the_method_is_exact() {
+        // 3261-20.16-02, 3261-20.16-03, 3261-20.16-04
+        let cseq = CSeq::parse(b" 0009\r\n  INVITE ").unwrap();
+        assert_eq!(
+            cseq,
+            CSeq {
+                number: 9,
+                method: Method::Invite
+            }
+        );
+        assert_eq!(
+            CSeq::parse(b"9 invite").unwrap().method,
+            Method::Other("invite")
+        );
+        for text in ["9", "9 ", "9INVITE", "9 IN VITE", "9 INVITE;x"] {
+            assert!(CSeq::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rack_compares_its_method_with_case() {
+        let rack = |text: &'static str| RAck::parse(text.as_bytes()).unwrap();
+        assert_eq!(rack("1 2 INVITE").to_string(), "1 2 INVITE");
+        assert_ne!(rack("1 2 INVITE"), rack("1 2 invite"));
+        for text in [
+            "",
+            "1",
+            "1 2",
+            "1 INVITE",
+            "1 2 3 INVITE",
+            "1 4294967296 INVITE",
+        ] {
+            assert!(RAck::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

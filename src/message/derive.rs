@@ -39,7 +39,7 @@ pub fn cancel(invite: &Bytes, headers: &HeaderList) -> Option<Bytes> {
 fn derive(invite: &Bytes, method: &[u8], to: Option<&[u8]>, headers: &HeaderList) -> Option<Bytes> {
     let invite = Message::parse_own(invite)?;
     let cseq = invite.first(Name::CSeq)?;
-    let number = cseq.split(|&b| super::lexer::is_space(b)).next()?;
+    let number = cseq.split(|&b| super::scan::is_space(b)).next()?;
     let derived = Derived {
         uri: invite.uri_bytes()?,
         via: split_commas(invite.first(Name::Via)?).next()?,

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::header_block::Entry;
-use super::lexer::is_token;
 use super::put::offset;
 use super::put::{self, Emit, Put};
 use super::reply::range_in;
+use super::scan::is_token;
 use super::write::check_value;
 use super::{Body, Message, Name, Uri, split_commas};
 use crate::error::Misuse;
@@ -426,7 +426,7 @@ fn check(name: Name, value: &[u8]) -> Result<(), Misuse> {
 #[cfg(test)]
 mod tests {
     use alloc::format;
-    use alloc::string::{String, ToString};
+    use alloc::string::String;
 
     use proptest::prelude::*;
 
@@ -676,10 +676,7 @@ mod tests {
             let got = edited(|edit| {
                 edit.set_max_forwards(hops);
             });
-            assert!(
-                got.contains(&format!("Max-Forwards: {}\r\n", hops.to_string())),
-                "{got}"
-            );
+            assert!(got.contains(&format!("Max-Forwards: {hops}\r\n")), "{got}");
         }
     }
 }

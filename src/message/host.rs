@@ -172,3 +172,123 @@ fn is_name(text: &str) -> bool {
     }
     !last.bytes().all(|b| b.is_ascii_digit())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v6(text: &str) -> Host<'static> {
+        Host::V6(text.parse().unwrap())
+    }
+
+    #[test]
+    fn addresses_follow_the_corrected_grammar() {
+        // 5954-4.1-01, 5954-4.1-02, 5954-4.1-03, 5954-4.1-04, 5954-4.1-05, 5954-4.1-06,
+        // 5954-4.1-07, 5954-4.1-08, 5954-4.1-09, 3986-3.2.2-01, 5118-4.10-01, 5118-4.10-02
+        assert_eq!(
+            Host::parse(b"[2001:db8::192.0.2.1]"),
+            Ok(v6("2001:db8::c000:201"))
+        );
+        assert_eq!(
+            Host::parse(b"192.0.2.4"),
+            Ok(Host::V4([192, 0, 2, 4].into()))
+        );
+        for text in [
+            "444.555.666.777",
+            "192.0.02.4",
+            "1.2.3",
+            "1.2.3.4.5",
+            "[2001:db8:::192.0.2.1]",
+            "[1::2::3]",
+            "[1:2:3:4:5:6:7]",
+            "[1:2:3:4:5:6:7:8:9]",
+            "[192.0.2.1::]",
+            "[fe80::1%eth0]",
+            "fe80::1%eth0",
+            "[2001:0db80::1]",
+            "[::1",
+            "::1]",
+            "[192.0.2.4]",
+            "[]",
+        ] {
+            assert!(Host::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_labels() {
+        // 3261-25.1-22, 3261-25.1-23
+        for text in [
+            "a",
+            "a.b-c.d1",
+            "1a.com",
+            "com.",
+            "my_host.local",
+            "3fa85f64b7c1",
+        ] {
+            assert_eq!(Host::parse(text.as_bytes()), Ok(Host::Name(text)), "{text}");
+        }
+        for text in [
+            ".", "a..b", ".a", "-a.com", "a-.com", "a b", "a%61", "a/b", "", "a..", "5",
+        ] {
+            assert!(Host::parse(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(Host::parse(b"h\xc3\xb6st").is_err());
+    }
+
+    #[test]
+    fn ipv6_is_taken_with_and_without_brackets_but_not_with_a_port() {
+        // 5118-4.5-01, 5118-4.5-02
+        assert_eq!(
+            Host::parse(b"[2001:db8::9:255]"),
+            Host::parse(b"2001:db8::9:255")
+        );
+        assert!(Host::parse_with_port(b"2001:db8::1").is_err());
+        assert!(Host::parse_with_port(b"2001:db8::1:5060").is_err());
+        assert_eq!(
+            Host::parse_with_port(b"[2001:db8::1:5060]"),
+            Ok((v6("2001:db8::1:5060"), None))
+        );
+        assert_eq!(
+            Host::parse_with_port(b"[2001:db8::1]:5060"),
+            Ok((v6("2001:db8::1"), Some(5060)))
+        );
+    }
+
+    #[test]
+    fn white_space_around_the_colon_is_accepted() {
+        assert_eq!(
+            Host::parse_with_port(b"h.com \t:\r\n 4000"),
+            Ok((Host::Name("h.com"), Some(4000)))
+        );
+    }
+
+    #[test]
+    fn equality_is_that_of_names_without_case_and_of_bits() {
+        // 5954-4.2-01, 5954-4.2-02, 5954-4.2-03, 5954-4.2-04
+        fn hash(host: Host<'_>) -> u64 {
+            use core::hash::BuildHasher as _;
+            core::hash::BuildHasherDefault::<siphasher::sip::SipHasher13>::default().hash_one(host)
+        }
+        for (a, b) in [
+            ("AtLanTa.com", "atlanta.COM"),
+            ("2001:DB8:0:0::9:01", "2001:db8::9:1"),
+        ] {
+            let (a, b) = (
+                Host::parse(a.as_bytes()).unwrap(),
+                Host::parse(b.as_bytes()).unwrap(),
+            );
+            assert_eq!(a, b);
+            assert_eq!(hash(a), hash(b));
+        }
+        assert_ne!(Host::parse(b"::ffff:192.0.2.1"), Host::parse(b"192.0.2.1"));
+        assert_ne!(Host::parse(b"192.0.2.1.example"), Host::parse(b"192.0.2.1"));
+    }
+
+    #[test]
+    fn ipv6_is_written_in_canonical_form() {
+        // 5954-5-01
+        let host = Host::parse(b"2001:DB8:0:0:0:0:0:01").unwrap();
+        assert_eq!(host.to_string(), "[2001:db8::1]");
+    }
+}

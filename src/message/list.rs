@@ -128,3 +128,68 @@ fn element_len(bytes: &[u8]) -> usize {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(row: &str) -> Vec<&str> {
+        split_commas(row.as_bytes())
+            .map(|e| core::str::from_utf8(e).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn commas_in_quotes_and_brackets_are_data() {
+        // 3261-7.3-02, 3261-25.1-11, 3261-20.10-06
+        assert_eq!(
+            split("\"a,<b\" <sip:a,b@c>;x=\"1,2\", <sip:d@e>,f"),
+            ["\"a,<b\" <sip:a,b@c>;x=\"1,2\"", "<sip:d@e>", "f"]
+        );
+        // An escaped quote does not end the string.
+        assert_eq!(
+            split(r#""a\",b" <sip:c@d>, e"#),
+            [r#""a\",b" <sip:c@d>"#, "e"]
+        );
+        assert_eq!(split(r#""a\\",b"#), [r#""a\\""#, "b"]);
+    }
+
+    #[test]
+    fn parentheses_are_ordinary_outside_of_comment_headers() {
+        // 3261-25.1-15, 3261-25.1-16
+        assert_eq!(
+            split("<sip:(a@b>, sip:c(@d, e"),
+            ["<sip:(a@b>", "sip:c(@d", "e"]
+        );
+    }
+
+    #[test]
+    fn empty_elements_and_white_space_are_skipped() {
+        assert_eq!(split(" ,, a ,\r\n b\t,"), ["a", "b"]);
+        assert_eq!(split(""), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_not_closed_runs_to_the_end() {
+        assert_eq!(split("a, \"b, c"), ["a", "\"b, c"]);
+        assert_eq!(split("a, <b, c"), ["a", "<b, c"]);
+    }
+
+    #[test]
+    fn a_quote_in_a_call_id_opens_nothing() {
+        // 3261-20.8-03, 3261-20.21-01
+        let ids: Vec<_> = split_call_ids(b"a\"b@c, <d, (e@f").collect();
+        assert_eq!(ids, [&b"a\"b@c"[..], b"<d", b"(e@f"]);
+    }
+
+    #[test]
+    fn tokens_compare_without_case_and_errors_are_seen() {
+        // 3261-19.2-01, 3261-20.37-01
+        assert!(Tokens::new(b"timer , 100rel").contains("100REL"));
+        assert_eq!(Tokens::new(b"").next(), None);
+        let all: Vec<_> = Tokens::new(b"a, b c, d").collect();
+        assert_eq!(all[0], Ok("a"));
+        assert_eq!(all[1], Err(ValueError::new(ValueErrorKind::Token, 2)));
+        assert_eq!(all[2], Ok("d"));
+    }
+}

@@ -29,6 +29,8 @@ mod status;
 mod tel_uri;
 mod uri;
 mod value_error;
+#[cfg(test)]
+mod value_laws;
 mod values;
 mod via;
 mod via_stamp;

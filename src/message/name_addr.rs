@@ -317,3 +317,216 @@ fn quote(text: &[u8], out: &mut dyn FnMut(&[u8])) {
     unfolded(rest, out);
     out(b"\" ");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(text: &str) -> NameAddr<'_> {
+        NameAddr::parse(text.as_bytes()).expect(text)
+    }
+
+    fn kind(text: &str) -> ValueErrorKind {
+        NameAddr::parse(text.as_bytes()).expect_err(text).kind
+    }
+
+    fn name(text: &str) -> String {
+        String::from_utf8(addr(text).display_name().unwrap().into_owned()).unwrap()
+    }
+
+    #[test]
+    fn display_names_come_in_all_their_forms() {
+        // 3261-20.10-04, 3261-20.10-05, 3261-25.1-32, 3261-25.1-33, 3261-20.20-02
+        assert_eq!(addr("<sip:a@b>").display(), None);
+        assert_eq!(name("A. Bell <sip:a.g.bell@example.com>"), "A. Bell");
+        assert_eq!(
+            name("\"Bell, <Alexander>; G\"<sip:a@b>"),
+            "Bell, <Alexander>; G"
+        );
+        assert_eq!(name("\"\" <sip:a@b>"), "");
+        // From RFC 4475 3.1.1.1. 4475-3.1.1.1-01
+        assert_eq!(
+            name("\"J Rosenberg \\\\\\\"\" <sip:j@x>"),
+            "J Rosenberg \\\""
+        );
+        assert_eq!(
+            name("\"Quoted string \\\"\\\"\" <sip:j@x> ; q = .33"),
+            "Quoted string \"\""
+        );
+        // From RFC 4475 3.1.1.6 and 3.1.1.5. 4475-3.1.1.6-01, 4475-3.1.1.5-01
+        assert_eq!(name("caller<sip:caller@example.com>;tag=323"), "caller");
+        assert_eq!(name("%Z%45 <sip:resource@example.com>"), "%Z%45");
+    }
+
+    #[test]
+    fn escaped_control_bytes_are_legal_in_a_display_name() {
+        // From RFC 4475 3.1.1.2. 3261-25.1-10
+        let to = NameAddr::parse(b"\"BEL:\\\x07 NUL:\\\x00 DEL:\\\x7f\" <sip:a@b>").unwrap();
+        assert_eq!(&*to.display_name().unwrap(), b"BEL:\x07 NUL:\x00 DEL:\x7f");
+    }
+
+    #[test]
+    fn bytes_beyond_ascii_survive_in_a_display_name() {
+        // 3261-7-05, 3261-25.1-13
+        for display in [&b"\"J\xf6rg\""[..], b"\"\xe6\x97\xa5\xe6\x9c\xac\""] {
+            let value = [display, b" <sip:a@b>;tag=1"].concat();
+            let addr = NameAddr::parse(&value).unwrap();
+            assert_eq!(addr.display(), Some(display));
+            let mut out = Vec::new();
+            addr.write_to(&mut out);
+            assert_eq!(out, value);
+        }
+    }
+
+    #[test]
+    fn parameters_belong_to_the_header_unless_they_are_in_brackets() {
+        // 3261-20-70, 3261-20-72, 3261-20.10-06, 4475-3.3.12-01, 4475-3.3.13-01
+        let bare = addr("sip:bob@biloxi.com ; tag=1;lr");
+        assert_eq!(bare.uri().as_bytes(), b"sip:bob@biloxi.com");
+        assert_eq!(
+            (bare.tag(), bare.params().contains("lr")),
+            (Some("1"), true)
+        );
+        assert_eq!(bare.to_string(), "<sip:bob@biloxi.com>;tag=1;lr");
+        let inner = addr("<sip:+19725552222@gw1.example.net;unknownparam>");
+        assert_eq!(
+            inner.uri().as_bytes(),
+            b"sip:+19725552222@gw1.example.net;unknownparam"
+        );
+        assert!(inner.params().is_empty());
+        assert_eq!(
+            addr("<sip:a@b?x=1,2;lr>;q=0.5").uri().as_bytes(),
+            b"sip:a@b?x=1,2;lr"
+        );
+    }
+
+    #[test]
+    fn a_bare_uri_with_a_question_mark_or_comma_is_refused() {
+        // 3261-20-71, 4475-3.1.2.13-01, 4475-3.1.2.15-01
+        assert_eq!(
+            kind("sip:user@example.com?Route=%3Csip:x%3E"),
+            ValueErrorKind::UriByte
+        );
+        assert_eq!(
+            kind("Bell, Alexander <sip:a.g.bell@example.com>"),
+            ValueErrorKind::UriByte
+        );
+        assert_eq!(kind("sip:a@b,c@d"), ValueErrorKind::UriByte);
+    }
+
+    #[test]
+    fn what_is_not_closed_is_refused() {
+        // 4475-3.1.2.6-01, 4475-3.1.2.1-01
+        assert_eq!(
+            kind("\"Mr. J. User <sip:j.user@example.com>"),
+            ValueErrorKind::Quote
+        );
+        assert_eq!(kind("<sip:a@b"), ValueErrorKind::Angle);
+        assert_eq!(kind("\"a\" sip:a@b"), ValueErrorKind::Angle);
+        assert_eq!(
+            kind("\"Joe\" <sip:joe@example.org>;;;;"),
+            ValueErrorKind::Param
+        );
+        assert_eq!(kind("<sip:a@b> x"), ValueErrorKind::Unexpected);
+        assert_eq!(kind(" "), ValueErrorKind::Empty);
+        assert_eq!(kind("a\\b <sip:a@b>"), ValueErrorKind::DisplayName);
+    }
+
+    #[test]
+    fn white_space_inside_the_brackets_is_dropped_only_at_the_ends() {
+        // 4475-3.1.2.14-01
+        let to = addr("\"Watson, Thomas\" < sip:t.watson@example.org >");
+        assert_eq!(
+            to.to_string(),
+            "\"Watson, Thomas\" <sip:t.watson@example.org>"
+        );
+        assert_eq!(kind("<sip:a @b>"), ValueErrorKind::UriByte);
+    }
+
+    #[test]
+    fn a_tag_occurs_once_and_keeps_its_bytes() {
+        // 3261-7.3.1-14
+        assert_eq!(
+            kind("<sip:a@b>;tag=1;Tag=2"),
+            ValueErrorKind::DuplicateParam
+        );
+        assert_eq!(
+            addr("<sip:a@b>;tag=_token~1'+`*%!-.").tag(),
+            Some("_token~1'+`*%!-.")
+        );
+        assert_eq!(addr("<sip:a@b>").tag(), None);
+        assert_eq!(kind("<sip:a@b>;tag"), ValueErrorKind::Param);
+    }
+
+    #[test]
+    fn a_display_name_that_needs_quotes_is_written_with_them() {
+        let odd = addr("Bob (home) <sip:a@b>");
+        assert_eq!(odd.to_string(), "\"Bob (home)\" <sip:a@b>");
+        assert_eq!(addr("A\r\n B <sip:a@b>").to_string(), "A B <sip:a@b>");
+        assert_eq!(
+            addr("\"A\r\n B\"<sip:a@b>").to_string(),
+            "\"A B\" <sip:a@b>"
+        );
+        assert_eq!(
+            NameAddr::parse(b"\xc3\xa9 <sip:a@b>").unwrap().to_string(),
+            "\"é\" <sip:a@b>"
+        );
+    }
+
+    #[test]
+    fn q_is_from_zero_to_one_with_three_decimals() {
+        // 3261-25.1-34, 3261-20.10-02
+        for (text, q) in [
+            ("0", 0),
+            ("0.", 0),
+            ("0.000", 0),
+            ("1", 1000),
+            ("1.", 1000),
+            ("1.000", 1000),
+        ] {
+            assert_eq!(parse_q(text.as_bytes()), Ok(q), "{text}");
+        }
+        assert_eq!(addr("<sip:a@b>;q=0.33").q(), Ok(Some(330)));
+        assert_eq!(addr("<sip:a@b>").q(), Ok(None));
+        for text in [
+            ".5", "1.001", "0.0000", "1.5", "2", "", "-0", "0.1234", "0,5", "0.a",
+        ] {
+            assert!(parse_q(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn expires_of_a_contact_tells_malformed_from_absent() {
+        // 3261-20.10-03
+        assert_eq!(addr("<sip:a@b>;Expires=3600").expires(), Ok(Some(3600)));
+        assert_eq!(addr("<sip:a@b>").expires(), Ok(None));
+        let large = addr("<sip:a@b>;expires=280297596632815").expires();
+        assert_eq!(large.unwrap_err().kind, ValueErrorKind::Overflow);
+        assert!(
+            addr("<sip:a@b>;expires=\"Sat, 01 Dec 2040 16:00:00 GMT\"")
+                .expires()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_star_is_not_an_address() {
+        // 3261-20.10-01
+        assert_eq!(ContactValue::parse(b" * "), Ok(ContactValue::Star));
+        assert!(ContactValue::parse(b"*;expires=0").is_err());
+        assert!(NameAddr::parse(b"*").is_err());
+        assert!(matches!(
+            ContactValue::parse(b"<sip:a@b>"),
+            Ok(ContactValue::Addr(_))
+        ));
+    }
+
+    #[test]
+    fn errors_say_where() {
+        assert_eq!(
+            NameAddr::parse(b"\"x\" <sip:a b@c>").unwrap_err().offset,
+            10
+        );
+        assert_eq!(NameAddr::parse(b" sip:a@b?c").unwrap_err().offset, 8);
+    }
+}

@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
 
 use super::escape::{Unit, Units, check_part, is_unreserved, same_folded};
@@ -149,17 +150,18 @@ impl<'a> Params<'a> {
     }
 
     /// Reads all parameters once, and refuses what `good` refuses and duplicates.
-    ///
-    /// Linear: a name is compared with those before it only if a small hash of it was seen before,
-    /// and there are at most [`MAX_PARAMS`] of them.
     fn check(&self, good: impl Fn(&Param<'_>) -> bool) -> Result<(), ValueError> {
         let mut cursor = Cursor::new(self.raw);
         let mut seen = 0_u64;
-        let mut count = 0_usize;
-        loop {
+        let mut may_repeat = false;
+        for _ in 0..=MAX_PARAMS {
             cursor.skip_lws();
             if cursor.is_at_end() {
-                return Ok(());
+                return if may_repeat {
+                    self.check_duplicates()
+                } else {
+                    Ok(())
+                };
             }
             let start = cursor;
             let param = next_param(&mut cursor)?;
@@ -167,19 +169,38 @@ impl<'a> Params<'a> {
                 return Err(start.error(ValueErrorKind::Param));
             }
             let bit = 1_u64 << self.small_hash(param.name);
-            if seen & bit != 0
-                && self
-                    .iter()
-                    .take(count)
-                    .any(|p| self.is_named(&p, param.name))
-            {
-                return Err(start.error(ValueErrorKind::DuplicateParam));
-            }
+            may_repeat |= seen & bit != 0;
             seen |= bit;
+        }
+        Err(cursor.error(ValueErrorKind::TooManyParams))
+    }
+
+    /// Looks for names that occur twice; asked only if the small hashes leave it open. It sorts, so
+    /// that no choice of names makes it slow.
+    fn check_duplicates(&self) -> Result<(), ValueError> {
+        let mut names = [""; MAX_PARAMS];
+        let mut count = 0_usize;
+        for (slot, param) in names.iter_mut().zip(self.iter()) {
+            *slot = param.name;
             count = count.saturating_add(1);
-            if count > MAX_PARAMS {
-                return Err(start.error(ValueErrorKind::TooManyParams));
-            }
+        }
+        let names = names.get_mut(..count).unwrap_or(&mut []);
+        names.sort_unstable_by(|a, b| self.compare_names(a, b));
+        let distinct = names.is_sorted_by(|a, b| self.compare_names(a, b).is_lt());
+        if distinct {
+            Ok(())
+        } else {
+            Err(ValueError::new(ValueErrorKind::DuplicateParam, 0))
+        }
+    }
+
+    fn compare_names(&self, a: &str, b: &str) -> Ordering {
+        if self.in_uri {
+            let folded = |name| Units(name).map(Unit::folded);
+            folded(a.as_bytes()).cmp(folded(b.as_bytes()))
+        } else {
+            let folded = |b: u8| b.to_ascii_lowercase();
+            a.bytes().map(folded).cmp(b.bytes().map(folded))
         }
     }
 
@@ -336,5 +357,156 @@ impl fmt::Debug for Param<'_> {
             Some(value) => write!(f, "{}={}", self.name, value.escape_ascii()),
             None => f.write_str(self.name),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "numbers of the test itself")]
+mod tests {
+    use super::*;
+
+    fn kind(raw: &[u8]) -> ValueErrorKind {
+        Params::parse(raw).unwrap_err().kind
+    }
+
+    #[test]
+    fn values_are_tokens_hosts_quoted_strings_or_absent() {
+        // 3261-25.1-17, 3261-25.1-18, 3261-25.1-07, 3261-25.1-11
+        let params =
+            Params::parse(b";lr ; a = b;h=[2001:db8::1]:5060\r\n ;q=\"x;y=,<z>\\\"\";z=\"\"")
+                .unwrap();
+        let names: Vec<_> = params.iter().map(|param| param.name).collect();
+        assert_eq!(names, ["lr", "a", "h", "q", "z"]);
+        assert_eq!(params.get("A").unwrap().value, Some(&b"b"[..]));
+        assert_eq!(
+            params.get("h").unwrap().value_str(),
+            Some("[2001:db8::1]:5060")
+        );
+        assert_eq!(
+            &*params.get("q").unwrap().unquoted().unwrap(),
+            b"x;y=,<z>\""
+        );
+        assert_eq!(&*params.get("z").unwrap().unquoted().unwrap(), b"");
+        assert_eq!(
+            params.to_string(),
+            ";lr;a=b;h=[2001:db8::1]:5060;q=\"x;y=,<z>\\\"\";z=\"\""
+        );
+    }
+
+    #[test]
+    fn a_name_occurs_once_whatever_its_case() {
+        // 3261-7.3.1-14, 3261-7.3.1-15
+        assert_eq!(kind(b";Tag=a;tag=b"), ValueErrorKind::DuplicateParam);
+        assert_eq!(kind(b";a;b;c;d;e;A"), ValueErrorKind::DuplicateParam);
+        // These two have the same small hash and are not the same name.
+        let params = Params::EMPTY;
+        let twin = (0..200)
+            .map(|i| format!("x{i}"))
+            .find(|name| params.small_hash(name) == params.small_hash("a"))
+            .unwrap();
+        assert!(Params::parse(format!(";a;{twin}").as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn empty_parameters_and_values_are_malformed() {
+        // 3261-25.1-19, 3261-25.1-20
+        for raw in [
+            &b";"[..],
+            b";;a",
+            b";a;",
+            b";a;;b",
+            b";=b",
+            b";a=",
+            b";a= ;b",
+            b";a=,",
+            b";\"a\"",
+        ] {
+            assert_eq!(kind(raw), ValueErrorKind::Param, "{}", raw.escape_ascii());
+        }
+        for raw in [
+            &b"a"[..],
+            b";a b",
+            b";a=b c",
+            b";a,b",
+            b";a=\"b\"c",
+            b";a=b\"c\"",
+            b";a\0",
+        ] {
+            assert_eq!(
+                kind(raw),
+                ValueErrorKind::Unexpected,
+                "{}",
+                raw.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn a_quoted_string_ends_with_its_own_quote() {
+        // 3261-25.1-09
+        for raw in [
+            &b";a=\""[..],
+            b";a=\"b",
+            b";a=\"b\\\"",
+            b";a=\"\r\nb\"",
+            b";a=\"\\\r\"",
+        ] {
+            assert_eq!(kind(raw), ValueErrorKind::Quote, "{}", raw.escape_ascii());
+        }
+        assert!(Params::parse(b";a=\"\\\0\"").is_ok());
+    }
+
+    #[test]
+    fn bytes_beyond_ascii_are_kept() {
+        // 3261-25.1-13
+        let params = Params::parse(b";x=\"\xff\xc3\xa9\";y=\xe9").unwrap();
+        assert_eq!(
+            params.get("x").unwrap().value,
+            Some(&b"\"\xff\xc3\xa9\""[..])
+        );
+        let mut out = Vec::new();
+        params.write_to(&mut out);
+        assert_eq!(out, b";x=\"\xff\xc3\xa9\";y=\xe9");
+    }
+
+    #[test]
+    fn a_percent_sign_in_a_header_parameter_is_a_letter() {
+        // 3261-25.1-02
+        assert!(!Params::parse(b";%6Cr").unwrap().contains("lr"));
+        assert!(Params::parse_uri(b";%6Cr").unwrap().contains("lr"));
+    }
+
+    #[test]
+    fn unquoting_undoes_escapes_once_and_folds() {
+        // 3261-25.1-12
+        assert_eq!(&*unquote(br#""\\\"\\n""#), br#"\"\n"#);
+        assert_eq!(&*unquote(b"\"a\r\n\t b\""), b"a b");
+        assert!(matches!(unquote(b"\"plain\""), Cow::Borrowed(b"plain")));
+        assert_eq!(&*unquote(b"\""), b"\"");
+    }
+
+    #[test]
+    fn no_more_parameters_than_the_limit() {
+        let row = |n: usize| (0..n).map(|i| format!(";p{i}")).collect::<String>();
+        assert!(Params::parse(row(MAX_PARAMS).as_bytes()).is_ok());
+        assert_eq!(
+            kind(row(MAX_PARAMS + 1).as_bytes()),
+            ValueErrorKind::TooManyParams
+        );
+    }
+
+    #[test]
+    fn equivalence_ignores_order_and_the_case_of_what_is_not_quoted() {
+        // 3261-7.3.1-17, 3261-7.3.1-18
+        let same = |a: &[u8], b: &[u8]| {
+            let (a, b) = (Params::parse(a).unwrap(), Params::parse(b).unwrap());
+            assert_eq!(a.equivalent(&b), b.equivalent(&a));
+            a.equivalent(&b)
+        };
+        assert!(same(b";a=B;c", b";C;A=b"));
+        assert!(!same(b";a=\"B\"", b";a=\"b\""));
+        assert!(!same(b";a", b";a=1"));
+        assert!(!same(b";a", b";a;b"));
+        assert!(!same(b";a", b";b"));
     }
 }

@@ -512,10 +512,10 @@ mod tests {
     #[test]
     fn a_header_that_occurs_once_may_not_occur_twice() {
         // 4475-3.3.8-01 without its answer
-        for index in 2..7 {
-            let again = LINES[index].repeat(2);
+        for (index, line) in LINES.iter().enumerate().skip(2) {
+            let again = line.repeat(2);
             let error = with(index, &again).unwrap_err();
-            let name = Name::parse(LINES[index].split(':').next().unwrap().as_bytes());
+            let name = Name::parse(line.split(':').next().unwrap().as_bytes());
             assert_eq!(error.kind, ParseErrorKind::Duplicate(name));
             assert_eq!(error.status, Some(StatusCode::BAD_REQUEST));
         }

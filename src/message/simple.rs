@@ -279,3 +279,120 @@ fn comment<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], ValueError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_digits_in_range_and_nothing_else() {
+        // 3261-20.14-01, 3261-20.19-01, 3261-20.22-01, 3261-20.23-01, 3261-25.1-27
+        assert_eq!(parse_content_length(b"0"), Ok(0));
+        assert_eq!(parse_content_length(b"\r\n 00150 "), Ok(150));
+        assert_eq!(parse_max_forwards(b"0068"), Ok(68));
+        assert_eq!(parse_delta_seconds(b"4294967295"), Ok(u32::MAX));
+        for text in [
+            "", " ", "-1", "+1", "1a", "five", "1 2", "0x10", "1.0", "\u{661}",
+        ] {
+            let kind = |e: ValueError| e.kind;
+            let number = Err(ValueErrorKind::Number);
+            assert_eq!(
+                parse_content_length(text.as_bytes()).map_err(kind),
+                number,
+                "{text}"
+            );
+            assert_eq!(
+                parse_max_forwards(text.as_bytes()).map_err(kind),
+                Err(ValueErrorKind::Number)
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_errors_and_never_wrap() {
+        // 3261-20.22-02, 4475-3.1.2.3-01, 4475-3.1.2.4-01
+        let kind = |e: ValueError| e.kind;
+        let overflow = Err(ValueErrorKind::Overflow);
+        for text in [
+            "4294967296",
+            "18446744073709551615",
+            "18446744073709551616",
+            "99999999999999999999",
+        ] {
+            assert_eq!(
+                parse_content_length(text.as_bytes()).map_err(kind),
+                overflow,
+                "{text}"
+            );
+            assert_eq!(
+                parse_delta_seconds(text.as_bytes()).map_err(kind),
+                overflow,
+                "{text}"
+            );
+        }
+        assert_eq!(
+            parse_max_forwards(b"256").map_err(kind),
+            Err(ValueErrorKind::Overflow)
+        );
+        assert_eq!(
+            parse_max_forwards(b"300").map_err(kind),
+            Err(ValueErrorKind::Overflow)
+        );
+        assert_eq!(parse_rseq(b"0").map_err(kind), overflow);
+        assert_eq!(parse_rseq(b"1"), Ok(1));
+    }
+
+    #[test]
+    fn a_call_id_is_one_run_of_visible_bytes() {
+        // 3261-20.8-01, 3261-20.8-02, 3261-20.8-03, 3261-20.8-04
+        let unusual = "intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{";
+        assert_eq!(parse_call_id(unusual.as_bytes()), Ok(unusual));
+        assert_ne!(parse_call_id(b"A@b"), parse_call_id(b"a@b"));
+        for (text, at) in [
+            ("a b@c", 1),
+            ("a\r\n b", 1),
+            (" a\tb", 2),
+            ("a\u{e9}", 1),
+            ("", 0),
+        ] {
+            assert_eq!(
+                parse_call_id(text.as_bytes()).unwrap_err().offset,
+                at,
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_timestamp_is_kept_as_it_came() {
+        // 3261-20.38-01
+        for text in ["54", "54.", "54.21 0.5", "54 .5"] {
+            assert_eq!(Timestamp::parse(text.as_bytes()).unwrap().to_string(), text);
+        }
+        for text in ["", ".5", "a", "1 a", "1 2 3", "1.2.3", "-1", "1 ."] {
+            assert!(Timestamp::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn retry_after_has_seconds_a_comment_and_parameters() {
+        // 3261-20.33-01, 3261-20.33-02, 3261-25.1-15
+        let retry = |text: &'static str| RetryAfter::parse(text.as_bytes()).expect(text);
+        let a = retry("120 (I'm in a meeting)");
+        assert_eq!(
+            (a.seconds(), a.comment()),
+            (120, Some(&b"(I'm in a meeting)"[..]))
+        );
+        assert_eq!(retry("18000;duration=3600").duration(), Some(3600));
+        assert_eq!(
+            retry("1 (a \\) (b(c)) );x").to_string(),
+            "1 (a \\) (b(c)) );x"
+        );
+        assert_eq!(retry("949302838503028349304023988").seconds(), u32::MAX);
+        for text in [
+            "", "x", "1 (", "1 (a", "1 (a\\)", "1 a", "1 (a) b", "1 ((a)",
+        ] {
+            assert!(RetryAfter::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

@@ -303,3 +303,261 @@ fn same_headers(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
     };
     header_pairs(a).count() == header_pairs(b).count() && all_in(a, b) && all_in(b, a)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{escape_header, escape_param, escape_password, escape_user, percent_decode};
+    use super::*;
+
+    fn uri(text: &str) -> SipUri<'_> {
+        SipUri::parse(text.as_bytes()).expect(text)
+    }
+
+    fn kind(text: &str) -> ValueErrorKind {
+        SipUri::parse(text.as_bytes()).expect_err(text).kind
+    }
+
+    #[test]
+    fn the_examples_of_the_rfc_fall_into_their_parts() {
+        // 3261-19.1.1-01, 3261-19.1.3-01, 3261-19.1.3-02, 3261-19.1.3-03, 3261-19.1.3-04,
+        // 3261-19.1.3-05, 3261-19.1.3-06, 3261-19.1.3-07, 3261-19.1.3-08
+        assert_eq!(uri("sip:alice@atlanta.com").user(), Some(&b"alice"[..]));
+        let a = uri("sip:alice:secretword@atlanta.com;transport=tcp");
+        assert_eq!(
+            (a.password(), a.transport()),
+            (Some(&b"secretword"[..]), Some("tcp"))
+        );
+        let b = uri("sips:alice@atlanta.com?subject=project%20x&priority=urgent");
+        let pairs: Vec<_> = b.header_pairs().collect();
+        assert_eq!(
+            pairs,
+            [
+                (&b"subject"[..], &b"project%20x"[..]),
+                (&b"priority"[..], &b"urgent"[..])
+            ]
+        );
+        assert_eq!(&*percent_decode(pairs[0].1), b"project x");
+        let c = uri("sip:+1-212-555-1212:1234@gateway.com;user=phone");
+        assert_eq!(c.user(), Some(&b"+1-212-555-1212"[..]));
+        assert_eq!(
+            (c.password(), c.user_param()),
+            (Some(&b"1234"[..]), Some("phone"))
+        );
+        assert!(uri("sips:1212@gateway.com").is_secure());
+        assert_eq!(
+            uri("sip:alice@192.0.2.4").host(),
+            Host::V4([192, 0, 2, 4].into())
+        );
+        let d = uri("sip:atlanta.com;method=REGISTER?to=alice%40atlanta.com");
+        assert_eq!((d.user(), d.method_param()), (None, Some("REGISTER")));
+        assert_eq!(d.headers(), Some(&b"to=alice%40atlanta.com"[..]));
+        let e = uri("sip:alice;day=tuesday@atlanta.com");
+        assert_eq!(e.user(), Some(&b"alice;day=tuesday"[..]));
+        assert!(e.params().is_empty());
+    }
+
+    #[test]
+    fn the_user_part_ends_at_the_at_sign() {
+        // 3261-19.1.1-02, 3261-19.1.1-03, 4475-3.1.1.9-01
+        let a = uri("sip:user;par=u%40example.net@example.com");
+        assert_eq!(
+            &*percent_decode(a.user().unwrap()),
+            b"user;par=u@example.net"
+        );
+        assert!(a.params().is_empty());
+        assert_eq!(kind("sip:@host"), ValueErrorKind::User);
+        assert_eq!(kind("sip::pw@host"), ValueErrorKind::User);
+        assert!(SipUri::parse(b"sip:alice@atlanta.com;x=a@b").is_err());
+        assert!(SipUri::parse(b"sip:alice@atlanta.com?x=a@b").is_err());
+        assert_eq!(uri("sip:a;b?c/d@host").user(), Some(&b"a;b?c/d"[..]));
+    }
+
+    #[test]
+    fn an_empty_password_is_not_a_missing_one() {
+        // 3261-19.1.1-04
+        assert_eq!(uri("sip:alice:@atlanta.com").password(), Some(&b""[..]));
+        assert_eq!(uri("sip:alice@atlanta.com").password(), None);
+    }
+
+    #[test]
+    fn the_torture_user_parts_are_read() {
+        // From RFC 4475 3.1.1.2 and 3.1.1.3. 4475-3.1.1.3-01
+        let a = uri(
+            "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.\
+             (doesn't-it)@example.com",
+        );
+        assert_eq!(
+            a.user(),
+            Some(&b"1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*"[..])
+        );
+        assert_eq!(
+            a.password(),
+            Some(&b"&it+has=1,weird!*pas$wo~d_too.(doesn't-it)"[..])
+        );
+        let b = uri("sip:sips%3Auser%40example.com@example.net");
+        assert_eq!(
+            &*percent_decode(b.user().unwrap()),
+            b"sips:user@example.com"
+        );
+        let c = uri("sip:cal%6Cer@host5.example.net;%6C%72;n%61me=v%61lue%25%34%31");
+        assert!(c.lr());
+        let name = c.params().get("name").unwrap();
+        assert_eq!(&*percent_decode(name.value.unwrap()), b"value%41");
+    }
+
+    #[test]
+    fn parameters_occur_once_and_unknown_ones_are_kept() {
+        // 3261-19.1.1-06, 3261-19.1.1-07
+        assert_eq!(
+            kind("sip:a@b;transport=tcp;Transport=udp"),
+            ValueErrorKind::DuplicateParam
+        );
+        assert_eq!(kind("sip:a@b;x=1;%78=1"), ValueErrorKind::DuplicateParam);
+        assert_eq!(kind("sip:a@b;;lr"), ValueErrorKind::Param);
+        assert_eq!(kind("sip:a@b;lr="), ValueErrorKind::Param);
+        let a = uri("sip:a@b;unknownparam;x=%41:[1]/+$&");
+        assert_eq!(a.params().get("unknownparam").unwrap().value, None);
+        assert_eq!(
+            a.params().get("X").unwrap().value,
+            Some(&b"%41:[1]/+$&"[..])
+        );
+        assert!(SipUri::parse(b"sip:a@b;x=\xc3\xa9").is_ok());
+    }
+
+    #[test]
+    fn lr_is_a_flag_with_or_without_value() {
+        // 3261-19.1.1-13
+        assert!(uri("sip:a@b;lr").lr() && uri("sip:a@b;LR=on").lr() && !uri("sip:a@b;lrx").lr());
+        assert!(uri("sip:a@b;lr").equivalent(&uri("sip:a@b;lr=on")));
+    }
+
+    #[test]
+    fn gr_keeps_flag_and_value_apart() {
+        assert_eq!(uri("sip:a@b").gr(), None);
+        assert_eq!(uri("sip:a@b;gr").gr(), Some(None));
+        assert_eq!(
+            uri("sip:a@b;gr=urn:uuid:F8").gr(),
+            Some(Some(&b"urn:uuid:F8"[..]))
+        );
+    }
+
+    #[test]
+    fn sips_does_not_go_over_udp() {
+        // 3261-19.1.1-08, 3261-26.2.2-01, 3261-26.2.2-02
+        assert_eq!(
+            kind("sips:a@b;transport=UDP"),
+            ValueErrorKind::InsecureTransport
+        );
+        assert_eq!(uri("sips:a@b;transport=tcp").transport(), Some("tcp"));
+        assert_eq!(uri("sip:a@b;transport=tls").transport(), Some("tls"));
+    }
+
+    #[test]
+    fn escapes_need_two_digits_and_stay_out_of_hosts() {
+        // 3261-19.1.2-05, 3261-19.1.2-06, 3261-19.1.2-12
+        for text in [
+            "sip:a%@b",
+            "sip:a%4@b",
+            "sip:a%zz@b",
+            "sip:a@b;x=%g1",
+            "sip:a@b?x=%1",
+        ] {
+            assert_eq!(kind(text), ValueErrorKind::Escape, "{text}");
+        }
+        for text in ["sip:a@ex%61mple.com", "sip:a@b;maddr=ex%61mple.com"] {
+            assert_eq!(kind(text), ValueErrorKind::Host, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_component_escapes_what_its_grammar_excludes() {
+        // 3261-19.1.2-01, 3261-19.1.2-03, 3261-19.1.2-04, 3261-19.1.2-07, 3261-19.1.2-08,
+        // 3261-19.1.2-09, 3261-19.1.2-10
+        assert_eq!(escape_user(b"j@s0n"), "j%40s0n");
+        assert_eq!(escape_user(b"*#06#"), "*%2306%23");
+        let all: Vec<u8> = (0x21_u8..=0x7e)
+            .filter(|b| !b.is_ascii_alphanumeric())
+            .collect();
+        let raw = |text: &str| {
+            let mut kept = String::new();
+            let mut rest = text.chars();
+            while let Some(c) = rest.next() {
+                if c == '%' {
+                    rest.next();
+                    rest.next();
+                } else {
+                    kept.push(c);
+                }
+            }
+            kept
+        };
+        assert_eq!(raw(&escape_user(&all)), "!$&'()*+,-./;=?_~");
+        assert_eq!(raw(&escape_password(&all)), "!$&'()*+,-.=_~");
+        assert_eq!(raw(&escape_param(&all)), "!$&'()*+-./:[]_~");
+        assert_eq!(raw(&escape_header(&all)), "!'()*-._~");
+        assert_eq!(escape_user(b" \x00\xff"), "%20%00%FF");
+        for escaped in [escape_user(&all), escape_header(&all)] {
+            assert_eq!(&*percent_decode(escaped.as_bytes()), &*all);
+        }
+    }
+
+    #[test]
+    fn a_port_is_a_number_up_to_65535() {
+        // 3261-25.1-25
+        assert_eq!(uri("sip:a@b:65535").port(), Some(65_535));
+        for text in [
+            "sip:a@b:65536",
+            "sip:a@b:",
+            "sip:a@b:x",
+            "sip:a@b:-1",
+            "sip:a@b:+5060",
+        ] {
+            assert_eq!(kind(text), ValueErrorKind::Port, "{text}");
+        }
+    }
+
+    #[test]
+    fn ipv6_needs_brackets_in_a_uri() {
+        // 5118-4.1-01, 5118-4.2-01, 5118-4.3-01, 5118-4.4-01
+        assert!(SipUri::parse(b"sip:2001:db8::10").is_err());
+        let (a, b) = (
+            uri("sip:[2001:db8::10:5070]"),
+            uri("sip:[2001:db8::10]:5070"),
+        );
+        assert_eq!(
+            (a.host().to_string().as_str(), a.port()),
+            ("[2001:db8::10:5070]", None)
+        );
+        assert_eq!(
+            (b.host().to_string().as_str(), b.port()),
+            ("[2001:db8::10]", Some(5070))
+        );
+    }
+
+    #[test]
+    fn ttl_and_maddr_must_be_readable() {
+        // 3261-25.1-26
+        let a = uri("sip:a@b;maddr=239.255.255.1;ttl=15");
+        assert_eq!(
+            (a.ttl(), a.maddr()),
+            (Some(15), Some(Host::V4([239, 255, 255, 1].into())))
+        );
+        for text in [
+            "sip:a@b;ttl=256",
+            "sip:a@b;ttl=x",
+            "sip:a@b;ttl",
+            "sip:a@b;maddr",
+        ] {
+            assert!(SipUri::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let at = |text: &str| SipUri::parse(text.as_bytes()).unwrap_err().offset;
+        assert_eq!(at("sip:a b@c"), 5);
+        assert_eq!(at("sips:ab%4@c"), 7);
+        assert_eq!(at("sip:a@b;x=\x01"), 10);
+        assert_eq!(at("sip:a@b?x=\x01"), 10);
+    }
+}

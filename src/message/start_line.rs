@@ -2,8 +2,9 @@
 
 use super::StatusCode;
 use super::error::ParseErrorKind;
-use super::lexer::{self, LexError, is_token};
+use super::lexer::{self, LexError};
 use super::put::offset;
+use super::scan::is_token;
 
 /// Where the parts of the start line are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

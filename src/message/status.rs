@@ -153,12 +153,14 @@ impl StatusCode {
             606 => "Not Acceptable",
             607 => "Unwanted",
             608 => "Rejected",
-            100..=199 => "Provisional",
-            200..=299 => "Success",
-            300..=399 => "Redirection",
-            400..=499 => "Client Error",
-            500..=599 => "Server Error",
-            _ => "Global Failure",
+            _ => match self.class() {
+                1 => "Provisional",
+                2 => "Success",
+                3 => "Redirection",
+                4 => "Client Error",
+                5 => "Server Error",
+                _ => "Global Failure",
+            },
         }
     }
 }

@@ -177,3 +177,90 @@ fn same_param(a: &Param<'_>, b: &Param<'_>) -> bool {
         (Some(_), None) | (None, Some(_)) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tel(text: &str) -> TelUri<'_> {
+        TelUri::parse(text.as_bytes()).expect(text)
+    }
+
+    fn kind(text: &str) -> ValueErrorKind {
+        TelUri::parse(text.as_bytes()).expect_err(text).kind
+    }
+
+    #[test]
+    fn the_examples_of_the_rfc_are_read() {
+        // 3966-6-01, 3966-6-02, 3966-6-03
+        assert!(tel("tel:+1-201-555-0123").is_global());
+        assert_eq!(
+            tel("tel:7042;phone-context=example.com").context(),
+            Some("example.com")
+        );
+        let local = tel("tel:863-1234;phone-context=+1-914-555");
+        assert_eq!(
+            (local.is_global(), local.context()),
+            (false, Some("+1-914-555"))
+        );
+        assert_eq!(local.digits().collect::<String>(), "8631234");
+    }
+
+    #[test]
+    fn a_number_has_digits_and_a_local_one_a_context() {
+        // 3966-3-01, 3966-3-05, 3966-3-06, 3966-3-07, 3966-5.1-03, 3966-5.1.1-01
+        for text in [
+            "tel:+", "tel:+-", "tel:", "tel:+12A", "tel:+*1", "tel:7042", "tel:+1 2",
+        ] {
+            assert_eq!(kind(text), ValueErrorKind::Telephone, "{text}");
+        }
+        assert_eq!(tel("tel:*#06#Ab;phone-context=+1").number(), "*#06#Ab");
+    }
+
+    #[test]
+    fn a_parameter_occurs_once_and_isub_excludes_ext() {
+        // 3966-3-02, 3966-5.3-01
+        assert_eq!(kind("tel:+1;a=1;A=2"), ValueErrorKind::DuplicateParam);
+        assert_eq!(kind("tel:+1;isub=1;ext=2"), ValueErrorKind::Telephone);
+    }
+
+    #[test]
+    fn comparison_follows_its_own_rules() {
+        // 3966-4-01, 3966-4-02, 3966-4-03, 3966-4-04, 3966-4-05, 3966-4-06
+        let same = [
+            ("tel:+1-(201)-555.0123", "TEL:+12015550123"),
+            (
+                "tel:ab1;phone-context=EXAMPLE.com",
+                "tel:AB1;phone-context=example.com",
+            ),
+            ("tel:1;phone-context=+1-914", "tel:1;phone-context=+1914"),
+            ("tel:+1;ext=12-34", "tel:+1;ext=1234"),
+            ("tel:+1;b=1;a=2", "tel:+1;A=2;B=1"),
+        ];
+        let different = [
+            ("tel:+12015550123", "tel:12015550123;phone-context=+1"),
+            ("tel:+1", "tel:+1;x=1"),
+            ("tel:+1;x=1", "tel:+1;x=2"),
+            ("tel:1;phone-context=a-b.com", "tel:1;phone-context=ab.com"),
+        ];
+        for (a, b) in same {
+            assert!(
+                tel(a).equivalent(&tel(b)) && tel(b).equivalent(&tel(a)),
+                "{a} {b}"
+            );
+        }
+        for (a, b) in different {
+            assert!(
+                !tel(a).equivalent(&tel(b)) && !tel(b).equivalent(&tel(a)),
+                "{a} {b}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_mandatory_parameter_is_told() {
+        // 3966-5.4-01
+        assert_eq!(tel("tel:+1;x=1;m-new=2").unknown_mandatory(), Some("m-new"));
+        assert_eq!(tel("tel:+1;mm-new=2").unknown_mandatory(), None);
+    }
+}

@@ -214,3 +214,365 @@ fn is_scheme(text: &str) -> bool {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(text: &str) -> ValueErrorKind {
+        Uri::parse(text.as_bytes()).expect_err(text).kind
+    }
+
+    /// Requirement, one URI, another, and whether they are equivalent.
+    const PAIRS: [(&str, &str, &str, bool); 44] = [
+        (
+            "3261-19.1.4-01",
+            "sip:alice@atlanta.com",
+            "sips:alice@atlanta.com",
+            false,
+        ),
+        (
+            "3261-19.1.4-02",
+            "SIP:alice@atlanta.com",
+            "sip:alice@atlanta.com",
+            true,
+        ),
+        (
+            "3261-19.1.4-03",
+            "sip:ALICE@AtLanTa.CoM;Transport=udp",
+            "sip:alice@AtLanTa.CoM;Transport=UDP",
+            false,
+        ),
+        (
+            "3261-19.1.4-04",
+            "sip:alice:Secret@atlanta.com",
+            "sip:alice:secret@atlanta.com",
+            false,
+        ),
+        (
+            "3261-19.1.4-05",
+            "sip:+358-555-1234567;postd=pp22@foo.com;user=phone",
+            "sip:+358-555-1234567;POSTD=PP22@foo.com;user=phone",
+            false,
+        ),
+        (
+            "3261-19.1.4-06",
+            "sip:+358-555-1234567;postd=pp22;isub=1411@foo.com;user=phone",
+            "sip:+358-555-1234567;isub=1411;postd=pp22@foo.com;user=phone",
+            false,
+        ),
+        (
+            "3261-19.1.4-07",
+            "sip:+1-212-555-1212@gateway.com",
+            "sip:+12125551212@gateway.com",
+            false,
+        ),
+        (
+            "3261-19.1.4-08",
+            "sip:bob@Biloxi.COM",
+            "sip:bob@biloxi.com",
+            true,
+        ),
+        (
+            "3261-19.1.4-09",
+            "sip:%61lice@atlanta.com;transport=TCP",
+            "sip:alice@AtLanTa.CoM;Transport=tcp",
+            true,
+        ),
+        (
+            "3261-19.1.4-10",
+            "sip:user%3Bx@atlanta.com",
+            "sip:user;x@atlanta.com",
+            false,
+        ),
+        (
+            "3261-19.1.4-11",
+            "sip:user%3bx@atlanta.com",
+            "sip:user%3Bx@atlanta.com",
+            true,
+        ),
+        (
+            "3261-19.1.4-12",
+            "sip:%41lice@atlanta.com",
+            "sip:alice@atlanta.com",
+            false,
+        ),
+        (
+            "3261-19.1.4-13",
+            "sip:a.com;tt%6C=1",
+            "sip:a.com;ttl=1",
+            true,
+        ),
+        (
+            "3261-19.1.4-14",
+            "sip:a%2541@atlanta.com",
+            "sip:aA@atlanta.com",
+            false,
+        ),
+        (
+            "3261-19.1.4-15",
+            "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
+            "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com",
+            true,
+        ),
+        (
+            "3261-19.1.4-16",
+            "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+            "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
+            true,
+        ),
+        (
+            "3261-19.1.4-17",
+            "sip:bob@phone21.boxesbybob.com",
+            "sip:bob@192.0.2.4",
+            false,
+        ),
+        (
+            "3261-19.1.4-18",
+            "sip:biloxi.com",
+            "sip:bob@biloxi.com",
+            false,
+        ),
+        (
+            "3261-19.1.4-19",
+            "sip:alice:pw@atlanta.com",
+            "sip:alice@atlanta.com",
+            false,
+        ),
+        (
+            "3261-19.1.4-20",
+            "sip:alice:@atlanta.com",
+            "sip:alice@atlanta.com",
+            false,
+        ),
+        (
+            "3261-19.1.4-21",
+            "sip:bob@biloxi.com",
+            "sip:bob@biloxi.com:5060",
+            false,
+        ),
+        (
+            "3261-19.1.4-22",
+            "sip:bob@biloxi.com:5060",
+            "sip:bob@biloxi.com:5070",
+            false,
+        ),
+        (
+            "3261-19.1.4-23",
+            "sip:bob@biloxi.com",
+            "sip:bob@biloxi.com;transport=udp",
+            false,
+        ),
+        (
+            "3261-19.1.4-24",
+            "sip:bob@biloxi.com",
+            "sip:bob@biloxi.com:6000;transport=tcp",
+            false,
+        ),
+        (
+            "3261-19.1.4-25",
+            "sip:carol@chicago.com;security=on",
+            "sip:carol@chicago.com;security=off",
+            false,
+        ),
+        (
+            "3261-19.1.4-26",
+            "sip:+12125551212@gateway.com",
+            "sip:+12125551212@gateway.com;user=phone",
+            false,
+        ),
+        (
+            "3261-19.1.4-27",
+            "sip:bob@biloxi.com",
+            "sip:bob@biloxi.com;user=ip",
+            false,
+        ),
+        (
+            "3261-19.1.4-28",
+            "sip:bob@biloxi.com;maddr=239.255.255.1",
+            "sip:bob@biloxi.com;maddr=239.255.255.1;ttl=1",
+            false,
+        ),
+        (
+            "3261-19.1.4-29",
+            "sip:bob@biloxi.com",
+            "sip:bob@biloxi.com;method=INVITE",
+            false,
+        ),
+        (
+            "3261-19.1.4-30",
+            "sip:bob@biloxi.com",
+            "sip:bob@biloxi.com;maddr=192.0.2.1",
+            false,
+        ),
+        (
+            "3261-19.1.4-31",
+            "sip:carol@chicago.com",
+            "sip:carol@chicago.com;newparam=5",
+            true,
+        ),
+        (
+            "3261-19.1.4-32",
+            "sip:carol@chicago.com",
+            "sip:carol@chicago.com;security=on",
+            true,
+        ),
+        (
+            "3261-19.1.4-33",
+            "sip:carol@chicago.com;newparam=5",
+            "sip:carol@chicago.com;security=on",
+            true,
+        ),
+        (
+            "3261-19.1.4-34",
+            "sip:proxy.example.com;lr",
+            "sip:proxy.example.com",
+            true,
+        ),
+        (
+            "3261-19.1.4-35",
+            "sip:carol@chicago.com",
+            "sip:carol@chicago.com?Subject=next%20meeting",
+            false,
+        ),
+        (
+            "3261-19.1.4-36",
+            "sip:carol@chicago.com?Subject=a",
+            "sip:carol@chicago.com?Subject=b",
+            false,
+        ),
+        (
+            "5954-4.2-01",
+            "sip:bob@[::ffff:192.0.2.128]",
+            "sip:bob@[::ffff:c000:280]",
+            true,
+        ),
+        (
+            "5954-4.2-02",
+            "sip:bob@[2001:db8::9:1]",
+            "sip:bob@[2001:db8::9:01]",
+            true,
+        ),
+        (
+            "5954-4.2-03",
+            "sip:bob@[0:0:0:0:0:FFFF:129.144.52.38]",
+            "sip:bob@[::FFFF:129.144.52.38]",
+            true,
+        ),
+        (
+            "5954-4.2-04",
+            "sip:bob@[::ffff:192.0.2.128]",
+            "sip:bob@192.0.2.128",
+            false,
+        ),
+        ("3966-4-02", "tel:+1-201-555-0123", "tel:+12015550123", true),
+        (
+            "3966-4-03",
+            "tel:+358-555-1234567;postd=pp22",
+            "tel:+358-555-1234567;POSTD=PP22",
+            true,
+        ),
+        ("3966-4-04", "tel:+1;b=1;a=2", "tel:+1;a=2;b=1", true),
+        (
+            "3966-4-05",
+            "tel:+12015550123",
+            "tel:+12015550123;tsp=a.b",
+            false,
+        ),
+    ];
+
+    #[test]
+    fn the_pairs_of_the_requirements_compare_as_they_say() {
+        for (id, a, b, equal) in PAIRS {
+            let (x, y) = (
+                Uri::parse(a.as_bytes()).unwrap(),
+                Uri::parse(b.as_bytes()).unwrap(),
+            );
+            assert_eq!(x.equivalent(&y), equal, "{id}: {a} {b}");
+            assert_eq!(y.equivalent(&x), equal, "{id}: {b} {a}");
+            assert!(x.equivalent(&x) && y.equivalent(&y), "{id}: not reflexive");
+        }
+    }
+
+    #[test]
+    fn equality_is_of_bytes_because_equivalence_is_not_transitive() {
+        // 3261-19.1.4-37
+        let uri = |text: &'static str| Uri::parse(text.as_bytes()).unwrap();
+        let (plain, on, off) = (uri("sip:a@b"), uri("sip:a@b;s=on"), uri("sip:a@b;s=off"));
+        assert!(plain.equivalent(&on) && plain.equivalent(&off) && !on.equivalent(&off));
+        assert_ne!(plain, on);
+        assert_eq!(on, uri("sip:a@b;s=on"));
+    }
+
+    #[test]
+    fn unknown_schemes_are_kept_as_they_came() {
+        // 3261-7.1-06, 3261-25.1-43
+        for text in [
+            "nobodyKnowsThisScheme:totallyopaquecontent",
+            "soap.beep://192.0.2.103:3002",
+            "isbn:2983792873",
+            "http://www.example.com",
+            "urn:service:sos",
+        ] {
+            let uri = Uri::parse(text.as_bytes()).unwrap();
+            assert!(matches!(uri, Uri::Other(_)), "{text}");
+            assert_eq!(uri.to_string(), text);
+        }
+        let upper = Uri::parse(b"URN:service:sos").unwrap();
+        assert!(upper.equivalent(&Uri::parse(b"urn:service:sos").unwrap()));
+        assert!(!upper.equivalent(&Uri::parse(b"urn:SERVICE:sos").unwrap()));
+    }
+
+    #[test]
+    fn white_space_control_bytes_and_brackets_are_refused() {
+        // 3261-7.1-04, 3261-7.1-05, 3261-19.1.2-02, 3261-25.1-08, 4475-3.1.2.7-01, 4475-3.1.2.8-01
+        assert_eq!(kind("<sip:user@example.com>"), ValueErrorKind::Scheme);
+        for text in [
+            "sip:user@example.com; lr",
+            "sip:user@example.com;lr ",
+            " sip:user@example.com",
+            "sip: user@example.com",
+            "sip:us er@example.com",
+            "sip:user@exam\tple.com",
+            "sip:user@example.com\r\n",
+            "sip:user@example.com?a=b c",
+            "sip:\0@example.com",
+            "tel:+1 201",
+            "urn:a b",
+            "urn:a\x7fb",
+            "urn:<b>",
+        ] {
+            assert!(Uri::parse(text.as_bytes()).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_is_needed() {
+        for text in ["", "sip", "alice@atlanta.com", ":x", "1a:x", "s ip:x"] {
+            assert_eq!(kind(text), ValueErrorKind::Scheme, "{text:?}");
+        }
+        assert_eq!(kind("urn:"), ValueErrorKind::Empty);
+    }
+
+    #[test]
+    fn a_copy_says_what_the_original_said() {
+        for text in [
+            "sip:%00@host5.example.com",
+            "tel:+358-555-1234567;postd=pp22",
+            "urn:a:b",
+        ] {
+            let copy = UriBuf::parse(text).unwrap();
+            assert_eq!(copy.as_uri(), Uri::parse(text.as_bytes()).unwrap());
+            assert_eq!(copy.to_string(), text);
+        }
+        assert!(UriBuf::parse("sip:").is_err());
+    }
+
+    #[test]
+    fn escaped_nuls_make_different_bindings() {
+        // 4475-3.1.1.4-01
+        let one = Uri::parse(b"sip:%00@host5.example.com").unwrap();
+        let two = Uri::parse(b"sip:%00%00@host5.example.com").unwrap();
+        assert!(!one.equivalent(&two));
+    }
+}

@@ -215,3 +215,138 @@ fn slash(cursor: &mut Cursor<'_>) -> Result<(), ValueError> {
 fn parse_port(value: &[u8]) -> Option<u16> {
     digits(value).ok().and_then(|port| u16::try_from(port).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn via(text: &str) -> Via<'_> {
+        Via::parse(text.as_bytes()).expect(text)
+    }
+
+    fn kind(text: &str) -> ValueErrorKind {
+        Via::parse(text.as_bytes()).expect_err(text).kind
+    }
+
+    #[test]
+    fn the_spaced_via_of_the_rfc_is_read() {
+        // 3261-20.42-01, 3261-25.1-31
+        let text = "SIP / 2.0 / UDP first.example.com: 4000;ttl=16 ;maddr=224.2.0.1 \
+                    ;branch=z9hG4bKa7c6a8dlze.1";
+        let spaced = via(text);
+        assert_eq!((spaced.protocol(), spaced.version()), ("SIP", "2.0"));
+        assert_eq!((spaced.transport(), spaced.port()), ("UDP", Some(4000)));
+        assert_eq!(spaced.ttl(), Some(16));
+        assert_eq!(spaced.maddr(), Some(Host::V4([224, 2, 0, 1].into())));
+        assert_eq!(spaced.branch(), Some("z9hG4bKa7c6a8dlze.1"));
+        assert_eq!(
+            via("SIP\r\n /\t2.0/\r\n UDP\r\n host").host(),
+            Host::Name("host")
+        );
+    }
+
+    #[test]
+    fn any_transport_token_is_read() {
+        // 3261-20.42-04, 3261-20.42-05, 4475-3.1.1.10-01
+        for transport in [
+            "UDP", "SCTP", "TLS", "UNKNOWN", "TCP", "TLS-SCTP", "WS", "wss",
+        ] {
+            let text = format!("SIP/2.0/{transport} t1.example.com;branch=z9hG4bK1");
+            assert_eq!(via(&text).transport(), transport);
+        }
+    }
+
+    #[test]
+    fn ipv6_hosts_have_brackets_and_received_may_have_them() {
+        // 3261-20.42-10, 3261-25.1-24, 5118-4.5-01, 5118-4.5-02, 5118-4.7-01
+        let a =
+            via("SIP/2.0/UDP [2001:db8::9:1]:6050;received=[2001:db8::9:255];branch=z9hG4bKas3");
+        let b = via("SIP/2.0/UDP [2001:db8::9:1]:6050;received=2001:db8::9:255;branch=z9hG4bKas3");
+        assert_eq!(a.port(), Some(6050));
+        assert_eq!(a.received(), Some("2001:db8::9:255".parse().unwrap()));
+        assert_eq!(a.received(), b.received());
+        let mixed = via("SIP/2.0/UDP [::1]:6050;received=192.0.2.1;branch=z9hG4bK1");
+        assert_eq!(mixed.received(), Some([192, 0, 2, 1].into()));
+        assert_eq!(
+            kind("SIP/2.0/UDP 2001:db8::1;branch=z9hG4bK1"),
+            ValueErrorKind::Host
+        );
+    }
+
+    #[test]
+    fn rport_has_a_value_or_not() {
+        // 3581-5-01
+        assert_eq!(via("SIP/2.0/UDP h").rport(), None);
+        assert_eq!(via("SIP/2.0/UDP h;rport").rport(), Some(None));
+        assert_eq!(via("SIP/2.0/UDP h;rport=9988").rport(), Some(Some(9988)));
+        assert_eq!(kind("SIP/2.0/UDP h;rport=65536"), ValueErrorKind::Port);
+        assert_eq!(kind("SIP/2.0/UDP h;rport=x"), ValueErrorKind::Port);
+    }
+
+    #[test]
+    fn known_parameters_occur_once() {
+        // 3261-20.42-11
+        for name in ["maddr", "ttl", "received", "rport", "branch"] {
+            let text = format!("SIP/2.0/UDP h;{name}=1;{}=1", name.to_uppercase());
+            assert_eq!(kind(&text), ValueErrorKind::DuplicateParam, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_branch_with_the_cookie_and_more_names_a_transaction() {
+        // 3261-20.42-03, 4475-3.2.1-01
+        let branch = |text| via(text).transaction_branch();
+        assert_eq!(branch("SIP/2.0/UDP h;branch=z9hG4bKx"), Some("z9hG4bKx"));
+        assert_eq!(branch("SIP/2.0/UDP h;branch=Z9HG4BKx"), Some("Z9HG4BKx"));
+        assert_eq!(branch("SIP/2.0/UDP h;branch=z9hG4bK"), None);
+        assert_eq!(branch("SIP/2.0/UDP h;branch=1"), None);
+        assert_eq!(branch("SIP/2.0/UDP h"), None);
+    }
+
+    #[test]
+    fn unknown_parameters_are_kept() {
+        // 3261-20.42-09, 3261-20-68
+        let text = "SIP/2.0/UDP h;a;b=c;d=[::1];e=\"f;g\"";
+        assert_eq!(via(text).to_string(), text);
+        assert!(Via::parse(b"SIP/2.0/UDP h;x=\xe9;branch=z9hG4bK1").is_ok());
+        // What decides must be readable: an error, never the end of the process.
+        assert!(Via::parse(b"SIP/2.0/UDP h;branch=z9hG4bK\xe9").is_err());
+        assert!(Via::parse(b"SIP/2.0/UDP h\xe9;branch=z9hG4bK1").is_err());
+    }
+
+    #[test]
+    fn equality_is_of_protocol_sent_by_and_parameters() {
+        // 3261-20.42-07
+        let base = via("SIP/2.0/UDP Host.com:5060;a=1;b");
+        assert!(base.equivalent(&via("sip/2.0/udp host.COM:5060;B;A=1")));
+        for other in [
+            "SIP/2.0/TCP host.com:5060;a=1;b",
+            "SIP/2.0/UDP host.com;a=1;b",
+            "SIP/2.0/UDP host.org:5060;a=1;b",
+            "SIP/2.0/UDP host.com:5060;a=1",
+            "SIP/2.0/UDP host.com:5060;a=2;b",
+            "SIP/3.0/UDP host.com:5060;a=1;b",
+        ] {
+            assert!(!base.equivalent(&via(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn one_value_is_one_hop() {
+        // 4475-3.1.2.1-01
+        assert!(Via::parse(b"SIP/2.0/UDP a, SIP/2.0/UDP b").is_err());
+        assert!(Via::parse(b"SIP/2.0/UDP a;branch=x, SIP/2.0/UDP b").is_err());
+        assert_eq!(kind("SIP/2.0/UDP 192.0.2.15;;"), ValueErrorKind::Param);
+        for text in [
+            "",
+            "SIP",
+            "SIP/2.0",
+            "SIP/2.0/UDP",
+            "SIP/2.0/UDP ",
+            "SIP/2.0/UDPh",
+            "//  h",
+        ] {
+            assert!(Via::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Laws that every value keeps, whatever the bytes: no parser panics, and what was read survives
+//! writing and reading again.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+/// Bytes that look like values more often than random ones do.
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    let pieces = prop::sample::select(vec![
+        &b"sip:"[..],
+        b"sips:",
+        b"tel:+1",
+        b"urn:",
+        b"SIP/2.0/UDP ",
+        b"SIP / 2.0 / TCP ",
+        b"alice",
+        b"@",
+        b"atlanta.com",
+        b"[2001:db8::1]",
+        b"192.0.2.1",
+        b":",
+        b"5060",
+        b";",
+        b"=",
+        b"tag",
+        b"branch=z9hG4bK",
+        b"rport",
+        b"received=",
+        b"<",
+        b">",
+        b"\"",
+        b"\\",
+        b",",
+        b" ",
+        b"\r\n ",
+        b"%41",
+        b"%",
+        b"?",
+        b"&",
+        b"*",
+        b"(",
+        b")",
+        b"INVITE",
+        b"4294967295",
+        b"0",
+        b"/",
+        b"q=0.5",
+        b"\xc3\xa9",
+        b"\xff",
+        b"\0",
+        b"\t",
+        b"application",
+        b"lr",
+        b"maddr=",
+        b"\r",
+        b"\n",
+    ]);
+    let likely = vec(pieces, 0..12).prop_map(|pieces| pieces.concat());
+    prop_oneof![4 => likely, 1 => vec(any::<u8>(), 0..40)]
+}
+
+/// Reads, writes and reads again: the second writing equals the first, and has no line break.
+macro_rules! round_trip {
+    ($type:ident, $bytes:expr) => {
+        if let Ok(value) = $type::parse($bytes) {
+            let mut first = Vec::new();
+            value.write_to(&mut first);
+            prop_assert!(!first.contains(&b'\r') && !first.contains(&b'\n'));
+            let again = $type::parse(&first);
+            prop_assert!(again.is_ok(), "{}: {again:?}", first.escape_ascii());
+            let mut second = Vec::new();
+            again.unwrap().write_to(&mut second);
+            prop_assert_eq!(first, second);
+        }
+    };
+}
+
+macro_rules! round_trip_text {
+    ($type:ident, $bytes:expr) => {
+        if let Ok(value) = $type::parse($bytes) {
+            let text = value.to_string();
+            prop_assert_eq!($type::parse(text.as_bytes()), Ok(value));
+        }
+    };
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+
+    #[test]
+    fn what_is_read_survives_writing_and_reading(bytes in value()) {
+        round_trip!(Uri, &bytes);
+        round_trip!(NameAddr, &bytes);
+        round_trip!(ContactValue, &bytes);
+        round_trip!(Via, &bytes);
+        round_trip!(Params, &bytes);
+        round_trip!(ContentType, &bytes);
+        round_trip!(RetryAfter, &bytes);
+        round_trip_text!(CSeq, &bytes);
+        round_trip_text!(RAck, &bytes);
+        round_trip_text!(Timestamp, &bytes);
+        round_trip_text!(Method, &bytes);
+        if let Ok(host) = Host::parse(&bytes) {
+            let text = host.to_string();
+            prop_assert_eq!(Host::parse(text.as_bytes()), Ok(host));
+        }
+    }
+
+    #[test]
+    fn a_via_keeps_what_decides(
+        host in "[a-z]{1,8}\\.[a-z]{2,3}",
+        port in prop::option::of(any::<u16>()),
+        branch in "z9hG4bK[A-Za-z0-9.!%*_+`'~-]{1,20}",
+        spaces in "[ \t]{0,2}",
+    ) {
+        let colon = port.map(|p| format!("{spaces}:{spaces}{p}")).unwrap_or_default();
+        let text = format!("SIP{spaces}/2.0/{spaces}UDP {host}{colon}{spaces};{spaces}branch={branch}");
+        let via = Via::parse(text.as_bytes()).unwrap();
+        prop_assert_eq!(via.host(), Host::Name(&host));
+        prop_assert_eq!(via.port(), port);
+        prop_assert_eq!(via.branch(), Some(branch.as_str()));
+        prop_assert!(Via::parse(via.to_string().as_bytes()).unwrap().equivalent(&via));
+    }
+
+    #[test]
+    fn any_display_name_survives_in_quotes(name in "\\PC{0,20}", tag in "[a-z0-9]{1,8}") {
+        let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
+        let text = format!("\"{quoted}\" <sip:a@b>;tag={tag}");
+        let addr = NameAddr::parse(text.as_bytes()).unwrap();
+        prop_assert_eq!(&*addr.display_name().unwrap(), name.as_bytes());
+        prop_assert_eq!(addr.tag(), Some(tag.as_str()));
+        prop_assert_eq!(addr.to_string(), text);
+    }
+
+    #[test]
+    fn splitting_loses_only_commas_and_white_space(bytes in value()) {
+        for elements in [split_commas(&bytes), split_call_ids(&bytes)] {
+            let mut joined = elements.collect::<Vec<_>>().join(&b","[..]);
+            let mut whole = bytes.clone();
+            for text in [&mut joined, &mut whole] {
+                text.retain(|b| !matches!(b, b',' | b' ' | b'\t' | b'\r' | b'\n'));
+            }
+            prop_assert_eq!(joined, whole);
+        }
+        for token in Tokens::new(&bytes).flatten() {
+            prop_assert!(Method::parse(token.as_bytes()).is_ok());
+        }
+    }
+
+    #[test]
+    fn equivalence_is_symmetric_and_escaping_undone(a in value(), b in value()) {
+        if let (Ok(a), Ok(b)) = (Uri::parse(&a), Uri::parse(&b)) {
+            prop_assert!(a.equivalent(&a));
+            prop_assert_eq!(a.equivalent(&b), b.equivalent(&a));
+        }
+        for escaped in [escape_user(&a), escape_password(&a), escape_param(&a), escape_header(&a)] {
+            prop_assert_eq!(&*percent_decode(escaped.as_bytes()), &*a);
+        }
+        prop_assert!(unquote(&a).len() <= a.len());
+        if let Ok(n) = parse_content_length(&a) {
+            prop_assert_eq!(parse_content_length(n.to_string().as_bytes()), Ok(n));
+        }
+    }
+}
