@@ -7,6 +7,7 @@
 use memchr::memchr2;
 
 use super::error::ParseErrorKind;
+use super::scan::{is_space, is_token_byte};
 
 /// One line of the header block, in absolute offsets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,27 +112,9 @@ pub(crate) const fn is_blank(b: u8) -> bool {
     matches!(b, b' ' | b'\t')
 }
 
-/// What linear white space is made of.
-pub(crate) const fn is_space(b: u8) -> bool {
-    matches!(b, b' ' | b'\t' | b'\r' | b'\n')
-}
-
 /// SIP's `token` and what HTTP's adds to it, which the fast path takes too.
 pub(crate) const fn is_name_byte(b: u8) -> bool {
-    matches!(b,
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z'
-        | b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-        | b'#' | b'$' | b'&' | b'^' | b'|')
-}
-
-/// SIP's `token` (RFC 3261 25.1).
-pub(crate) const fn is_token_byte(b: u8) -> bool {
-    is_name_byte(b) && !matches!(b, b'#' | b'$' | b'&' | b'^' | b'|')
-}
-
-/// Whether all of it is one `token`.
-pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|&b| is_token_byte(b))
+    is_token_byte(b) || matches!(b, b'#' | b'$' | b'&' | b'^' | b'|')
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod draft;
 mod edit;
 mod error;
 mod escape;
+mod header_block;
 mod host;
 mod index;
 mod lexer;
