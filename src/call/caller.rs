@@ -79,9 +79,13 @@ impl Invitation {
     ///
     /// # Errors
     ///
-    /// [`Misuse::Malformed`] if it is not a URI.
+    /// [`Misuse::Malformed`] if it is not a SIP URI with `lr`: a strict router is not pre-loaded.
     pub fn via_proxy(mut self, uri: &str) -> Result<Self, Misuse> {
-        UriBuf::parse(uri).map_err(|_| Misuse::Malformed { what: "route" })?;
+        let malformed = Misuse::Malformed { what: "route" };
+        let parsed = UriBuf::parse(uri).map_err(|_| malformed)?;
+        if !parsed.as_uri().as_sip().is_some_and(|sip| sip.lr()) {
+            return Err(malformed);
+        }
         self.routes.push(bracketed(uri.as_bytes()));
         Ok(self)
     }
@@ -89,6 +93,15 @@ impl Invitation {
     /// The URI that is called.
     pub fn target(&self) -> Uri<'_> {
         self.target.as_uri()
+    }
+
+    /// The URI that says where the INVITE goes first (8.1.2).
+    pub(crate) fn first_hop(&self) -> Uri<'_> {
+        let route = self
+            .routes
+            .first()
+            .and_then(|route| NameAddr::parse(route).ok());
+        route.map_or(self.target(), |route| route.uri())
     }
 
     fn user(&self) -> Bytes {

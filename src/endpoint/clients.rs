@@ -38,19 +38,28 @@ pub(super) enum Client {
 }
 
 impl Client {
-    fn new(now: Time, start: &Start<'_>, timers: crate::transaction::Timers, out: &mut Actions) -> Self {
+    fn new(
+        now: Time,
+        start: &Start<'_>,
+        timers: crate::transaction::Timers,
+        out: &mut Actions,
+    ) -> Self {
         let reliability = match start.flow.transport.is_reliable() {
             true => Reliability::Reliable,
             false => Reliability::Unreliable,
         };
         let bytes = start.bytes.clone();
         match start.method {
-            Method::Invite => {
-                Self::Invite(InviteClient::new(now, timers, reliability, bytes, out))
-            }
+            Method::Invite => Self::Invite(InviteClient::new(now, timers, reliability, bytes, out)),
             _ => {
                 let mut retag = |action| out.push(retagged(action));
-                Self::Other(NonInviteClient::new(now, timers, reliability, bytes, &mut retag))
+                Self::Other(NonInviteClient::new(
+                    now,
+                    timers,
+                    reliability,
+                    bytes,
+                    &mut retag,
+                ))
             }
         }
     }
@@ -129,7 +138,9 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<ClientHandle, Misuse> {
         if self.transactions() >= self.limits().transactions {
-            return Err(Misuse::LimitReached { limit: "transactions" });
+            return Err(Misuse::LimitReached {
+                limit: "transactions",
+            });
         }
         let key = ClientKey::new(start.branch, start.method);
         if self.client_keys.contains_key(&key) {
@@ -139,8 +150,16 @@ impl Endpoint {
         let machine = Client::new(now, &start, self.context.timers, &mut actions);
         let (owner, flow) = (start.owner, start.flow);
         let cancel = HeaderList::new();
-        let entry = ClientEntry { machine, key: key.clone(), flow, owner, cancel };
-        let full = Misuse::LimitReached { limit: "transactions" };
+        let entry = ClientEntry {
+            machine,
+            key: key.clone(),
+            flow,
+            owner,
+            cancel,
+        };
+        let full = Misuse::LimitReached {
+            limit: "transactions",
+        };
         let client = self.clients.insert(entry).ok_or(full)?;
         self.client_keys.insert(key, client);
         if let Some((call, request)) = owner {
@@ -161,7 +180,9 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
         call: impl FnOnce(&mut Client, &mut Actions),
     ) {
-        let Some(entry) = self.clients.get_mut(client) else { return };
+        let Some(entry) = self.clients.get_mut(client) else {
+            return;
+        };
         let mut actions = Actions::new();
         call(&mut entry.machine, &mut actions);
         self.rearm_client(client);
@@ -169,7 +190,10 @@ impl Endpoint {
     }
 
     fn rearm_client(&mut self, client: ClientHandle) {
-        let at = self.clients.get(client).and_then(|entry| entry.machine.deadline());
+        let at = self
+            .clients
+            .get(client)
+            .and_then(|entry| entry.machine.deadline());
         self.arm(Part::Client(client), at);
     }
 
@@ -181,7 +205,9 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         for action in actions {
-            let Some(entry) = self.clients.get(client) else { return };
+            let Some(entry) = self.clients.get(client) else {
+                return;
+            };
             let (owner, flow) = (entry.owner, entry.flow);
             match action {
                 Action::Transmit(bytes) => {
@@ -213,11 +239,20 @@ impl Endpoint {
         invite: &Bytes,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let Some(entry) = self.clients.get(client) else { return };
-        let Some(bytes) = derive::cancel(invite, &entry.cancel) else { return };
+        let Some(entry) = self.clients.get(client) else {
+            return;
+        };
+        let Some(bytes) = derive::cancel(invite, &entry.cancel) else {
+            return;
+        };
         let branch = entry.key.branch();
-        let start =
-            Start { owner: None, method: Method::Cancel, branch: &branch, flow: entry.flow, bytes };
+        let start = Start {
+            owner: None,
+            method: Method::Cancel,
+            branch: &branch,
+            flow: entry.flow,
+            bytes,
+        };
         if self.start_client(now, start, out).is_err() {
             // No room for it. The INVITE's own guard ends the wait (9.1).
             self.drop_packet(Dropped::Overload, out);
@@ -230,8 +265,12 @@ impl Endpoint {
         client: ClientHandle,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let Some(entry) = self.remove_client(client) else { return };
-        let Some((call, request)) = entry.owner else { return };
+        let Some(entry) = self.remove_client(client) else {
+            return;
+        };
+        let Some((call, request)) = entry.owner else {
+            return;
+        };
         if let Some(call) = self.calls.get_mut(call) {
             call.clients.retain(|(_, handle)| *handle != client);
         }
@@ -259,7 +298,9 @@ impl Endpoint {
         if let Some(entry) = self.clients.get_mut(client) {
             entry.cancel = headers;
         }
-        self.drive_client(now, client, out, |machine, actions| machine.cancel(now, actions));
+        self.drive_client(now, client, out, |machine, actions| {
+            machine.cancel(now, actions)
+        });
     }
 
     /// 18.1.2, 17.1.3: to the transaction of its branch and method, or nowhere.

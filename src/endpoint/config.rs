@@ -82,7 +82,9 @@ impl Config {
     }
 
     pub(super) fn supports(&self, option_tag: &str) -> bool {
-        self.supported.iter().any(|tag| tag.eq_ignore_ascii_case(option_tag))
+        self.supported
+            .iter()
+            .any(|tag| tag.eq_ignore_ascii_case(option_tag))
     }
 
     /// Allow, alone: for a 405.

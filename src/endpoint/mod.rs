@@ -395,7 +395,11 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         self.counters.sent = self.counters.sent.saturating_add(1);
-        out.push(Output::Transmit(Transmit { flow, bytes, id: TransmitId(origin) }));
+        out.push(Output::Transmit(Transmit {
+            flow,
+            bytes,
+            id: TransmitId(origin),
+        }));
     }
 
     fn on_send_failed(

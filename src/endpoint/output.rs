@@ -40,7 +40,10 @@ pub enum Input {
 /// What an endpoint wants done, in this order.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(clippy::large_enum_variant, reason = "an event carries its message by value, as all do")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "an event carries its message by value, as all do"
+)]
 pub enum Output {
     /// Send these bytes.
     Transmit(Transmit),
@@ -259,6 +262,8 @@ pub struct Counters {
     pub absorbed: u64,
     /// Requests that the core refused by itself (405, 416, 420, …).
     pub refused: u64,
+    /// Responses that could not be sent, or were never acknowledged.
+    pub undelivered: u64,
     /// Times that the clock ran backwards (law L6).
     pub time_went_back: u64,
 }

@@ -27,7 +27,11 @@ impl Places {
             let sent_by = format!("{}", local.sent_by());
             let parameter = contact_parameter(local.transport());
             let contact = format!("{sent_by}{parameter}");
-            Place { local: local.clone(), sent_by: sent_by.into(), contact: contact.into() }
+            Place {
+                local: local.clone(),
+                sent_by: sent_by.into(),
+                contact: contact.into(),
+            }
         };
         Self(locals.iter().map(place).collect())
     }
@@ -76,7 +80,12 @@ impl Places {
         };
         let place = self.0.iter().find(fits)?;
         let local = place.local.bound();
-        Some(Flow { id: FlowId::new(0), transport, local, remote })
+        Some(Flow {
+            id: FlowId::new(0),
+            transport,
+            local,
+            remote,
+        })
     }
 
     fn of(&self, flow: &Flow) -> Option<&Place> {

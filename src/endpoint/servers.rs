@@ -36,7 +36,10 @@ pub(super) struct ServerEntry {
 pub(super) enum Owner {
     Call(CallHandle),
     /// The application, outside of any call, until then.
-    Application { reply: Reply, until: Option<Time> },
+    Application {
+        reply: Reply,
+        until: Option<Time>,
+    },
     /// It is answered.
     Nobody,
 }
@@ -72,9 +75,7 @@ impl Server {
         out: &mut Actions,
     ) -> Result<(), Misuse> {
         match self {
-            Self::Invite(machine) => {
-                machine.command(now, Command::Respond { status, bytes }, out)
-            }
+            Self::Invite(machine) => machine.command(now, Command::Respond { status, bytes }, out),
             Self::Other(machine) => {
                 let command = non_invite_server::Command::Respond { status, bytes };
                 machine.command(now, command, &mut |action| out.push(retagged(action)))
@@ -166,7 +167,11 @@ impl Endpoint {
         let mut actions = Actions::new();
         let machine = match request.method() {
             Method::Invite => Server::Invite(InviteServer::new(
-                now, timers, reliability, reply, &mut actions,
+                now,
+                timers,
+                reliability,
+                reply,
+                &mut actions,
             )),
             _ => Server::Other(NonInviteServer::new(now, timers, reliability, reply)),
         };
@@ -176,7 +181,13 @@ impl Endpoint {
             Owner::Call(call) => Some(*call),
             Owner::Application { .. } | Owner::Nobody => None,
         };
-        let entry = ServerEntry { machine, key: key.clone(), flow, owner, tag };
+        let entry = ServerEntry {
+            machine,
+            key: key.clone(),
+            flow,
+            owner,
+            tag,
+        };
         let server = self.servers.insert(entry)?;
         self.server_keys.insert(key, server);
         if let Some(entry) = call.and_then(|call| self.calls.get_mut(call)) {
@@ -195,7 +206,9 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
         call: impl FnOnce(&mut Server, &mut Actions),
     ) {
-        let Some(entry) = self.servers.get_mut(server) else { return };
+        let Some(entry) = self.servers.get_mut(server) else {
+            return;
+        };
         let mut actions = Actions::new();
         call(&mut entry.machine, &mut actions);
         self.rearm_server(server);
@@ -215,7 +228,9 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         for action in actions {
-            let Some(entry) = self.servers.get(server) else { return };
+            let Some(entry) = self.servers.get(server) else {
+                return;
+            };
             match action {
                 Action::Transmit(bytes) => {
                     self.transmit(entry.flow, bytes, Origin::Server(server), out);
@@ -237,7 +252,9 @@ impl Endpoint {
 
     pub(super) fn end_server(&mut self, server: RequestHandle) {
         self.arm(Part::Server(server), None);
-        let Some(entry) = self.servers.remove(server) else { return };
+        let Some(entry) = self.servers.remove(server) else {
+            return;
+        };
         self.server_keys.remove(&entry.key);
         if let Owner::Call(call) = entry.owner {
             if let Some(call) = self.calls.get_mut(call) {
@@ -253,9 +270,16 @@ impl Endpoint {
         server: RequestHandle,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        self.drive_server(now, server, out, |machine, actions| machine.on_deadline(now, actions));
-        let Some(entry) = self.servers.get(server) else { return };
-        if let Owner::Application { until: Some(until), .. } = entry.owner {
+        self.drive_server(now, server, out, |machine, actions| {
+            machine.on_deadline(now, actions)
+        });
+        let Some(entry) = self.servers.get(server) else {
+            return;
+        };
+        if let Owner::Application {
+            until: Some(until), ..
+        } = entry.owner
+        {
             if until <= now {
                 let status = StatusCode::SERVER_INTERNAL_ERROR;
                 let _ = self.respond_as_application(now, server, status, &Outgoing::default(), out);
@@ -288,9 +312,13 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<(), Misuse> {
         let entry = self.servers.get_mut(server).ok_or(Misuse::UnknownHandle)?;
-        let Owner::Application { reply, .. } = &entry.owner else { return Ok(()) };
+        let Owner::Application { reply, .. } = &entry.owner else {
+            return Ok(());
+        };
         if !status.is_final() {
-            return Err(Misuse::WrongStatus { status: status.as_u16() });
+            return Err(Misuse::WrongStatus {
+                status: status.as_u16(),
+            });
         }
         let tag = Some(entry.tag.as_str());
         let bytes = reply.write(status, None, tag, &outgoing.headers, outgoing.body.as_ref());
@@ -323,7 +351,9 @@ impl Endpoint {
 
     /// Whether a request is waiting for its final response.
     pub(super) fn is_pending(&self, server: RequestHandle) -> bool {
-        self.servers.get(server).is_some_and(|entry| entry.machine.is_pending())
+        self.servers
+            .get(server)
+            .is_some_and(|entry| entry.machine.is_pending())
     }
 }
 
