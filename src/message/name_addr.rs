@@ -151,6 +151,14 @@ impl<'a> NameAddr<'a> {
             .map_err(|kind| ValueError::new(kind, 0))
     }
 
+    /// Whether both are equal by 3261 20.20: the URIs are equivalent, and so are the parameters that
+    /// both have. A `tag` must be in both or in neither. Display names do not count.
+    pub fn equivalent(&self, other: &NameAddr<'_>) -> bool {
+        self.uri.equivalent(&other.uri)
+            && self.tag().is_some() == other.tag().is_some()
+            && self.params.agree(&other.params)
+    }
+
     /// `addr-spec` form: the URI ends at the first `;` or white space.
     fn bare(mut cursor: Cursor<'a>) -> Result<Self, ValueError> {
         let base = cursor.offset();
@@ -267,12 +275,16 @@ fn bracketed_uri<'a>(cursor: &mut Cursor<'a>) -> Result<Uri<'a>, ValueError> {
 
 fn params(mut cursor: Cursor<'_>) -> Result<Params<'_>, ValueError> {
     cursor.skip_lws();
-    let params = Params::parse(cursor.rest()).map_err(|e| e.shifted(cursor.offset()))?;
     // A tag decides which dialog a message belongs to: one that cannot be read is not ignored.
-    if params.contains("tag") && params.str("tag").is_none() {
-        return Err(cursor.error(ValueErrorKind::Param));
-    }
-    Ok(params)
+    Params::parse_with(cursor.rest(), |param| {
+        let unread = param.name.eq_ignore_ascii_case("tag") && param.value_str().is_none();
+        if unread {
+            Err(ValueErrorKind::Param)
+        } else {
+            Ok(())
+        }
+    })
+    .map_err(|e| e.shifted(cursor.offset()))
 }
 
 /// `("0" ["." 0*3DIGIT]) / ("1" ["." 0*3("0")])`, in thousandths.
@@ -519,6 +531,34 @@ mod tests {
             ContactValue::parse(b"<sip:a@b>"),
             Ok(ContactValue::Addr(_))
         ));
+    }
+
+    #[test]
+    fn equality_looks_at_the_uri_and_at_shared_parameters() {
+        // 3261-20.20-01, 3261-20.39-01, 3261-7.3.1-19
+        let base = addr("\"Bob\" <sip:bob@biloxi.com>;tag=a;x=1");
+        for same in [
+            "<sip:bob@BILOXI.com>;TAG=a;x=1",
+            "sip:bob@biloxi.com;tag=a;y=2",
+        ] {
+            assert!(
+                base.equivalent(&addr(same)) && addr(same).equivalent(&base),
+                "{same}"
+            );
+        }
+        for other in [
+            "<sip:bob@biloxi.com>;tag=b;x=1",
+            "<sip:bob@biloxi.com>;tag=a;x=2",
+            "<sip:bob@biloxi.com>;x=1",
+            "<sip:eve@biloxi.com>;tag=a;x=1",
+        ] {
+            assert!(
+                !base.equivalent(&addr(other)) && !addr(other).equivalent(&base),
+                "{other}"
+            );
+        }
+        let contact = addr("<sip:alice@atlanta.com>;expires=3600");
+        assert!(contact.equivalent(&addr("<sip:alice@atlanta.com>;ExPiReS=3600")));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::params::{Param, Params};
+use super::print::{Pieces, writes};
 use super::scan::ascii;
 use super::value_error::{ValueError, ValueErrorKind};
 
@@ -45,7 +46,8 @@ impl<'a> TelUri<'a> {
             .filter(|number| is_number(number))
             .ok_or(error)?;
         let params_at = number_len.saturating_add(4);
-        let params = Params::parse_uri(params).map_err(|e| e.shifted(params_at))?;
+        let params =
+            Params::parse_uri_with(params, |_| Ok(())).map_err(|e| e.shifted(params_at))?;
         let uri = Self {
             raw,
             number,
@@ -125,6 +127,14 @@ impl core::hash::Hash for TelUri<'_> {
         self.raw.hash(state);
     }
 }
+
+impl Pieces for TelUri<'_> {
+    fn pieces(&self, out: &mut dyn FnMut(&[u8])) {
+        out(self.raw);
+    }
+}
+
+writes!(TelUri<'_>);
 
 impl fmt::Debug for TelUri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

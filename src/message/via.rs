@@ -5,7 +5,7 @@ use core::fmt::Write as _;
 use core::net::IpAddr;
 
 use super::host::Host;
-use super::params::Params;
+use super::params::{Param, Params};
 use super::print::{AsFmt, Pieces, writes};
 use super::scan::{Cursor, digits, trim};
 use super::value_error::{ValueError, ValueErrorKind};
@@ -64,22 +64,16 @@ impl<'a> Via<'a> {
         let host_at = cursor.offset();
         let sent_by = cursor.take_while(|b| b != b';');
         let (host, port) = Host::parse_with_port(trim(sent_by)).map_err(|e| e.shifted(host_at))?;
-        let params = Params::parse(cursor.rest()).map_err(|e| e.shifted(cursor.offset()))?;
-        let via = Self {
+        let params = Params::parse_with(cursor.rest(), check_param)
+            .map_err(|e| e.shifted(cursor.offset()))?;
+        Ok(Self {
             protocol,
             version,
             transport,
             host,
             port,
             params,
-        };
-        if params.contains("branch") && via.branch().is_none() {
-            return Err(cursor.error(ValueErrorKind::Param));
-        }
-        if let Some(value) = params.get("rport").and_then(|rport| rport.value) {
-            parse_port(value).ok_or(cursor.error(ValueErrorKind::Port))?;
-        }
-        Ok(via)
+        })
     }
 
     /// The name of the protocol as it came: `SIP`.
@@ -197,6 +191,18 @@ fn slash(cursor: &mut Cursor<'_>) -> Result<(), ValueError> {
     }
     cursor.skip_lws();
     Ok(())
+}
+
+fn check_param(param: &Param<'_>) -> Result<(), ValueErrorKind> {
+    if param.name.eq_ignore_ascii_case("branch") && param.value_str().is_none() {
+        return Err(ValueErrorKind::Param);
+    }
+    match param.value {
+        Some(port) if param.name.eq_ignore_ascii_case("rport") => {
+            parse_port(port).map(|_| ()).ok_or(ValueErrorKind::Port)
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn parse_port(value: &[u8]) -> Option<u16> {
