@@ -179,6 +179,11 @@ impl UriBuf {
         Uri::parse(raw.as_ref()).map(|uri| uri.to_buf())
     }
 
+    /// Keeps bytes that are a URI by the way they were made.
+    pub(crate) fn from_checked(raw: Box<[u8]>) -> Self {
+        Self { raw }
+    }
+
     /// The URI, read again from the bytes.
     pub fn as_uri(&self) -> Uri<'_> {
         // The bytes were a URI when they were copied, so the fallback is never taken.
