@@ -8,6 +8,8 @@ extern crate alloc;
 pub mod call;
 pub mod deadlines;
 pub mod dialog;
+#[cfg(feature = "tokio")]
+pub mod driver;
 pub mod endpoint;
 pub mod error;
 pub mod handle;

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -380,7 +381,7 @@ impl Core {
 }
 
 /// `<sip:user@host>`.
-fn contact(user: &[u8], host: &[u8], secure: bool) -> alloc::vec::Vec<u8> {
+fn contact(user: &[u8], host: &[u8], secure: bool) -> Vec<u8> {
     let scheme: &[u8] = if secure { b"<sips:" } else { b"<sip:" };
     let at: &[u8] = if user.is_empty() { b"" } else { b"@" };
     [scheme, user, at, host, b">"].concat()

@@ -35,6 +35,8 @@ mod notice;
 mod session;
 mod timer;
 
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
@@ -161,7 +163,7 @@ pub enum Command {
     /// Send another request within the dialog.
     Request {
         /// A method other than INVITE, ACK, CANCEL and BYE.
-        method: alloc::string::String,
+        method: String,
         /// What goes with it.
         outgoing: Outgoing,
     },
@@ -259,9 +261,9 @@ struct Pending {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum State {
     /// The INVITE of this side has no final response.
-    Inviting(alloc::boxed::Box<Inviting>),
+    Inviting(Box<Inviting>),
     /// The INVITE of the other side has none.
-    Incoming(alloc::boxed::Box<Incoming>),
+    Incoming(Box<Incoming>),
     /// A dialog is confirmed.
     Confirmed(Session),
     /// The user heard [`Notice::Ended`].
