@@ -7,7 +7,7 @@
 use memchr::memchr2;
 
 use super::error::ParseErrorKind;
-use super::scan::{is_space, is_token_byte};
+use super::scan::is_space;
 
 /// One line of the header block, in absolute offsets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,7 +114,9 @@ pub(crate) const fn is_blank(b: u8) -> bool {
 
 /// SIP's `token` and what HTTP's adds to it, which the fast path takes too.
 pub(crate) const fn is_name_byte(b: u8) -> bool {
-    is_token_byte(b) || matches!(b, b'#' | b'$' | b'&' | b'^' | b'|')
+    b.is_ascii_alphanumeric()
+        || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+        || matches!(b, b'#' | b'$' | b'&' | b'^' | b'|')
 }
 
 #[cfg(test)]
