@@ -115,7 +115,10 @@ pub(crate) const fn is_blank(b: u8) -> bool {
 /// SIP's `token` and what HTTP's adds to it, which the fast path takes too.
 pub(crate) const fn is_name_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric()
-        || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+        || matches!(
+            b,
+            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+        )
         || matches!(b, b'#' | b'$' | b'&' | b'^' | b'|')
 }
 
