@@ -11,3 +11,4 @@ pub mod machine;
 pub mod message;
 pub mod sink;
 pub mod time;
+pub mod transport;
