@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn content_length_is_digits_that_fit_and_agree() {
-        // 3261-18.3-09, 3261-25.1-27
+        // 3261-18.3-09
         let length = |block: &[u8]| read(block, HeaderPath::Fast).map(|(b, _)| b.content_length);
         assert_eq!(length(b"l: 0150\r\n\r\n"), Ok(Some((150, 3))));
         assert_eq!(

@@ -444,7 +444,6 @@ mod tests {
 
     #[test]
     fn a_body_shorter_than_content_length_is_an_error() {
-        // 3261-18.3-03, 3261-18.3-04 without the answer, which the tests of `reply` show
         let at = OPTIONS.find("4\r\n\r\nbody").unwrap();
         let cut = OPTIONS.strip_suffix("y").unwrap();
         assert_eq!(error(cut), (ParseErrorKind::BodyTruncated, at));
@@ -472,7 +471,7 @@ mod tests {
 
     #[test]
     fn bytes_beyond_ascii_change_nothing_else() {
-        // 3261-7-05; a Latin-1 name in a display name
+        // A display name in Latin-1.
         let bytes = b"OPTIONS sip:a@b SIP/2.0\r\nFrom: M\xfcller <sip:m@b>\r\nTo: x\r\n\r\n";
         let message = Message::parse(Bytes::from_static(bytes)).unwrap();
         assert_eq!(message.first(Name::From), Some(&b"M\xfcller <sip:m@b>"[..]));

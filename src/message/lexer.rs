@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn control_characters_stay_in_values() {
-        // 4475-3.1.1.2-01 has them as quoted pairs
+        // intmeth of RFC 4475 has them as quoted pairs.
         assert_eq!(
             value(b"To: \"\\\x00\\\x07\\\x7f\"\r\n\r\n").1,
             b"\"\\\x00\\\x07\\\x7f\""

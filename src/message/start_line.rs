@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_request_line_has_three_parts_with_one_space_between() {
-        // 3261-7.1-01, 3261-7.1-03, 3261-7.1-04; 4475-3.1.2.8-01
+        // 3261-7.1-01, 3261-7.1-03, 3261-7.1-04
         let ok = StartLine::Request {
             method_end: 7,
             uri_end: 15,
