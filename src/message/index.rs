@@ -300,7 +300,7 @@ struct Layout {
 }
 
 impl Layout {
-    /// Finds everything; the offset of an error counts from the start of the given bytes.
+    /// Finds everything; the offset of an error counts from the start line.
     fn read(
         bytes: &[u8],
         limits: &Limits,
@@ -312,9 +312,10 @@ impl Layout {
             .take_while(|&&b| matches!(b, b'\r' | b'\n'))
             .count();
         let bytes = bytes.get(skipped..).unwrap_or_default();
-        Self::read_message(bytes, limits, path, headers)
-            .map(|layout| Self { skipped, ..layout })
-            .map_err(|(kind, offset)| (kind, offset.saturating_add(skipped)))
+        Ok(Self {
+            skipped,
+            ..Self::read_message(bytes, limits, path, headers)?
+        })
     }
 
     fn read_message(
@@ -420,9 +421,9 @@ mod tests {
         let message = message(&format!("\r\n\r\n{OPTIONS}"));
         assert_eq!(message.bytes(), OPTIONS);
         assert_eq!(message.first(Name::ContentLength), Some(&b"4"[..]));
-        assert_eq!(error("\r\n\r\n"), (ParseErrorKind::Empty, 4));
+        assert_eq!(error("\r\n\r\n"), (ParseErrorKind::Empty, 0));
         assert_eq!(error(""), (ParseErrorKind::Empty, 0));
-        assert_eq!(error("\r\nA B C\r\n\r\n"), (ParseErrorKind::StartLine, 6));
+        assert_eq!(error("\r\nA B C\r\n\r\n"), (ParseErrorKind::StartLine, 4));
     }
 
     #[test]
