@@ -1,6 +1,8 @@
 //! What the examples share: arguments, the loop with its clean stop, the summary.
 
-pub mod sdp;
+#![allow(dead_code, reason = "each example uses its part")]
+
+pub(crate) mod sdp;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -20,7 +22,7 @@ use tokio::time::{Instant, sleep_until};
 const DRAIN: Duration = Duration::from_secs(40);
 
 /// What ends an example before it begins.
-pub enum Exit {
+pub(crate) enum Exit {
     /// `--help`.
     Help,
     /// A mistake on the command line.
@@ -34,7 +36,7 @@ impl From<lexopt::Error> for Exit {
 }
 
 /// Ends with the help text or with a mistake.
-pub fn exit(exit: Exit, help: &str) -> ExitCode {
+pub(crate) fn exit(exit: Exit, help: &str) -> ExitCode {
     match exit {
         Exit::Help => {
             println!("{help}");
@@ -48,7 +50,7 @@ pub fn exit(exit: Exit, help: &str) -> ExitCode {
 }
 
 /// `udp:ADDRESS:PORT`.
-pub fn listen(name: &str, value: &str) -> Result<SocketAddr, Exit> {
+pub(crate) fn listen(name: &str, value: &str) -> Result<SocketAddr, Exit> {
     let Some(address) = value.strip_prefix("udp:") else {
         return Err(Exit::Usage(format!(
             "{name} {value}: it must be udp:ADDRESS:PORT"
@@ -60,7 +62,7 @@ pub fn listen(name: &str, value: &str) -> Result<SocketAddr, Exit> {
 }
 
 /// A number that is not negative, such as `1.5`, of seconds.
-pub fn seconds(name: &str, value: &str) -> Result<Duration, Exit> {
+pub(crate) fn seconds(name: &str, value: &str) -> Result<Duration, Exit> {
     let seconds = value
         .parse::<f64>()
         .ok()
@@ -69,21 +71,21 @@ pub fn seconds(name: &str, value: &str) -> Result<Duration, Exit> {
 }
 
 /// A whole number of at least one.
-pub fn count(name: &str, value: &str) -> Result<u64, Exit> {
+pub(crate) fn count(name: &str, value: &str) -> Result<u64, Exit> {
     let number = value.parse().ok().filter(|n| *n >= 1);
     number.ok_or_else(|| Exit::Usage(format!("{name} {value}: it must be a number above 0")))
 }
 
 /// The summary, as one line of JSON.
 #[derive(Debug, Default)]
-pub struct Summary {
-    pub calls: u64,
-    pub answered: u64,
-    pub rejected: u64,
-    pub cancelled: u64,
-    pub failed: u64,
-    pub bye_timeout: u64,
-    pub ended: u64,
+pub(crate) struct Summary {
+    pub(crate) calls: u64,
+    pub(crate) answered: u64,
+    pub(crate) rejected: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) failed: u64,
+    pub(crate) bye_timeout: u64,
+    pub(crate) ended: u64,
 }
 
 impl Summary {
@@ -126,7 +128,7 @@ fn is_failure(status: StatusCode) -> bool {
 }
 
 /// What makes one example different from another.
-pub trait Application {
+pub(crate) trait Application {
     /// Something happened. [`Runner`] has counted it already.
     fn on_event(&mut self, runner: &mut Runner, event: &Event);
 
@@ -139,7 +141,7 @@ pub trait Application {
 
 /// What is to be done at some time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum What {
+pub(crate) enum What {
     Answer(CallHandle),
     HangUp(CallHandle),
     Cancel(CallHandle),
@@ -147,9 +149,9 @@ pub enum What {
 }
 
 /// The loop around a driver.
-pub struct Runner {
-    pub udp: Udp,
-    pub summary: Summary,
+pub(crate) struct Runner {
+    pub(crate) udp: Udp,
+    pub(crate) summary: Summary,
     /// What is due when, in the order in which it was asked for.
     agenda: BTreeMap<(Instant, u64), What>,
     asked: u64,
@@ -159,7 +161,7 @@ pub struct Runner {
 
 impl Runner {
     /// Binds the sockets. What arrives as media is thrown away.
-    pub async fn bind(address: SocketAddr, config: Config) -> io::Result<Self> {
+    pub(crate) async fn bind(address: SocketAddr, config: Config) -> io::Result<Self> {
         let udp = Udp::bind(address, config).await?;
         let media = UdpSocket::bind(SocketAddr::new(udp.local_addr().ip(), 0))?;
         eprintln!("listening on udp:{}", udp.local_addr());
@@ -174,14 +176,14 @@ impl Runner {
     }
 
     /// Where this side pretends to take media.
-    pub fn media(&self) -> (IpAddr, u16) {
+    pub(crate) fn media(&self) -> (IpAddr, u16) {
         let local = self.media.local_addr();
         local.map_or((self.udp.local_addr().ip(), 9), |address| {
             (address.ip(), address.port())
         })
     }
 
-    pub fn at(&mut self, after: Duration, what: What) {
+    pub(crate) fn at(&mut self, after: Duration, what: What) {
         let Some(at) = Instant::now().checked_add(after) else {
             return;
         };
@@ -191,12 +193,8 @@ impl Runner {
         }
     }
 
-    pub fn is_stopping(&self) -> bool {
-        self.stopping
-    }
-
     /// Whether the call has got a final response.
-    pub fn is_answered(&mut self, call: CallHandle) -> bool {
+    pub(crate) fn is_answered(&mut self, call: CallHandle) -> bool {
         self.udp.act(|endpoint, _, _| {
             let state = endpoint
                 .call(call)
@@ -207,13 +205,13 @@ impl Runner {
     }
 
     /// A verb that meets a call which has just ended is no trouble.
-    pub fn hang_up(&mut self, call: CallHandle) {
+    pub(crate) fn hang_up(&mut self, call: CallHandle) {
         let _ = self
             .udp
             .act(|endpoint, now, out| endpoint.call(call)?.hang_up(now, out));
     }
 
-    pub fn reject(&mut self, call: CallHandle, status: StatusCode) {
+    pub(crate) fn reject(&mut self, call: CallHandle, status: StatusCode) {
         let _ = self.udp.act(|endpoint, now, out| {
             endpoint
                 .call(call)?
@@ -221,7 +219,7 @@ impl Runner {
         });
     }
 
-    pub fn answer(&mut self, call: CallHandle, body: Option<Body>) {
+    pub(crate) fn answer(&mut self, call: CallHandle, body: Option<Body>) {
         let outgoing = match body {
             Some(body) => Outgoing::default().with_body(body),
             None => Outgoing::default(),
@@ -312,7 +310,7 @@ impl Runner {
     }
 
     /// Runs until the application is done or Ctrl-C, drains, and prints the summary.
-    pub async fn run(mut self, mut application: impl Application) -> io::Result<Summary> {
+    pub(crate) async fn run(mut self, mut application: impl Application) -> io::Result<Summary> {
         let mut give_up: Option<Instant> = None;
         loop {
             if !self.stopping && application.is_done(&self) {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use drongo::message::Body;
 
 /// An offer of G.711 audio at this address.
-pub fn offer(media: (IpAddr, u16)) -> Body {
+pub(crate) fn offer(media: (IpAddr, u16)) -> Body {
     let mut text = session(media.0);
     let _ = write!(
         text,
@@ -18,7 +18,7 @@ pub fn offer(media: (IpAddr, u16)) -> Body {
 
 /// The answer to an offer: the first audio stream with G.711 is taken, all others are refused
 /// (RFC 3264 6). An offer where there is none to answer; nothing for what is not SDP.
-pub fn answer(sdp: &[u8], media: (IpAddr, u16)) -> Option<Body> {
+pub(crate) fn answer(sdp: &[u8], media: (IpAddr, u16)) -> Option<Body> {
     if sdp.is_empty() {
         return Some(offer(media));
     }
