@@ -8,6 +8,9 @@ extern crate alloc;
 pub mod call;
 pub mod deadlines;
 pub mod dialog;
+#[cfg(feature = "tokio")]
+pub mod driver;
+pub mod endpoint;
 pub mod error;
 pub mod handle;
 pub mod limits;
@@ -19,3 +22,4 @@ pub mod sink;
 pub mod table;
 pub mod time;
 pub mod transaction;
+pub mod transport;

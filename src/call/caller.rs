@@ -78,21 +78,34 @@ impl Invitation {
         self
     }
 
-    /// Adds a Route (8.1.1.1): a pre-loaded route set, such as an outbound proxy. Without `lr`
-    /// the first is a strict router, and the Request-URI is its (12.2.1.1).
+    /// Adds a Route (8.1.1.1): a pre-loaded route set, such as an outbound proxy.
     ///
     /// # Errors
     ///
-    /// [`Misuse::Malformed`] if it is not a URI.
+    /// [`Misuse::Malformed`] if it is not a SIP URI with `lr`: a strict router is not pre-loaded.
     pub fn via_proxy(mut self, uri: &str) -> Result<Self, Misuse> {
-        let uri = UriBuf::parse(uri).map_err(|_| Misuse::Malformed { what: "route" })?;
-        self.routes.push(bracketed(&as_request_uri(uri.as_uri())));
+        let malformed = Misuse::Malformed { what: "route" };
+        let parsed = UriBuf::parse(uri).map_err(|_| malformed)?;
+        if !parsed.as_uri().as_sip().is_some_and(|sip| sip.lr()) {
+            return Err(malformed);
+        }
+        self.routes
+            .push(bracketed(&as_request_uri(parsed.as_uri())));
         Ok(self)
     }
 
     /// The URI that is called.
     pub fn target(&self) -> Uri<'_> {
         self.target.as_uri()
+    }
+
+    /// The URI that says where the INVITE goes first (8.1.2).
+    pub(crate) fn first_hop(&self) -> Uri<'_> {
+        let route = self
+            .routes
+            .first()
+            .and_then(|route| NameAddr::parse(route).ok());
+        route.map_or(self.target(), |route| route.uri())
     }
 
     fn user(&self) -> Box<[u8]> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::index::offset;
+use super::put::offset;
 use super::put::{Emit, Length, Put};
 use super::{Method, RequestWriter};
 use crate::seed::Token;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::print::unfolded;
 use super::put::{self, Emit, Put};
 use super::write::put_rest;
 use super::{Body, Draft, HeaderList, Method, Name, NameAddr};
@@ -201,7 +202,7 @@ impl<'a> RequestWriter<'a> {
     pub(super) fn emit_start_line(&self, out: &mut dyn Put) {
         out.put(self.method.as_str().as_bytes());
         out.put(b" ");
-        out.put(self.uri);
+        unfolded(self.uri, &mut |piece| out.put(piece));
         out.put(b" SIP/2.0\r\n");
     }
 
@@ -262,4 +263,55 @@ pub(crate) fn put_cseq(out: &mut dyn Put, number: u32, method: &[u8]) {
     out.put(b" ");
     out.put(method);
     out.put(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_its_parts_in_order() {
+        // 3261-7-01, 3261-7-02, 3261-7.3.1-10, 3261-7.4.1-01
+        let headers = HeaderList::new().with("Supported", "timer").unwrap();
+        let body = Body::sdp("v=0\r\n");
+        let bytes = RequestWriter::new(Method::Invite, b"sip:bob@192.0.2.4")
+            .via(b"SIP/2.0/UDP pc33;branch=z9hG4bK1")
+            .max_forwards(9)
+            .routes([&b"<sip:p1;lr>"[..], b"<sip:p2;lr>"])
+            .route(b"<sip:p3;lr>")
+            .from(b"Alice\r\n <sip:alice@a>;tag=1")
+            .to(b"<sip:bob@b>")
+            .call_id(b"1@a")
+            .cseq(4_294_967_295)
+            .contact(b"<sip:alice@pc33>")
+            .headers(&headers)
+            .body(Some(&body))
+            .write();
+        assert_eq!(
+            bytes,
+            b"INVITE sip:bob@192.0.2.4 SIP/2.0\r\n\
+            Via: SIP/2.0/UDP pc33;branch=z9hG4bK1\r\n\
+            Route: <sip:p1;lr>\r\n\
+            Route: <sip:p2;lr>\r\n\
+            Route: <sip:p3;lr>\r\n\
+            Max-Forwards: 9\r\n\
+            From: Alice <sip:alice@a>;tag=1\r\n\
+            To: <sip:bob@b>\r\n\
+            Call-ID: 1@a\r\n\
+            CSeq: 4294967295 INVITE\r\n\
+            Contact: <sip:alice@pc33>\r\n\
+            Supported: timer\r\n\
+            Content-Type: application/sdp\r\n\
+            Content-Length: 5\r\n\r\nv=0\r\n"
+                .as_slice()
+        );
+    }
+
+    #[test]
+    fn no_part_can_add_a_line() {
+        let bytes = RequestWriter::new(Method::Bye, b"sip:b@b")
+            .call_id(b"1\r\nX-Smuggled: 1\nY: 2")
+            .write();
+        assert_eq!(bytes.iter().filter(|&&b| b == b'\n').count(), 6);
+    }
 }
