@@ -1,0 +1,106 @@
+//! drongo's examples against real peers, over loopback: SIPp and baresip as Debian packages them,
+//! and sockets of the tests' own that send what no peer would.
+//!
+//! They take minutes, so they are skipped, and say so, unless `DRONGO_PEERS` is set: `1` runs them
+//! and fails if a peer is missing, `full` places ten times the calls. Each test has ports of its
+//! own, so they may run side by side; every wait has a limit; only children are ever killed.
+
+mod baresip;
+mod by_hand;
+mod examples;
+mod garbage;
+mod process;
+mod sipp;
+mod socket;
+
+use std::env;
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::UdpSocket;
+use std::path::PathBuf;
+
+use process::Process;
+
+/// What a peer's program is called, and which Debian package has it.
+struct Peer {
+    program: &'static str,
+    package: &'static str,
+}
+
+const SIPP: Peer = Peer {
+    program: "sipp",
+    package: "sip-tester",
+};
+const BARESIP: Peer = Peer {
+    program: "baresip",
+    package: "baresip-core",
+};
+
+/// Whether the test called `test` is to run. It fails if it is and one of `peers` is missing.
+fn wanted(test: &str, peers: &[Peer]) -> bool {
+    let missing: Vec<String> = peers
+        .iter()
+        .filter(|peer| !is_installed(peer.program))
+        .map(|peer| {
+            format!(
+                "{} (Debian: apt-get install {})",
+                peer.program, peer.package
+            )
+        })
+        .collect();
+    if env::var_os("DRONGO_PEERS").is_some_and(|value| value != "0") {
+        assert!(
+            missing.is_empty(),
+            "{test}: missing: {}",
+            missing.join(", ")
+        );
+        return true;
+    }
+    let missing = if missing.is_empty() {
+        String::new()
+    } else {
+        format!(", and is missing: {}", missing.join(", "))
+    };
+    // Written past `eprintln!`, which shows nothing of a test that passes.
+    writeln!(
+        io::stderr(),
+        "skipped {test}: it needs DRONGO_PEERS=1{missing}"
+    )
+    .unwrap();
+    false
+}
+
+/// How many calls a run places.
+fn calls() -> u64 {
+    if env::var_os("DRONGO_PEERS").is_some_and(|value| value == "full") {
+        20_000
+    } else {
+        2_000
+    }
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// A UDP port of 127.0.0.1 that nobody has, for peers that cannot choose one and say which.
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// An empty folder for the files of the test called `test`.
+fn scratch(test: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+        .join("peers")
+        .join(test);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}

@@ -1,0 +1,184 @@
+//! A child process: its output line by line, waits that end, and an end of its own.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "real peers live in real time; a limit needs a clock"
+)]
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A child that is killed when it is dropped.
+pub(super) struct Process {
+    name: String,
+    child: Child,
+    stdout: Lines,
+    stderr: Lines,
+}
+
+impl Process {
+    pub(super) fn start(name: &str, command: &mut Command) -> Self {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|e| panic!("{name}: {command:?}: {e}"));
+        let stdout = Lines::of(child.stdout.take().unwrap());
+        let stderr = Lines::of(child.stderr.take().unwrap());
+        Self {
+            name: name.to_owned(),
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// What `pick` makes of the first line on stderr that it takes.
+    pub(super) fn wait_for_line<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        pick: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        let found = self.stderr.find(limit, pick);
+        found.unwrap_or_else(|| panic!("no {what} within {limit:?}\n{}", self.transcript()))
+    }
+
+    /// Waits until `is_so`, asked every 10 ms.
+    pub(super) fn wait_until(&mut self, what: &str, limit: Duration, is_so: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            let ended = self.child.try_wait().unwrap();
+            let late = start.elapsed() > limit;
+            assert!(
+                !late && ended.is_none(),
+                "not {what} ({ended:?})\n{}",
+                self.transcript()
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits for the end, and kills what is later than `limit`.
+    pub(super) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                self.stdout.drain();
+                self.stderr.drain();
+                return status;
+            }
+            assert!(
+                start.elapsed() <= limit,
+                "still runs after {limit:?}\n{}",
+                self.transcript()
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Sends a signal (`INT`, `USR1`).
+    pub(super) fn signal(&self, signal: &str) {
+        let pid = self.id().to_string();
+        let sent = Command::new("kill")
+            .args(["-s", signal, &pid])
+            .status()
+            .unwrap();
+        assert!(
+            sent.success(),
+            "kill -s {signal} {pid}: {sent}\n{}",
+            self.transcript()
+        );
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What has been written to stdout so far.
+    pub(super) fn stdout(&self) -> Vec<String> {
+        self.stdout.all()
+    }
+
+    /// All that it said, for a failure's message. Only the end of what is long.
+    pub(super) fn transcript(&self) -> String {
+        let tail = |lines: Vec<String>| {
+            let skipped = lines.len().saturating_sub(60);
+            lines
+                .into_iter()
+                .skip(skipped)
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        let (stdout, stderr) = (tail(self.stdout.all()), tail(self.stderr.all()));
+        format!(
+            "-- {} stdout:\n{stdout}\n-- {} stderr:\n{stderr}",
+            self.name, self.name
+        )
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails only if the child has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines of one stream, gathered by a thread so that the child never waits for a reader.
+struct Lines(Arc<(Mutex<Gathered>, Condvar)>);
+
+#[derive(Default)]
+struct Gathered {
+    lines: Vec<String>,
+    is_closed: bool,
+}
+
+impl Lines {
+    fn of(stream: impl Read + Send + 'static) -> Self {
+        let shared = Arc::new((Mutex::new(Gathered::default()), Condvar::new()));
+        let writer = Arc::clone(&shared);
+        thread::spawn(move || {
+            let (gathered, changed) = &*writer;
+            for line in BufReader::new(stream).split(b'\n') {
+                let Ok(line) = line else { break };
+                gathered
+                    .lock()
+                    .unwrap()
+                    .lines
+                    .push(String::from_utf8_lossy(&line).into_owned());
+                changed.notify_all();
+            }
+            gathered.lock().unwrap().is_closed = true;
+            changed.notify_all();
+        });
+        Self(shared)
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.0.0.lock().unwrap().lines.clone()
+    }
+
+    /// The first line that `pick` takes; `None` after `limit`, or when no more can come.
+    fn find<T>(&self, limit: Duration, pick: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let (gathered, changed) = &*self.0;
+        let search = |gathered: &Gathered| gathered.lines.iter().find_map(|line| pick(line));
+        let waiting = |gathered: &mut Gathered| !gathered.is_closed && search(gathered).is_none();
+        let guard = changed.wait_timeout_while(gathered.lock().unwrap(), limit, waiting);
+        search(&guard.unwrap().0)
+    }
+
+    /// Waits for the stream's end, which follows the child's at once.
+    fn drain(&self) {
+        let (gathered, changed) = &*self.0;
+        let open = |gathered: &mut Gathered| !gathered.is_closed;
+        let limit = Duration::from_secs(5);
+        drop(changed.wait_timeout_while(gathered.lock().unwrap(), limit, open));
+    }
+}
