@@ -44,7 +44,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Backoff, Failure, Reliability, Timers, earliest, rebase};
+use super::{Backoff, Failure, Reliability, Running, Timers, rebase};
 use crate::error::Misuse;
 use crate::machine::{Leaf, Machine};
 use crate::message::{Response, derive};
@@ -193,24 +193,28 @@ impl InviteClient {
             b,
             cancel: false,
         };
-        Self {
+        let mut new = Self {
             timers,
             reliability,
             since: now,
             state,
-        }
+        };
+        new.on_deadline(now, out);
+        new
     }
 
     /// The timer that fires next.
     pub fn next_timer(&self) -> Option<(Time, Timer)> {
+        self.running().next()
+    }
+
+    fn running(&self) -> Running<Timer> {
         match &self.state {
-            State::Calling { a, b, .. } => {
-                earliest(b.map(|at| (at, Timer::B)), a.map(|a| (a.due, Timer::A)))
-            }
-            State::Proceeding { guard, .. } => guard.map(|at| (at, Timer::CancelGuard)),
-            State::Completed { d, .. } => d.map(|at| (at, Timer::D)),
-            State::Accepted { m } => m.map(|at| (at, Timer::M)),
-            State::Terminated => None,
+            State::Calling { a, b, .. } => Running::ends(*b, Timer::B).repeats(*a, Timer::A),
+            State::Proceeding { guard, .. } => Running::ends(*guard, Timer::CancelGuard),
+            State::Completed { d, .. } => Running::ends(*d, Timer::D),
+            State::Accepted { m } => Running::ends(*m, Timer::M),
+            State::Terminated => Running::NONE,
         }
     }
 
@@ -231,6 +235,12 @@ impl InviteClient {
             State::Calling { invite, .. } | State::Proceeding { invite, .. } => Some(invite),
             State::Completed { .. } | State::Accepted { .. } | State::Terminated => None,
         }
+    }
+
+    /// An input, and the timers of zero that it started: nothing is pending afterwards (law L1).
+    fn take(&mut self, now: Time, input: Input, out: &mut (impl Sink<Action> + ?Sized)) {
+        self.step(now, input, out);
+        self.on_deadline(now, out);
     }
 
     /// The figure as a table.
@@ -400,12 +410,9 @@ impl InviteClient {
             out.push(Action::Transmit(ack.clone()));
         }
         out.push(Action::Response(response));
-        match self.reliability {
-            Reliability::Reliable => terminate(out),
-            Reliability::Unreliable => State::Completed {
-                ack,
-                d: now + self.timers.d(self.reliability),
-            },
+        State::Completed {
+            ack,
+            d: now + self.timers.d(self.reliability),
         }
     }
 }
@@ -436,7 +443,7 @@ impl Machine for InviteClient {
             },
             Event::TransportError => Input::TransportError,
         };
-        self.step(now, input, out);
+        self.take(now, input, out);
     }
 
     fn command(
@@ -448,17 +455,14 @@ impl Machine for InviteClient {
         let now = now.max(self.since);
         self.on_deadline(now, out);
         match command {
-            Command::Cancel => self.step(now, Input::Cancel, out),
+            Command::Cancel => self.take(now, Input::Cancel, out),
         }
         Ok(())
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut (impl Sink<Action> + ?Sized)) {
         let now = now.max(self.since);
-        while let Some((due, timer)) = self.next_timer() {
-            if due > now {
-                break;
-            }
+        while let Some(timer) = self.running().due(now) {
             self.step(now, Input::Timer(timer), out);
         }
     }
@@ -489,6 +493,7 @@ impl Machine for InviteClient {
 }
 
 impl Leaf for InviteClient {
-    /// A late wake repeats the INVITE and times out (three actions); then the event is absorbed.
+    /// A provisional response, the CANCEL that waited for it, and with a T1 of zero the end of
+    /// the wait for its effect. Otherwise three: timer A late, then the ACK and a final response.
     const MAX_ACTIONS: usize = 4;
 }
