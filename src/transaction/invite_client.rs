@@ -497,3 +497,6 @@ impl Leaf for InviteClient {
     /// the wait for its effect. Otherwise three: timer A late, then the ACK and a final response.
     const MAX_ACTIONS: usize = 4;
 }
+
+#[cfg(test)]
+mod tests;

@@ -470,3 +470,6 @@ impl Leaf for InviteServer {
     /// done. Otherwise two.
     const MAX_ACTIONS: usize = 4;
 }
+
+#[cfg(test)]
+mod tests;

@@ -210,3 +210,6 @@ impl fmt::Debug for ServerKey {
         write!(f, "ServerKey({})", self.0.escape_ascii())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ pub mod key;
 
 pub mod non_invite_client;
 pub mod non_invite_server;
+#[cfg(test)]
+mod testing;
 mod timers;
 
 pub use invite_client::InviteClient;

@@ -340,3 +340,6 @@ impl Leaf for NonInviteClient {
     /// Timer E, late; a final response; and with a T4 of zero the end.
     const MAX_ACTIONS: usize = 3;
 }
+
+#[cfg(test)]
+mod tests;

@@ -322,3 +322,6 @@ impl Leaf for NonInviteServer {
     /// The 100, late; a final response; and the end, on a reliable transport.
     const MAX_ACTIONS: usize = 3;
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,8 +146,8 @@ pub(crate) fn rebase(at: &mut Option<Time>, from: Time, to: Time) {
 /// The timers of a state that run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Running<T> {
-    ends: Option<(Time, T)>,
-    repeats: Option<(Time, T)>,
+    pub(super) ends: Option<(Time, T)>,
+    pub(super) repeats: Option<(Time, T)>,
 }
 
 impl<T: Copy> Running<T> {
@@ -190,3 +190,6 @@ impl<T: Copy> Running<T> {
             .find_map(|(at, timer)| (at <= now).then_some(timer))
     }
 }
+
+#[cfg(test)]
+mod tests;
