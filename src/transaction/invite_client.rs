@@ -253,7 +253,7 @@ impl InviteClient {
             (
                 S::Calling {
                     invite,
-                    a,
+                    a: Some(a),
                     b,
                     cancel,
                 },
@@ -261,10 +261,9 @@ impl InviteClient {
             ) => {
                 // 17.1.1.2: the very bytes again, twice as long to wait, without a cap.
                 out.push(Action::Transmit(invite.clone()));
-                let a = a.and_then(|a| a.doubled(now, Duration::MAX));
                 S::Calling {
                     invite,
-                    a,
+                    a: a.doubled(now, Duration::MAX),
                     b,
                     cancel,
                 }
@@ -310,7 +309,7 @@ impl InviteClient {
             }
             (state @ S::Proceeding { .. }, I::Cancel) => self.cancel(now, state, out),
             // 9.1: no answer to the INVITE within 64*T1 of the CANCEL.
-            (S::Proceeding { .. }, I::Timer(Timer::CancelGuard)) => {
+            (S::Proceeding { guard: Some(_), .. }, I::Timer(Timer::CancelGuard)) => {
                 fail(Failure::CancelTimeout, out)
             }
             (S::Calling { invite, .. } | S::Proceeding { invite, .. }, I::Failure(response)) => {
@@ -339,7 +338,9 @@ impl InviteClient {
             }
             (S::Accepted { .. }, I::Timer(Timer::M)) => terminate(out),
             // What the figure leaves out.
-            (state @ S::Calling { .. }, I::Timer(Timer::D | Timer::M | Timer::CancelGuard))
+            (state @ S::Calling { a: None, .. }, I::Timer(Timer::A))
+            | (state @ S::Calling { .. }, I::Timer(Timer::D | Timer::M | Timer::CancelGuard))
+            | (state @ S::Proceeding { guard: None, .. }, I::Timer(Timer::CancelGuard))
             | (
                 state @ S::Proceeding { .. },
                 I::TransportError | I::Timer(Timer::A | Timer::B | Timer::D | Timer::M),

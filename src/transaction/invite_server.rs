@@ -300,9 +300,16 @@ impl InviteServer {
                 out.push(Action::Failed(Failure::Transport));
                 state
             }
-            (S::Completed { response, g, h }, I::Timer(Timer::G)) => {
+            (
+                S::Completed {
+                    response,
+                    g: Some(g),
+                    h,
+                },
+                I::Timer(Timer::G),
+            ) => {
                 out.push(Action::Transmit(response.clone()));
-                let g = g.and_then(|g| g.doubled(now, self.timers.t2));
+                let g = g.doubled(now, self.timers.t2);
                 S::Completed { response, g, h }
             }
             (S::Completed { .. }, I::Timer(Timer::H)) => {
@@ -334,6 +341,7 @@ impl InviteServer {
                 I::Invite | I::Ack(_) | I::Timer(Timer::G | Timer::H | Timer::I | Timer::L),
             )
             | (state @ S::Proceeding(Provisional::Sent(_)), I::Ack(_) | I::Timer(_))
+            | (state @ S::Completed { g: None, .. }, I::Timer(Timer::G))
             | (
                 state @ S::Completed { .. },
                 I::Provisional(_)

@@ -214,22 +214,30 @@ impl NonInviteClient {
         let state = mem::replace(&mut self.state, S::Terminated);
         let before = mem::discriminant(&state);
         self.state = match (state, input) {
-            (S::Trying { request, e, f }, I::Timer(Timer::E)) => {
-                out.push(Action::Transmit(request.clone()));
+            (
                 S::Trying {
                     request,
-                    e: e.and_then(|e| e.doubled(now, self.timers.t2)),
+                    e: Some(e),
                     f,
-                }
-            }
-            (S::Proceeding { request, e, f }, I::Timer(Timer::E)) => {
-                // 17.1.2.2: T2, whatever the interval was before.
+                },
+                I::Timer(Timer::E),
+            ) => {
                 out.push(Action::Transmit(request.clone()));
+                let e = e.doubled(now, self.timers.t2);
+                S::Trying { request, e, f }
+            }
+            (
                 S::Proceeding {
                     request,
-                    e: e.and_then(|e| e.again(now, self.timers.t2)),
+                    e: Some(e),
                     f,
-                }
+                },
+                I::Timer(Timer::E),
+            ) => {
+                // 17.1.2.2: T2, whatever the interval was before.
+                out.push(Action::Transmit(request.clone()));
+                let e = e.again(now, self.timers.t2);
+                S::Proceeding { request, e, f }
             }
             (S::Trying { .. } | S::Proceeding { .. }, I::Timer(Timer::F)) => {
                 fail(Failure::Timeout, out)
@@ -253,7 +261,11 @@ impl NonInviteClient {
             }
             (S::Completed { .. }, I::Timer(Timer::K)) => terminate(out),
             // What the figure leaves out. No response ever makes an ACK.
-            (state @ (S::Trying { .. } | S::Proceeding { .. }), I::Timer(Timer::K))
+            (
+                state @ (S::Trying { e: None, .. } | S::Proceeding { e: None, .. }),
+                I::Timer(Timer::E),
+            )
+            | (state @ (S::Trying { .. } | S::Proceeding { .. }), I::Timer(Timer::K))
             | (
                 state @ S::Completed { .. },
                 I::Provisional(_) | I::Final(_) | I::TransportError | I::Timer(Timer::E | Timer::F),

@@ -1,6 +1,7 @@
 //! The INVITE client transaction against RFC 3261 17.1.1, 9.1 and RFC 6026.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::super::testing::*;
@@ -415,29 +416,38 @@ fn finished_cancel_is_harmless() {
     }
 }
 
-fn states(reliability: Reliability) -> Vec<(&'static str, InviteClient)> {
-    let mut calling_cancelled = calling_over(reliability);
-    calling_cancelled.command(0, Command::Cancel).unwrap();
-    let mut proceeding_cancelled = proceeding_over(reliability);
-    proceeding_cancelled.command(0, Command::Cancel).unwrap();
+/// One machine in each state.
+fn states(reliability: Reliability) -> Vec<InviteClient> {
+    let cancelled = |mut script: Script| {
+        script.command(0, Command::Cancel).unwrap();
+        script
+    };
+    let mut terminated = calling();
+    terminated.receive(0, Event::TransportError);
     let mut states = vec![
-        ("Calling", calling_over(reliability)),
-        ("Calling, cancel", calling_cancelled),
-        ("Proceeding", proceeding_over(reliability)),
-        ("Proceeding, cancel", proceeding_cancelled),
-        ("Accepted", accepted_over(reliability)),
+        calling_over(reliability),
+        cancelled(calling_over(reliability)),
+        proceeding_over(reliability),
+        cancelled(proceeding_over(reliability)),
+        accepted_over(reliability),
+        terminated,
     ];
     if reliability == UNRELIABLE {
-        states.push(("Completed", completed()));
+        states.push(completed());
     }
-    let mut terminated = calling();
-    terminated.until(1_000_000);
-    terminated.machine.since = ms(0);
-    states.push(("Terminated", terminated));
-    states
-        .into_iter()
-        .map(|(name, script)| (name, script.machine))
-        .collect()
+    states.into_iter().map(|script| script.machine).collect()
+}
+
+fn label(machine: &InviteClient) -> String {
+    let cancel = match &machine.state {
+        State::Calling { cancel, .. } | State::Proceeding { cancel, .. } => *cancel,
+        State::Completed { .. } | State::Accepted { .. } | State::Terminated => false,
+    };
+    format!(
+        "{}{}",
+        machine.state(),
+        if cancel { ", cancel" } else { "" }
+    )
 }
 
 /// Every state with every input, over this transport.
@@ -453,18 +463,16 @@ fn cells(reliability: Reliability) -> Vec<Cell> {
     ];
     inputs.extend(timers.map(|timer| (format!("timer {timer:?}"), Input::Timer(timer))));
     let mut cells = Vec::new();
-    for (state, before) in &states {
+    for before in &states {
         for (input, given) in &inputs {
             let mut machine = before.clone();
             let mut out = Vec::new();
             machine.take(ms(0), given.clone(), &mut out);
-            let same = states.iter().find(|(_, m)| m.state == machine.state);
-            let next = same.map_or(machine.state(), |(name, _)| name);
             cells.push(Cell {
-                state: (*state).into(),
+                state: label(before),
                 input: input.clone(),
                 actions: actions(&out),
-                next: next.into(),
+                next: label(&machine),
                 timers: super::super::testing::timers(machine.running(), ms(0)),
             });
         }
