@@ -267,13 +267,13 @@ impl<S: Subject> Run<S> {
         let mut machine = self.machine.clone();
         let outcome = perform(subject, &mut machine, self.now, step);
         tally.most_actions = tally.most_actions.max(outcome.0.len());
+        self.reproduced(subject, &machine, &outcome, step)?;
         self.spurious()?;
         self.bounded(subject, &outcome)?;
         self.ended(subject, &machine, &outcome)?;
         self.settled(&machine)?;
         self.refused(&machine, &outcome)?;
         self.timers_first(subject, &machine, &outcome, step)?;
-        self.reproduced(subject, &machine, &outcome, step)?;
         self.rebased(subject, &machine, &outcome, step)?;
         self.clamped(subject, &machine, &outcome, step)?;
         self.late(subject, &machine, &outcome, step)?;
