@@ -18,7 +18,7 @@ use drongo::machine::Machine;
 use drongo::time::Time;
 
 mod toy;
-mod transactions;
+pub(crate) mod transactions;
 
 /// A machine under test, in one configuration.
 pub(crate) trait Subject {

@@ -12,4 +12,6 @@ mod conformance;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod pairs;
+#[cfg(test)]
 mod peers;
