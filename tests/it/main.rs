@@ -10,4 +10,8 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod pairs;
+#[cfg(test)]
 mod peers;
