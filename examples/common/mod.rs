@@ -18,8 +18,9 @@ use drongo::message::{Body, Outgoing, StatusCode};
 use drongo::transaction::Failure;
 use tokio::time::{Instant, sleep_until};
 
-/// How long a stop may take: 64*T1 until the last transaction is gone, and some room.
-const DRAIN: Duration = Duration::from_secs(40);
+/// How long a stop may take: 64*T1 until the last transaction is gone. A callee whose 2xx was not
+/// acknowledged waits up to that long before its BYE (RFC 3261 §15), which may take as long again.
+const DRAIN: Duration = Duration::from_secs(70);
 
 /// What ends an example before it begins.
 pub(crate) enum Exit {
@@ -242,8 +243,8 @@ impl Runner {
             self.udp.endpoint().transactions(),
         );
         eprintln!(
-            "stopping: {calls} calls and {transactions} transactions to drain, up to 32 s; \
-             Ctrl-C again exits at once"
+            "stopping: {calls} calls and {transactions} transactions to drain, up to 32 s, \
+             or twice that where an ACK is missing; Ctrl-C again exits at once"
         );
     }
 
