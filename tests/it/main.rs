@@ -10,4 +10,6 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod peers;
