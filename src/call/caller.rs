@@ -83,13 +83,9 @@ impl Invitation {
     ///
     /// # Errors
     ///
-    /// [`Misuse::Malformed`] if it is not a SIP URI with `lr`: a strict router is not pre-loaded.
+    /// [`Misuse::Malformed`] if it is not a URI.
     pub fn via_proxy(mut self, uri: &str) -> Result<Self, Misuse> {
-        let malformed = Misuse::Malformed { what: "route" };
-        let uri = UriBuf::parse(uri).map_err(|_| malformed)?;
-        if !uri.as_uri().as_sip().is_some_and(|sip| sip.lr()) {
-            return Err(malformed);
-        }
+        let uri = UriBuf::parse(uri).map_err(|_| Misuse::Malformed { what: "route" })?;
         self.routes.push(bracketed(&as_request_uri(uri.as_uri())));
         Ok(self)
     }
