@@ -117,8 +117,11 @@ impl Summary {
                 self.cancelled += 1;
             }
             EndReason::ByeFailed(Failure::Timeout | Failure::Transport) => self.bye_timeout += 1,
+            // It had its final response; only the ACK is missing.
+            EndReason::NoAck { bye: Some(_) } => self.bye_timeout += 1,
+            EndReason::NoAck { bye: None } => {}
             EndReason::HungUp { .. } | EndReason::DialogLost { .. } => {}
-            // No final response, no ACK, or a 480 because nobody decided.
+            // No final response, or a 480 because nobody decided.
             _ => self.failed += 1,
         }
     }
@@ -379,7 +382,7 @@ fn spoken(reason: &EndReason) -> String {
         EndReason::HungUp { by, .. } => format!("hung up, {by:?}"),
         EndReason::ByeFailed(failure) => format!("BYE got no answer: {failure:?}"),
         EndReason::Failed(failure) => format!("failed: {failure:?}"),
-        EndReason::NoAck => "the 2xx was never acknowledged".into(),
+        EndReason::NoAck { .. } => "the 2xx was never acknowledged".into(),
         other => format!("{other:?}"),
     }
 }

@@ -513,7 +513,7 @@ fn describe_end(reason: EndReason) -> String {
             format!("BYE of the other side, CSeq {}", bye.cseq().number)
         }
         EndReason::ByeFailed(failure) => format!("BYE failed {failure:?}"),
-        EndReason::NoAck => "no ACK".into(),
+        EndReason::NoAck { .. } => "no ACK".into(),
         EndReason::NoAnswer => "no answer".into(),
         EndReason::DialogLost { response } => {
             let status = response.map(|response| response.status().as_u16());
