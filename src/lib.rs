@@ -1,7 +1,7 @@
 #![cfg_attr(not(any(feature = "tokio", test)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
-//! SIP as state machines: bytes and time go in, actions come out.
+#![doc = include_str!("../README.md")]
 
 extern crate alloc;
 

@@ -18,8 +18,9 @@ use drongo::message::{Body, Outgoing, StatusCode};
 use drongo::transaction::Failure;
 use tokio::time::{Instant, sleep_until};
 
-/// How long a stop may take: 64*T1 until the last transaction is gone, and some room.
-const DRAIN: Duration = Duration::from_secs(40);
+/// How long a stop may take: 64*T1 until the last transaction is gone. A callee whose 2xx was not
+/// acknowledged waits up to that long before its BYE (RFC 3261 §15), which may take as long again.
+const DRAIN: Duration = Duration::from_secs(70);
 
 /// What ends an example before it begins.
 pub(crate) enum Exit {
@@ -116,8 +117,11 @@ impl Summary {
                 self.cancelled += 1;
             }
             EndReason::ByeFailed(Failure::Timeout | Failure::Transport) => self.bye_timeout += 1,
+            // It had its final response; only the ACK is missing.
+            EndReason::NoAck { bye: Some(_) } => self.bye_timeout += 1,
+            EndReason::NoAck { bye: None } => {}
             EndReason::HungUp { .. } | EndReason::DialogLost { .. } => {}
-            // No final response, no ACK, or a 480 because nobody decided.
+            // No final response, or a 480 because nobody decided.
             _ => self.failed += 1,
         }
     }
@@ -242,8 +246,8 @@ impl Runner {
             self.udp.endpoint().transactions(),
         );
         eprintln!(
-            "stopping: {calls} calls and {transactions} transactions to drain, up to 32 s; \
-             Ctrl-C again exits at once"
+            "stopping: {calls} calls and {transactions} transactions to drain, up to 32 s, \
+             or twice that where an ACK is missing; Ctrl-C again exits at once"
         );
     }
 
@@ -378,7 +382,7 @@ fn spoken(reason: &EndReason) -> String {
         EndReason::HungUp { by, .. } => format!("hung up, {by:?}"),
         EndReason::ByeFailed(failure) => format!("BYE got no answer: {failure:?}"),
         EndReason::Failed(failure) => format!("failed: {failure:?}"),
-        EndReason::NoAck => "the 2xx was never acknowledged".into(),
+        EndReason::NoAck { .. } => "the 2xx was never acknowledged".into(),
         other => format!("{other:?}"),
     }
 }

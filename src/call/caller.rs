@@ -78,19 +78,15 @@ impl Invitation {
         self
     }
 
-    /// Adds a Route (8.1.1.1): a pre-loaded route set, such as an outbound proxy.
+    /// Adds a Route (8.1.1.1): a pre-loaded route set, such as an outbound proxy. Without `lr`
+    /// the first is a strict router, and the Request-URI is its (12.2.1.1).
     ///
     /// # Errors
     ///
-    /// [`Misuse::Malformed`] if it is not a SIP URI with `lr`: a strict router is not pre-loaded.
+    /// [`Misuse::Malformed`] if it is not a URI.
     pub fn via_proxy(mut self, uri: &str) -> Result<Self, Misuse> {
-        let malformed = Misuse::Malformed { what: "route" };
-        let parsed = UriBuf::parse(uri).map_err(|_| malformed)?;
-        if !parsed.as_uri().as_sip().is_some_and(|sip| sip.lr()) {
-            return Err(malformed);
-        }
-        self.routes
-            .push(bracketed(&as_request_uri(parsed.as_uri())));
+        let uri = UriBuf::parse(uri).map_err(|_| Misuse::Malformed { what: "route" })?;
+        self.routes.push(bracketed(&as_request_uri(uri.as_uri())));
         Ok(self)
     }
 
@@ -101,10 +97,8 @@ impl Invitation {
 
     /// The URI that says where the INVITE goes first (8.1.2).
     pub(crate) fn first_hop(&self) -> Uri<'_> {
-        let route = self
-            .routes
-            .first()
-            .and_then(|route| NameAddr::parse(route).ok());
+        let route = self.routes.first();
+        let route = route.and_then(|route| NameAddr::parse(route).ok());
         route.map_or(self.target(), |route| route.uri())
     }
 

@@ -331,7 +331,7 @@ impl Session {
             return State::Confirmed(self);
         }
         let reason = match (self.ending, failure) {
-            (Some(reason), _) => *reason,
+            (Some(reason), failure) => after_bye(*reason, failure),
             (None, Some(failure)) => EndReason::ByeFailed(failure),
             (None, None) => EndReason::HungUp {
                 by: Side::Local,
@@ -726,7 +726,7 @@ impl Session {
             Timer::NoAck(_) => {
                 // 13.3.1.4: the dialog stands, the session must not.
                 self.unacked = None;
-                return self.leave(core, EndReason::NoAck, out);
+                return self.leave(core, EndReason::NoAck { bye: None }, out);
             }
             Timer::AnswerOwed => {
                 return self.leave(core, EndReason::NoAnswer, out);
@@ -759,6 +759,23 @@ fn acknowledge(
         }
         Some(LegState::Early | LegState::Confirmed | LegState::Leaving { .. } | LegState::Left)
         | None => Err(wrong_state("acknowledge", "Confirmed, with no answer owed")),
+    }
+}
+
+/// The reason for a BYE, now that its own fate is known.
+fn after_bye(reason: EndReason, failure: Option<Failure>) -> EndReason {
+    match reason {
+        EndReason::NoAck { .. } => EndReason::NoAck { bye: failure },
+        reason @ (EndReason::Refused { .. }
+        | EndReason::Failed(_)
+        | EndReason::Cancelled { .. }
+        | EndReason::CancelledByCaller { .. }
+        | EndReason::Rejected { .. }
+        | EndReason::Unanswered
+        | EndReason::HungUp { .. }
+        | EndReason::ByeFailed(_)
+        | EndReason::NoAnswer
+        | EndReason::DialogLost { .. }) => reason,
     }
 }
 
