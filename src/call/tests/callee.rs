@@ -49,7 +49,7 @@ fn incoming_ring_says_180_with_tag_contact_and_record_route() {
     // 3261-12.1.1-01, 3261-12.1.1-02
     assert_eq!(all(&said, "Record-Route"), [route]);
     assert_eq!(one(&said, "Contact"), "<sip:me@192.0.2.1:5060>");
-    // 3261-8.2.6.2-01, -02, -03, -04
+    // 3261-8.2.6.2-01, 3261-8.2.6.2-02, 3261-8.2.6.2-03, 3261-8.2.6.2-04
     for name in ["From", "Call-ID", "CSeq", "Via"] {
         assert_eq!(all(&said, name), all(&invite, name));
     }
@@ -227,6 +227,9 @@ fn incoming_sips_anywhere_makes_the_contact_sips() {
         let invite = invite_to(uri, Some("them"), &extra, None);
         let mut s = Script::incoming_with(context(), &invite);
         s.command(Command::Answer(nothing())).unwrap();
+        // 3261-12.1.1-05
+        let secure = uri.starts_with("sips:");
+        assert_eq!(s.call.dialog().unwrap().is_secure(), secure);
         // 3261-12.1.1-03, 3261-12.1.1-04
         let expected = alloc::format!("<{scheme}:me@192.0.2.1:5060>");
         assert_eq!(
@@ -451,7 +454,7 @@ fn incoming_reject_with_what_is_no_refusal_is_a_misuse() {
 fn incoming_hang_up_rejects() {
     let mut s = Script::incoming();
     s.hang_up();
-    // 3261-15-04: a callee sends no BYE here.
+    // 3261-15-02, 3261-15-04: a callee sends no BYE here.
     assert_eq!(
         s.take(),
         ["480 INVITE 100", "ended: rejected 480", "terminated"]

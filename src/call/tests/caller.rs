@@ -408,6 +408,7 @@ fn inviting_hang_up_cancels_once() {
         // PAINS 14, 17: when the CANCEL may go is the transaction's to know.
         s.hang_up();
         s.hang_up();
+        // 3261-15-02
         assert_eq!(s.take(), ["CANCEL 1"]);
         assert_eq!(s.call.state(), "Inviting");
         s.respond("INVITE 1", 180, "a");

@@ -183,3 +183,22 @@ fn reserved_headers_place_no_call() {
     assert_eq!(placed.err(), Some(Misuse::ReservedHeader { name }));
     assert_eq!(out, []);
 }
+
+#[test]
+fn a_sips_target_makes_a_secure_dialog() {
+    for (target, secure) in [("sips:b@example.org", true), ("sip:b@example.org", false)] {
+        let invitation = Invitation::new(target, FROM).unwrap().with(sdp("offer"));
+        let mut s = Script::place_with(context(), invitation);
+        s.respond("INVITE 1", 180, "a");
+        s.respond("INVITE 1", 200, "a");
+        // 3261-12.1.2-07
+        assert_eq!(s.call.dialog().unwrap().is_secure(), secure);
+        s.respond("INVITE 1", 200, "b");
+        s.command(crate::call::Command::Update(sdp("offer")))
+            .unwrap();
+        let scheme = if secure { "<sips:" } else { "<sip:" };
+        // 3261-12.2.1.1-13
+        let contact = one(&s.sent("INVITE 2"), "Contact");
+        assert!(contact.starts_with(scheme), "{contact}");
+    }
+}

@@ -29,7 +29,7 @@ fn confirmed_hang_up_says_bye_and_ends_with_its_answer() {
     s.hang_up();
     assert_eq!(s.take(), ["BYE 2"]);
     let bye = s.sent("BYE 2");
-    // 3261-12.2.1.1-01, -03, -04, -07
+    // 3261-12.2.1.1-01, 3261-12.2.1.1-03, 3261-12.2.1.1-04, 3261-12.2.1.1-07
     assert_eq!(bye.uri().as_bytes(), b"sip:a@192.0.2.4:5070");
     assert_eq!(one(&bye, "To"), "<sip:bob@192.0.2.4>;tag=a");
     assert_eq!(one(&bye, "From"), one(&s.sent("INVITE 1"), "From"));
@@ -79,8 +79,10 @@ fn confirmed_bye_ends_the_call() {
     let mut s = Script::confirmed_as_caller();
     let info = s.request("INFO", 4, "a");
     s.skip();
+    // 3261-12-03: its From is another URI than the To of this side's requests.
     s.request("BYE", 5, "a");
-    // 3261-15.1.2-02, -03, -04, -05
+    // 3261-12.3-02, 3261-15-01
+    // 3261-15.1.2-02, 3261-15.1.2-03, 3261-15.1.2-04, 3261-15.1.2-05
     assert_eq!(
         s.take(),
         [
@@ -196,7 +198,7 @@ fn confirmed_stale_cseq_is_refused_and_a_gap_is_taken() {
     // 3261-12.2.2-08, PAINS 109
     s.request("INFO", 5_000, "them");
     assert_eq!(s.take(), ["request INFO"]);
-    // 3261-12.2.2-06, -07, -09
+    // 3261-12.2.2-06, 3261-12.2.2-07, 3261-12.2.2-09
     s.request("INFO", 5_000, "them");
     s.request("BYE", 4_999, "them");
     assert_eq!(s.take(), ["500 INFO 5000", "500 BYE 4999"]);
