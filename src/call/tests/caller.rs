@@ -304,6 +304,16 @@ fn confirmed_acknowledge_carries_the_answer() {
 }
 
 #[test]
+fn confirmed_acknowledge_after_the_invite_is_gone_keeps_nothing() {
+    let mut s = placed_without_offer();
+    s.gone("INVITE 1");
+    s.command(Command::Acknowledge(sdp("answer"))).unwrap();
+    assert_eq!(s.take(), ["ACK 1"]);
+    // PAINS 69: no copy of the 2xx can come that would want it again.
+    assert!(s.call.core.legs.iter().all(|leg| leg.heap_bytes() == 0));
+}
+
+#[test]
 fn awaiting_answer_repeated_success_waits_for_the_user() {
     let mut s = placed_without_offer();
     s.respond("INVITE 1", 200, "a");

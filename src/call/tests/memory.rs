@@ -18,15 +18,13 @@ fn heap(call: &Call) -> usize {
     let core = &call.core;
     assert!(!core.legs.spilled() && !core.invites.spilled());
     assert_eq!(core.pending.capacity(), 0);
+    assert!(core.legs.iter().all(|leg| leg.heap_bytes() == 0));
     let State::Confirmed(session) = &call.state else {
         panic!("{}", call.state());
     };
     assert!(session.is_idle());
-    let legs = core.legs.iter();
-    let legs: usize = legs
-        .map(|leg| leg.dialog.heap_bytes() + leg.heap_bytes())
-        .sum();
-    legs + core.user.len()
+    let dialogs = core.legs.iter().map(|leg| leg.dialog.heap_bytes());
+    dialogs.sum::<usize>() + core.user.len()
 }
 
 /// PAINS 69, 115: an idle call, whatever it has been through, is small again.
