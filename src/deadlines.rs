@@ -140,7 +140,7 @@ impl Deadlines {
     }
 
     /// Numbers what is armed anew from zero, in the order in which it will come out. Once in four
-    /// billion armings; about 0.1 s for a million that are armed.
+    /// billion armings.
     fn renumber(&mut self, shift: impl Fn(Time) -> Time) {
         // A sorted array is a heap, and stays one when ties arise.
         self.heap.sort_unstable();

@@ -15,9 +15,13 @@
 //! +----------+              V       V     +----------+
 //!   | 300-699, silence,   +-----------+        | reject, CANCEL: 487, BYE: 487,
 //!   | cancelled           | Confirmed |        | nobody answers: 480
-//!   |                     +-----------+        |
-//!   |   BYE of either side, no ACK | , lost    |
-//!   |                              V           |
+//!   |        BYE of the   +-----------+        |
+//!   |        other side     |       | BYE of this side: hung up, no ACK, dialog lost
+//!   |                       |       V          |
+//!   |                       |  +---------+     |
+//!   |                       |  | Leaving |     |
+//!   |                       |  +---------+     |
+//!   |                       V       V its end  |
 //!   |                       +-----------+      |
 //!   +---------------------->| Lingering |<-----+
 //!                           +-----------+
@@ -33,8 +37,12 @@ mod caller;
 mod leg;
 mod notice;
 mod session;
+#[cfg(test)]
+mod tests;
 mod timer;
 
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
@@ -51,7 +59,7 @@ use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::message::{
-    Body, Draft, HeaderList, Method, Outgoing, Reply, Request, Response, StatusCode,
+    Body, Draft, HeaderList, Method, Name, Outgoing, Reply, Request, Response, StatusCode,
 };
 use crate::seed::{Ids, Token};
 use crate::sink::Sink;
@@ -161,7 +169,7 @@ pub enum Command {
     /// Send another request within the dialog.
     Request {
         /// A method other than INVITE, ACK, CANCEL and BYE.
-        method: alloc::string::String,
+        method: String,
         /// What goes with it.
         outgoing: Outgoing,
     },
@@ -178,6 +186,10 @@ pub enum Command {
 
 /// What a call wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once, on the stack; a box would cost an allocation a message"
+)]
 #[non_exhaustive]
 pub enum Action {
     /// Send an INVITE in a client transaction of its own, and report on it until
@@ -246,7 +258,7 @@ struct Core {
     /// Requests of the other side that the user has not answered.
     pending: Vec<Pending>,
     /// The user part of this side's Contact.
-    user: Bytes,
+    user: Box<[u8]>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -259,10 +271,10 @@ struct Pending {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum State {
     /// The INVITE of this side has no final response.
-    Inviting(alloc::boxed::Box<Inviting>),
+    Inviting(Box<Inviting>),
     /// The INVITE of the other side has none.
-    Incoming(alloc::boxed::Box<Incoming>),
-    /// A dialog is confirmed.
+    Incoming(Box<Incoming>),
+    /// A dialog is confirmed. While the BYE of this side is out on it, it is Leaving.
     Confirmed(Session),
     /// The user heard [`Notice::Ended`].
     Lingering,
@@ -270,6 +282,10 @@ enum State {
 }
 
 /// All that can happen, for the table.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once, on the stack; a box would cost an allocation a message"
+)]
 enum Input {
     Event(Event),
     Command(Command),
@@ -289,7 +305,7 @@ impl Call {
 
     /// The dialog that the user talks on, or the first early one.
     pub fn dialog(&self) -> Option<&Dialog> {
-        self.core.legs.first().map(|leg| &leg.dialog)
+        self.core.dialog()
     }
 
     /// The name of the state, as in the figure above.
@@ -297,6 +313,7 @@ impl Call {
         match &self.state {
             State::Inviting(_) => "Inviting",
             State::Incoming(_) => "Incoming",
+            State::Confirmed(_) if self.core.is_leaving() => "Leaving",
             State::Confirmed(_) => "Confirmed",
             State::Lingering => "Lingering",
             State::Terminated => "Terminated",
@@ -315,8 +332,8 @@ impl Call {
         input: Input,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
+        let before = self.state();
         let state = mem::replace(&mut self.state, State::Terminated);
-        let before = mem::discriminant(&state);
         let core = &mut self.core;
         let (state, result) = match (state, input) {
             (State::Inviting(state), Input::Event(event)) => {
@@ -365,7 +382,7 @@ impl Call {
             self.state = State::Terminated;
             out.push(Action::Terminated);
         }
-        if mem::discriminant(&self.state) != before {
+        if self.state() != before {
             self.core.since = now;
         }
         result
@@ -382,6 +399,8 @@ impl Machine for Call {
         self.on_deadline(now, out);
         // Only a command can be a misuse.
         let _ = self.step(now, Input::Event(event), out);
+        // A wait of zero is over in the call that began it.
+        self.on_deadline(now, out);
     }
 
     fn command(
@@ -392,15 +411,14 @@ impl Machine for Call {
     ) -> Result<(), Misuse> {
         let now = now.max(self.core.since);
         self.on_deadline(now, out);
-        self.step(now, Input::Command(command), out)
+        let result = self.step(now, Input::Command(command), out);
+        self.on_deadline(now, out);
+        result
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut (impl Sink<Action> + ?Sized)) {
         let now = now.max(self.core.since);
-        while let Some((due, timer)) = self.next_timer() {
-            if due > now {
-                break;
-            }
+        while let Some(timer) = timer::due(&self.core, &self.state, now) {
             let _ = self.step(now, Input::Timer(timer), out);
         }
     }
@@ -419,7 +437,7 @@ impl Machine for Call {
 }
 
 impl Core {
-    fn new(context: Arc<Context>, now: Time, branch_base: u64, user: Bytes) -> Self {
+    fn new(context: Arc<Context>, now: Time, branch_base: u64, user: Box<[u8]>) -> Self {
         Self {
             context,
             since: now,
@@ -431,6 +449,10 @@ impl Core {
             pending: Vec::new(),
             user,
         }
+    }
+
+    fn dialog(&self) -> Option<&Dialog> {
+        self.legs.first().map(|leg| &leg.dialog)
     }
 
     fn is_done(&self) -> bool {
@@ -461,11 +483,15 @@ impl Core {
                 }
             }
             Event::Response { request, response } => {
-                if response.status().is_final() {
-                    self.left(request);
+                if !response.status().is_final() || !self.left(request) {
+                    out.push(Action::Absorbed);
                 }
             }
-            Event::Failed { request, .. } => self.left(request),
+            Event::Failed { request, .. } => {
+                if !self.left(request) {
+                    out.push(Action::Absorbed);
+                }
+            }
             Event::Gone { request } => self.gone(request),
             Event::Request {
                 server,
@@ -473,13 +499,12 @@ impl Core {
                 host: _,
             } => {
                 // The owner asks has_dialog first; what comes all the same meets a BYE under way.
-                let reply = Reply::new(&request);
-                self.refuse(
-                    server,
-                    &reply,
-                    StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
-                    out,
-                );
+                let leaving = self.leg_of(&request).is_some_and(Leg::is_leaving);
+                let status = match request.method() == Method::Bye && leaving {
+                    true => StatusCode::OK,
+                    false => StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
+                };
+                self.refuse(server, &Reply::new(&request), status, out);
             }
             Event::Cancel { .. } | Event::Ack { .. } => out.push(Action::Absorbed),
         }
@@ -492,19 +517,45 @@ impl Core {
         for leg in &mut self.legs {
             leg.forget_ack(request);
         }
+        self.prune();
+    }
+
+    /// Without a live INVITE of this side, a fork that is not bound has nothing to wait for.
+    fn prune(&mut self) {
         if self.invites.is_empty() {
-            self.legs
-                .retain(|leg| !matches!(leg.state, LegState::Early | LegState::Left));
+            let mut first = true;
+            self.legs.retain(|leg| {
+                mem::take(&mut first) || !matches!(leg.state, LegState::Early | LegState::Left)
+            });
+            self.legs.shrink_to_fit();
+            self.invites.shrink_to_fit();
         }
     }
 
-    /// A BYE has had its answer, or will have none.
-    fn left(&mut self, bye: RequestId) {
-        for leg in &mut self.legs {
-            if leg.state == (LegState::Leaving { bye }) {
-                leg.state = LegState::Left;
-            }
-        }
+    /// A BYE has had its answer, or will have none. Returns whether it was one.
+    fn left(&mut self, bye: RequestId) -> bool {
+        let leaving = LegState::Leaving { bye };
+        let leg = self.legs.iter_mut().find(|leg| leg.state == leaving);
+        let was_one = leg.map(|leg| leg.state = LegState::Left).is_some();
+        self.prune();
+        was_one
+    }
+
+    /// The leg of a request of the other side.
+    fn leg_of(&self, request: &Request) -> Option<&Leg> {
+        let at = self.find_leg(request.from_tag())?;
+        self.legs.get(at)
+    }
+
+    /// The BYE of this side is out on the leg that the user talks on.
+    fn is_leaving(&self) -> bool {
+        self.legs.first().is_some_and(Leg::is_leaving)
+    }
+
+    /// The leg that the user talks on owes nothing and is not being left.
+    fn is_talking(&self) -> bool {
+        let state = self.legs.first().map(|leg| &leg.state);
+        state == Some(&LegState::Confirmed)
     }
 
     /// The leg of a response, by its To tag; made if the response makes a dialog.
@@ -540,9 +591,10 @@ impl Core {
                 return None;
             }
         }
-        let at = match found {
-            Some(at) => at,
-            None => self.fork_from(&response)?,
+        let Some(at) = found.or_else(|| self.fork_from(&response)) else {
+            // Every place is bound: the other side's BYE after 64*T1 is what is left.
+            out.push(Action::Absorbed);
+            return None;
         };
         if let Some(leg) = self.legs.get_mut(at) {
             leg.dialog.confirm(&response);
@@ -563,10 +615,12 @@ impl Core {
             self.legs.remove(early);
         }
         let sibling = &self.legs.first()?.dialog;
+        // A fork without a Contact is reached by its To, if at all: never at its sibling.
+        let to = response.to().uri();
         let origin = crate::dialog::Origin {
             call_id: sibling.call_id().as_bytes(),
             from: sibling.local(),
-            uri: sibling.remote_target(),
+            uri: to.as_bytes(),
             cseq: response.cseq().number,
             secure: sibling.is_secure(),
         };
@@ -575,7 +629,7 @@ impl Core {
         self.legs.len().checked_sub(1)
     }
 
-    /// The ACK that makes a leg one to talk on.
+    /// The ACK that makes a leg one to talk on, if it is not being left already.
     fn ack(
         &mut self,
         at: usize,
@@ -585,8 +639,19 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.send_ack(at, invite, cseq, outgoing, out);
-        if let Some(leg) = self.legs.get_mut(at) {
+        if let Some(leg) = self.legs.get_mut(at)
+            && matches!(leg.state, LegState::Early | LegState::AwaitingAnswer { .. })
+        {
             leg.state = LegState::Confirmed;
+        }
+    }
+
+    /// The ACK that the user still owes, without an answer: 13.2.2.4 wants it before anything
+    /// ends the dialog.
+    fn ack_owed(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
+        let owed = self.legs.first().map(|leg| leg.state.clone());
+        if let Some(LegState::AwaitingAnswer { invite, cseq, .. }) = owed {
+            self.ack(0, invite, cseq, &Outgoing::default(), out);
         }
     }
 
@@ -612,15 +677,39 @@ impl Core {
         out.push(Action::Ack {
             draft: draft.clone(),
         });
-        leg.keep_ack(invite, draft);
+        if self.invites.contains(&invite) {
+            leg.keep_ack(invite, draft);
+        }
     }
 
     fn bye(&mut self, at: usize, outgoing: &Outgoing, out: &mut (impl Sink<Action> + ?Sized)) {
-        if let Some(bye) = self.request(at, Method::Bye, outgoing, out) {
-            if let Some(leg) = self.legs.get_mut(at) {
-                leg.state = LegState::Leaving { bye };
+        if let Some(bye) = self.request(at, Method::Bye, outgoing, out)
+            && let Some(leg) = self.legs.get_mut(at)
+        {
+            leg.state = LegState::Leaving { bye };
+        }
+    }
+
+    /// What this side can do, but for what the application says itself, and that.
+    fn with_capabilities(&self, own: &HeaderList) -> HeaderList {
+        let mut headers = HeaderList::new();
+        for (name, text, value) in self.context.capabilities.iter() {
+            let said = own.iter().any(|(other, spelled, _)| {
+                other == name && (name != Name::Other || spelled.eq_ignore_ascii_case(text))
+            });
+            if !said {
+                // It was well-formed when it was pushed.
+                let _ = headers.push(core::str::from_utf8(text).unwrap_or_default(), value);
             }
         }
+        headers.extend(own);
+        headers
+    }
+
+    /// The user part of Contact in an INVITE of this side, unless the application gives its own
+    /// Contact (8.1.1.8: exactly one).
+    fn contact_user(&self, own: &HeaderList) -> Option<&[u8]> {
+        (!own.contains(Name::Contact)).then_some(&*self.user)
     }
 
     /// A request within a dialog, other than INVITE and ACK.

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::lexer::is_token;
 use super::put::{self, Put};
+use super::scan::is_token;
 use super::{Body, HeaderList, Message, Name, StatusCode, Uri};
 use crate::error::Misuse;
 
@@ -127,4 +127,88 @@ pub(crate) fn put_status_line(out: &mut dyn Put, status: StatusCode, reason: &st
     out.put(b" ");
     super::print::unfolded(reason.as_bytes(), &mut |piece| out.put(piece));
     out.put(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_message_comes_out_line_by_line() {
+        let built = Builder::response(StatusCode::OK, None)
+            .header("Via", "SIP/2.0/UDP a")
+            .header("X-Y", b"\xff".as_slice())
+            .body(Body::new("text/plain", "hi").unwrap())
+            .build()
+            .unwrap();
+        assert_eq!(
+            built,
+            b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a\r\nX-Y: \xff\r\n\
+            Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi"
+                .as_slice()
+        );
+    }
+
+    #[test]
+    fn what_is_malformed_is_refused() {
+        let malformed = |what| Err(Misuse::Malformed { what });
+        let build = |method, uri| Builder::request(method, uri).build();
+        assert_eq!(build("IN VITE", "sip:a@b"), malformed("method"));
+        assert_eq!(
+            build("INVITE", "sip:a@b SIP/2.0\r\nX: y"),
+            malformed("Request-URI")
+        );
+        let response = |reason| Builder::response(StatusCode::OK, Some(reason)).build();
+        assert_eq!(response("O\r\nK"), malformed("reason phrase"));
+        let header =
+            |name, value: &str| Builder::request("A", "sip:a@b").header(name, value).build();
+        assert_eq!(header("A:", "x"), malformed("header name"));
+        assert_eq!(header("A", "x\n"), malformed("header value"));
+        assert_eq!(
+            header("l", "5"),
+            Err(Misuse::ReservedHeader {
+                name: "Content-Length"
+            })
+        );
+        let twice = Builder::request("A", "sip:a@b")
+            .header("c", "text/plain")
+            .body(Body::sdp(""));
+        assert_eq!(
+            twice.build(),
+            Err(Misuse::ReservedHeader {
+                name: "Content-Type"
+            })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            lines in prop::collection::vec(("[A-Za-z][A-Za-z0-9.!%*_+`'~-]{1,11}", "[!-~\u{a1}-\u{2ff}][ -~]{0,30}[!-~]|"), 0..40),
+            body in prop::option::of(prop::collection::vec(any::<u8>(), 0..40)),
+        ) {
+            let mut builder = Builder::request("X", "sip:a@b");
+            for (name, value) in &lines {
+                builder = builder.header(&alloc::format!("X{name}"), value);
+            }
+            if let Some(body) = &body {
+                builder = builder.body(Body::new("a/b", body.clone()).unwrap());
+            }
+            let bytes = builder.build().unwrap();
+            let message = Message::parse(bytes.clone()).unwrap();
+            let read: Vec<(String, Vec<u8>)> = message
+                .headers()
+                .take(lines.len())
+                .map(|h| (String::from_utf8(h.raw_name[1..].to_vec()).unwrap(), h.value.to_vec()))
+                .collect();
+            let given: Vec<_> = lines.into_iter().map(|(n, v)| (n, v.into_bytes())).collect();
+            prop_assert_eq!(read, given);
+            prop_assert_eq!(message.body_slice().to_vec(), body.unwrap_or_default());
+            prop_assert_eq!(message.bytes(), &bytes);
+        }
+    }
 }

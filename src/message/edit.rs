@@ -6,10 +6,11 @@ use core::ops::Range;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::index::{Entry, offset};
-use super::lexer::is_token;
+use super::header_block::Entry;
+use super::put::offset;
 use super::put::{self, Emit, Put};
 use super::reply::range_in;
+use super::scan::is_token;
 use super::write::check_value;
 use super::{Body, Message, Name, Uri, split_commas};
 use crate::error::Misuse;
@@ -395,6 +396,7 @@ fn without_values(value: &[u8], count: u32) -> (Option<&[u8]>, u32) {
     let mut removed = 0_u32;
     while removed < count
         && let Some(row) = rest
+        && split_commas(row).next().is_some()
     {
         removed = removed.saturating_add(1);
         let second = split_commas(row)
@@ -419,4 +421,262 @@ fn check(name: Name, value: &[u8]) -> Result<(), Misuse> {
         });
     }
     check_value(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::String;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const START: &str = "INVITE sip:a@example.com SIP/2.0\r\n";
+    const REST: &str = "v : SIP/2.0/UDP a,\r\n SIP/2.0/UDP b\r\n\
+        X-Odd  :  kept as it is \r\n\
+        Via: SIP/2.0/UDP c\r\n\
+        route: <sip:p1;lr>;x=\",\", <sip:p2;lr>\r\n\
+        Max-Forwards: 70\r\n\
+        Content-Type: text/plain\r\n\
+        l: 4\r\n\
+        Subject: one\r\n\r\nbody";
+
+    fn message() -> Message {
+        Message::parse(format!("{START}{REST}").into()).unwrap()
+    }
+
+    fn edited(change: impl FnOnce(&mut Edit<'_>)) -> String {
+        let message = message();
+        let mut edit = Edit::new(&message);
+        change(&mut edit);
+        String::from_utf8(edit.write().to_vec()).unwrap()
+    }
+
+    fn expected(from: &str, to: &str) -> String {
+        let whole = format!("{START}{REST}");
+        assert!(whole.contains(from));
+        whole.replacen(from, to, 1)
+    }
+
+    #[test]
+    fn without_a_change_the_bytes_are_the_same_and_shared() {
+        let message = message();
+        let written = Edit::new(&message).write();
+        assert_eq!(written, message.bytes());
+        assert_eq!(written.as_ptr(), message.bytes().as_ptr());
+    }
+
+    #[test]
+    fn the_request_uri_changes_alone() {
+        let got = edited(|edit| {
+            edit.set_request_uri(b"sip:b@192.0.2.4").unwrap();
+        });
+        assert_eq!(got, expected("sip:a@example.com", "sip:b@192.0.2.4"));
+        let message = message();
+        assert!(Edit::new(&message).set_request_uri(b"sip:a b").is_err());
+        assert!(
+            Edit::new(&message)
+                .set_request_uri(b"sip:a SIP/2.0\r\nX: y")
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn pushed_rows_stand_above_the_first_of_their_name() {
+        // 3261-7.3.1-09
+        let got = edited(|edit| {
+            edit.push_first(Name::Via, b"SIP/2.0/TCP x").unwrap();
+            edit.push_first(Name::Via, b"SIP/2.0/TCP y").unwrap();
+            edit.push_first(Name::Route, b"<sip:p0;lr>").unwrap();
+            edit.push_first(Name::RecordRoute, b"<sip:me;lr>").unwrap();
+        });
+        let first = format!("{START}Via: SIP/2.0/TCP y\r\nVia: SIP/2.0/TCP x\r\nv : ");
+        assert!(got.starts_with(&first), "{got}");
+        let below = "SIP/2.0/UDP c\r\nRecord-Route: <sip:me;lr>\r\nRoute: <sip:p0;lr>\r\nroute: ";
+        assert!(got.contains(below), "{got}");
+        let pushed = [
+            "Via: SIP/2.0/TCP y\r\n",
+            "Via: SIP/2.0/TCP x\r\n",
+            "Record-Route: <sip:me;lr>\r\n",
+            "Route: <sip:p0;lr>\r\n",
+        ];
+        let rest = pushed
+            .iter()
+            .fold(got, |text, line| text.replacen(line, "", 1));
+        assert_eq!(rest, format!("{START}{REST}"));
+    }
+
+    #[test]
+    fn a_push_into_a_message_without_headers_or_with_vias_only_works() {
+        for rest in ["", "Via: SIP/2.0/UDP c\r\n"] {
+            let message = Message::parse(format!("{START}{rest}\r\n").into()).unwrap();
+            let mut edit = Edit::new(&message);
+            edit.push_first(Name::Route, b"<sip:r>").unwrap();
+            edit.push_first(Name::Via, b"SIP/2.0/UDP x").unwrap();
+            let again = Message::parse(edit.write()).unwrap();
+            assert_eq!(again.first(Name::Via), Some(&b"SIP/2.0/UDP x"[..]));
+            assert_eq!(again.first(Name::Route), Some(&b"<sip:r>"[..]));
+        }
+    }
+
+    #[test]
+    fn removing_the_first_via_leaves_the_rest_of_its_row() {
+        // 3261-7.3.1-09, 3261-7.3.3-01
+        let one = edited(|edit| {
+            edit.remove_first_value(Name::Via);
+        });
+        assert_eq!(
+            one,
+            expected("v : SIP/2.0/UDP a,\r\n SIP/2.0/UDP b", "v: SIP/2.0/UDP b")
+        );
+        let two = edited(|edit| {
+            edit.remove_first_value(Name::Via)
+                .remove_first_value(Name::Via);
+        });
+        assert_eq!(
+            two,
+            expected("v : SIP/2.0/UDP a,\r\n SIP/2.0/UDP b\r\n", "")
+        );
+        let route = edited(|edit| {
+            edit.remove_first_value(Name::Route);
+        });
+        assert_eq!(
+            route,
+            expected("<sip:p1;lr>;x=\",\", ", "").replace("route:  ", "route: ")
+        );
+        let three = edited(|edit| {
+            edit.remove_first_value(Name::Via)
+                .remove_first_value(Name::Via);
+            edit.remove_first_value(Name::Via)
+                .remove_first_value(Name::Via);
+        });
+        assert!(!three.contains("SIP/2.0/UDP"), "{three}");
+    }
+
+    #[test]
+    fn setting_a_header_takes_the_place_of_its_first_row() {
+        let got = edited(|edit| {
+            edit.set_max_forwards(9);
+        });
+        assert_eq!(got, expected("Max-Forwards: 70", "Max-Forwards: 9"));
+        let got = edited(|edit| {
+            edit.set(Name::Via, b"SIP/2.0/UDP only").unwrap();
+        });
+        assert!(
+            got.starts_with(&format!("{START}v: SIP/2.0/UDP only\r\nX-Odd")),
+            "{got}"
+        );
+        assert_eq!(got.matches("SIP/2.0/UDP").count(), 1);
+        let got = edited(|edit| {
+            edit.set(Name::Priority, b"urgent").unwrap();
+        });
+        assert_eq!(got, expected("one\r\n", "one\r\nPriority: urgent\r\n"));
+    }
+
+    #[test]
+    fn the_last_change_of_a_header_wins() {
+        let got = edited(|edit| {
+            edit.set(Name::Priority, b"urgent").unwrap();
+            edit.set(Name::Priority, b"normal").unwrap();
+            edit.remove(Name::Subject);
+            edit.set(Name::Subject, b"two").unwrap();
+        });
+        assert_eq!(got, expected("one\r\n", "two\r\nPriority: normal\r\n"));
+    }
+
+    #[test]
+    fn removing_and_appending_touch_one_header() {
+        let got = edited(|edit| {
+            edit.remove(Name::Route);
+        });
+        assert_eq!(
+            got,
+            expected("route: <sip:p1;lr>;x=\",\", <sip:p2;lr>\r\n", "")
+        );
+        let got = edited(|edit| {
+            edit.append("X-New", b"v").unwrap();
+        });
+        assert_eq!(got, expected("one\r\n", "one\r\nX-New: v\r\n"));
+        let message = message();
+        for value in [&b"a\r\nb: c"[..], b"a\nb", b"\0"] {
+            assert!(Edit::new(&message).append("X", value).is_err());
+            assert!(Edit::new(&message).set(Name::Subject, value).is_err());
+            assert!(Edit::new(&message).push_first(Name::Via, value).is_err());
+        }
+        assert!(Edit::new(&message).append("X Y", b"v").is_err());
+        assert!(Edit::new(&message).set(Name::Other, b"v").is_err());
+    }
+
+    #[test]
+    fn a_new_body_brings_its_type_and_length() {
+        let got = edited(|edit| {
+            edit.set_body(Some(Body::sdp("v=0\r\n")));
+        });
+        let again = Message::parse(got.clone().into()).unwrap();
+        assert_eq!(
+            again.first(Name::ContentType),
+            Some(&b"application/sdp"[..])
+        );
+        assert_eq!(again.first(Name::ContentLength), Some(&b"5"[..]));
+        assert_eq!(
+            (
+                again.count(Name::ContentType),
+                again.count(Name::ContentLength)
+            ),
+            (1, 1)
+        );
+        assert_eq!(again.body(), "v=0\r\n");
+        let none = edited(|edit| {
+            edit.set_body(None);
+        });
+        assert!(
+            none.ends_with("Subject: one\r\nContent-Length: 0\r\n\r\n"),
+            "{none}"
+        );
+        assert!(!none.contains("Content-Type"), "{none}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_push_undone_is_the_same_list(values in prop::collection::vec("[a-z<>;=\"]{1,9}", 1..6)) {
+            let row = values.join(" , ");
+            let message = Message::parse(format!("{START}Route: {row}\r\n\r\n").into()).unwrap();
+            let mut edit = Edit::new(&message);
+            edit.push_first(Name::Route, b"<sip:pushed>").unwrap();
+            let pushed = Message::parse(edit.write()).unwrap();
+            let mut edit = Edit::new(&pushed);
+            edit.remove_first_value(Name::Route);
+            prop_assert_eq!(edit.write().to_vec(), message.bytes().to_vec());
+        }
+
+        #[test]
+        fn removing_values_one_by_one_empties_the_list(
+            rows in prop::collection::vec("[a-c<>,\" ]{0,12}", 1..5)
+        ) {
+            let lines: String = rows.iter().map(|row| format!("Route: {row}\r\n")).collect();
+            let mut message = Message::parse(format!("{START}{lines}\r\n").into()).unwrap();
+            let list = |message: &Message| -> Vec<Vec<u8>> {
+                message.all(Name::Route).flat_map(split_commas).map(<[u8]>::to_vec).collect()
+            };
+            let mut left = list(&message);
+            while !left.is_empty() {
+                let mut edit = Edit::new(&message);
+                edit.remove_first_value(Name::Route);
+                message = Message::parse(edit.write()).unwrap();
+                left.remove(0);
+                prop_assert_eq!(list(&message), left.clone());
+            }
+        }
+    }
+
+    #[test]
+    fn max_forwards_prints_every_number() {
+        for hops in [0_u8, 9, 10, 99, 100, 255] {
+            let got = edited(|edit| {
+                edit.set_max_forwards(hops);
+            });
+            assert!(got.contains(&format!("Max-Forwards: {hops}\r\n")), "{got}");
+        }
+    }
 }

@@ -5,10 +5,11 @@ use core::hash::{Hash, Hasher};
 use core::ops::Range;
 
 use bytes::{Buf, Bytes};
-use smallvec::SmallVec;
 
 use super::error::{ParseError, ParseErrorKind};
-use super::lexer::{self, LexError, Line};
+use super::header_block::{Block, Entry, HeaderPath, Headers};
+use super::lexer::LexError;
+use super::put::offset;
 use super::reply::salvage;
 use super::start_line::{self, StartLine};
 use super::{Name, StatusCode};
@@ -34,7 +35,7 @@ use crate::limits::Limits;
 pub struct Message {
     bytes: Bytes,
     start: StartLine,
-    headers: SmallVec<[Entry; INLINE_HEADERS]>,
+    headers: Headers,
     /// Where the header block ends, its empty line included.
     body: u32,
 }
@@ -48,20 +49,6 @@ pub struct Header<'m> {
     pub raw_name: &'m [u8],
     /// The value without white space at its ends; line breaks of folds are still in it.
     pub value: &'m [u8],
-}
-
-/// How many headers the index holds without allocating.
-pub(crate) const INLINE_HEADERS: usize = 24;
-
-/// Where one header is. Offsets are 32 bits: a message on a stream may exceed 64 KiB.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Entry {
-    pub(crate) start: u32,
-    pub(crate) value: u32,
-    pub(crate) value_end: u32,
-    name_len: u16,
-    pub(crate) name: Name,
-    pub(crate) folded: bool,
 }
 
 impl Message {
@@ -83,8 +70,9 @@ impl Message {
     ///
     /// As [`Message::parse`].
     pub fn parse_with(bytes: Bytes, limits: &Limits) -> Result<Self, ParseError> {
-        match Layout::read(&bytes, limits, HeaderPath::Fast) {
-            Ok(layout) => Ok(layout.of(bytes)),
+        let mut headers = Headers::new();
+        match Layout::read(&bytes, limits, HeaderPath::Fast, &mut headers) {
+            Ok(layout) => Ok(layout.of(bytes, headers)),
             Err((kind, offset)) => Err(salvage(&bytes, kind, offset)),
         }
     }
@@ -98,8 +86,9 @@ impl Message {
             header_line_bytes: usize::MAX,
             ..Limits::DEFAULT
         };
-        let layout = Layout::read(bytes, &limits, HeaderPath::Fast).ok()?;
-        Some(layout.of(bytes.clone()))
+        let mut headers = Headers::new();
+        let layout = Layout::read(bytes, &limits, HeaderPath::Fast, &mut headers).ok()?;
+        Some(layout.of(bytes.clone(), headers))
     }
 
     /// The message, exactly: no line breaks before it, nothing after its body.
@@ -299,20 +288,9 @@ impl<'m> Iterator for Rows<'m> {
     }
 }
 
-/// Which reader takes the header block. Tests compare the two.
+/// Where everything but the headers is, before the message owns its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum HeaderPath {
-    Fast,
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "the tests' side of the comparison")
-    )]
-    Tolerant,
-}
-
-/// Where everything is, before the message owns its bytes.
-#[derive(PartialEq, Eq, Debug)]
-pub(crate) struct Layout {
+struct Layout {
     /// Line breaks before the start line. All other offsets count from behind them.
     skipped: usize,
     start: StartLine,
@@ -322,19 +300,30 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Finds everything; the offset of an error counts from the start of the given bytes.
-    pub(crate) fn read(bytes: &[u8], limits: &Limits, path: HeaderPath) -> Result<Self, LexError> {
+    /// Finds everything; the offset of an error counts from the start line.
+    fn read(
+        bytes: &[u8],
+        limits: &Limits,
+        path: HeaderPath,
+        headers: &mut Headers,
+    ) -> Result<Self, LexError> {
         let skipped = bytes
             .iter()
             .take_while(|&&b| matches!(b, b'\r' | b'\n'))
             .count();
         let bytes = bytes.get(skipped..).unwrap_or_default();
-        Self::read_message(bytes, limits, path)
-            .map(|layout| Self { skipped, ..layout })
-            .map_err(|(kind, offset)| (kind, offset.saturating_add(skipped)))
+        Ok(Self {
+            skipped,
+            ..Self::read_message(bytes, limits, path, headers)?
+        })
     }
 
-    fn read_message(bytes: &[u8], limits: &Limits, path: HeaderPath) -> Result<Self, LexError> {
+    fn read_message(
+        bytes: &[u8],
+        limits: &Limits,
+        path: HeaderPath,
+        headers: &mut Headers,
+    ) -> Result<Self, LexError> {
         if bytes.is_empty() {
             return Err((ParseErrorKind::Empty, 0));
         }
@@ -343,11 +332,7 @@ impl Layout {
             return Err((ParseErrorKind::MessageTooLarge, longest));
         }
         let (start, at) = start_line::parse(bytes, limits.start_line_bytes)?;
-        let fast = match path {
-            HeaderPath::Fast => read_fast(bytes, at, limits),
-            HeaderPath::Tolerant => None,
-        };
-        let block = fast.map_or_else(|| read_tolerant(bytes, at, limits), Ok)?;
+        let block = Block::read(bytes, at, limits, path, headers)?;
         let available = bytes.len().saturating_sub(block.end);
         let end = match block.content_length {
             Some((length, row)) if length > available => {
@@ -364,159 +349,210 @@ impl Layout {
         })
     }
 
-    fn of(self, mut bytes: Bytes) -> Message {
+    fn of(self, mut bytes: Bytes, headers: Headers) -> Message {
         bytes.advance(self.skipped);
         bytes.truncate(self.end);
-        let body = offset(self.block.end);
         Message {
             bytes,
             start: self.start,
-            headers: self.block.headers,
-            body,
+            headers,
+            body: offset(self.block.end),
         }
     }
 }
 
-/// What the header block holds.
-#[derive(PartialEq, Eq, Debug)]
-struct Block {
-    headers: SmallVec<[Entry; INLINE_HEADERS]>,
-    /// The value of Content-Length, and where it stands.
-    content_length: Option<(usize, usize)>,
-    /// The first byte after the empty line.
-    end: usize,
-}
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
 
-impl Block {
-    fn new() -> Self {
-        Self {
-            headers: SmallVec::new(),
-            content_length: None,
-            end: 0,
-        }
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const OPTIONS: &str = "OPTIONS sip:carol@chicago.example.com SIP/2.0\r\n\
+        v: SIP/2.0/UDP pc33.example.com;branch=z9hG4bKhjhs8ass877\r\n\
+        X-First: 1\r\n\
+        Via: SIP/2.0/UDP other.example.com\r\n\
+        x-SECOND : 2\r\n\
+        Subject: I know\r\n you are there\r\n\
+        l: 4\r\n\r\nbody";
+
+    fn message(text: &str) -> Message {
+        Message::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap()
     }
 
-    fn push(
-        &mut self,
-        bytes: &[u8],
-        name: (usize, usize),
-        value: (usize, usize),
-        folded: bool,
-    ) -> Result<(), LexError> {
-        let raw_name = bytes.get(name.0..name.1).unwrap_or_default();
-        let Ok(name_len) = u16::try_from(raw_name.len()) else {
-            return Err((ParseErrorKind::HeaderLineTooLong, name.0));
+    fn error(text: &str) -> (ParseErrorKind, usize) {
+        let error = Message::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
+        (error.kind, error.offset)
+    }
+
+    #[test]
+    fn headers_come_in_order_under_one_name_whatever_their_form() {
+        // 3261-7.3.1-09, 3261-7.3.3-01, 3261-7.3.3-02, 3261-7.3.1-22
+        let message = message(OPTIONS);
+        let names: Vec<_> = message.headers().map(|h| (h.name, h.raw_name)).collect();
+        assert_eq!(
+            names,
+            [
+                (Name::Via, &b"v"[..]),
+                (Name::Other, b"X-First"),
+                (Name::Via, b"Via"),
+                (Name::Other, b"x-SECOND"),
+                (Name::Subject, b"Subject"),
+                (Name::ContentLength, b"l"),
+            ]
+        );
+        let vias: Vec<_> = message.all(Name::Via).collect();
+        assert_eq!(vias[1], b"SIP/2.0/UDP other.example.com");
+        assert_eq!((vias.len(), message.count(Name::Via)), (2, 2));
+        assert_eq!(
+            message.first(Name::Subject),
+            Some(&b"I know\r\n you are there"[..])
+        );
+        assert_eq!(message.all_named("x-second").collect::<Vec<_>>(), [b"2"]);
+        assert_eq!(message.all_named("VIA").count(), 2);
+        assert_eq!(message.first(Name::To), None);
+        assert_eq!(message.body(), "body");
+    }
+
+    #[test]
+    fn line_breaks_before_the_start_line_are_skipped() {
+        // 3261-7.5-01
+        let message = message(&format!("\r\n\r\n{OPTIONS}"));
+        assert_eq!(message.bytes(), OPTIONS);
+        assert_eq!(message.first(Name::ContentLength), Some(&b"4"[..]));
+        assert_eq!(error("\r\n\r\n"), (ParseErrorKind::Empty, 0));
+        assert_eq!(error(""), (ParseErrorKind::Empty, 0));
+        assert_eq!(error("\r\nA B C\r\n\r\n"), (ParseErrorKind::StartLine, 4));
+    }
+
+    #[test]
+    fn content_length_cuts_what_follows_the_body() {
+        // 3261-18.3-01, 3261-18.3-02, 3261-7.5-06
+        let message = message(&format!(
+            "{OPTIONS}INVITE sip:second@example.com SIP/2.0\r\n"
+        ));
+        assert_eq!(message.bytes(), OPTIONS);
+        assert_eq!(message.body_slice(), b"body");
+    }
+
+    #[test]
+    fn without_content_length_the_body_runs_to_the_end() {
+        // 3261-18.3-05, 3261-7.4-02
+        let text = "OPTIONS sip:a@b SIP/2.0\r\nA: b\r\n\r\nbo\0dy\n\r\r\n";
+        assert_eq!(message(text).body_slice(), b"bo\0dy\n\r\r\n");
+    }
+
+    #[test]
+    fn a_body_shorter_than_content_length_is_an_error() {
+        let at = OPTIONS.find("4\r\n\r\nbody").unwrap();
+        let cut = OPTIONS.strip_suffix("y").unwrap();
+        assert_eq!(error(cut), (ParseErrorKind::BodyTruncated, at));
+    }
+
+    #[test]
+    fn a_datagram_without_an_empty_line_is_malformed() {
+        // 3261-7-03
+        let text = "OPTIONS sip:a@b SIP/2.0\r\nA: b\r\n";
+        assert_eq!(error(text), (ParseErrorKind::Unterminated, text.len()));
+        assert_eq!(
+            error("OPTIONS sip:a@b SIP/2.0"),
+            (ParseErrorKind::Unterminated, 23)
+        );
+    }
+
+    #[test]
+    fn a_fold_right_after_the_start_line_is_malformed() {
+        // 3261-7.3.1-06
+        assert_eq!(
+            error("OPTIONS sip:a@b SIP/2.0\r\n x: y\r\n\r\n"),
+            (ParseErrorKind::HeaderName, 26)
+        );
+    }
+
+    #[test]
+    fn bytes_beyond_ascii_change_nothing_else() {
+        // A display name in Latin-1.
+        let bytes = b"OPTIONS sip:a@b SIP/2.0\r\nFrom: M\xfcller <sip:m@b>\r\nTo: x\r\n\r\n";
+        let message = Message::parse(Bytes::from_static(bytes)).unwrap();
+        assert_eq!(message.first(Name::From), Some(&b"M\xfcller <sip:m@b>"[..]));
+        assert_eq!(message.first(Name::To), Some(&b"x"[..]));
+    }
+
+    #[test]
+    fn a_message_larger_than_the_limit_is_refused() {
+        let limits = Limits {
+            message_bytes: OPTIONS.len(),
+            ..Limits::DEFAULT
         };
-        let known = Name::parse(raw_name);
-        if known == Name::ContentLength {
-            self.content_length(bytes.get(value.0..value.1).unwrap_or_default(), value.0)?;
-        }
-        self.headers.push(Entry {
-            start: offset(name.0),
-            value: offset(value.0),
-            value_end: offset(value.1),
-            name_len,
-            name: known,
-            folded,
-        });
-        Ok(())
+        assert!(Message::parse_with(Bytes::from_static(OPTIONS.as_bytes()), &limits).is_ok());
+        let longer = Bytes::from(format!("{OPTIONS}\r\n"));
+        let error = Message::parse_with(longer, &limits).unwrap_err();
+        assert_eq!(
+            (error.kind, error.offset),
+            (ParseErrorKind::MessageTooLarge, OPTIONS.len())
+        );
     }
 
-    fn content_length(&mut self, value: &[u8], at: usize) -> Result<(), LexError> {
-        let length = decimal(value).ok_or((ParseErrorKind::ContentLength, at))?;
-        match self.content_length {
-            Some((other, _)) if other != length => Err((ParseErrorKind::ContentLength, at)),
-            _ => {
-                self.content_length = Some((length, at));
-                Ok(())
-            }
-        }
+    #[test]
+    fn a_message_index_weighs_what_it_did() {
+        assert_eq!(size_of::<Message>(), 440);
     }
-}
 
-/// How many headers the fast path takes: a larger array costs every message its set-up.
-const FAST_HEADERS: usize = 32;
-
-/// Reads the block with `httparse`. `None`: the tolerant lexer must say.
-fn read_fast(bytes: &[u8], at: usize, limits: &Limits) -> Option<Block> {
-    let block = bytes.get(at..)?;
-    let mut parsed = [httparse::EMPTY_HEADER; FAST_HEADERS];
-    let Ok(httparse::Status::Complete((length, parsed))) =
-        httparse::parse_headers(block, &mut parsed)
-    else {
-        return None;
-    };
-    if parsed.len() > limits.headers {
-        return None;
-    }
-    let end = at.checked_add(length)?;
-    let base = bytes.as_ptr().addr();
-    let mut out = Block::new();
-    let mut line = None;
-    for header in parsed {
-        let start = header.name.as_ptr().addr().checked_sub(base)?;
-        let value = header.value.as_ptr().addr().checked_sub(base)?;
-        if let Some(line) = line {
-            check_line(bytes, line, start, limits)?;
-        }
-        line = Some(start);
-        let name = (start, start.checked_add(header.name.len())?);
-        let value = (value, value.checked_add(header.value.len())?);
-        out.push(bytes, name, value, false).ok()?;
-    }
-    let empty_line = end.checked_sub(2)?;
-    if bytes.get(empty_line..end) != Some(b"\r\n".as_slice()) {
-        return None;
-    }
-    if let Some(line) = line {
-        check_line(bytes, line, empty_line, limits)?;
-    }
-    out.end = end;
-    Some(out)
-}
-
-/// `httparse` ends a line at a bare LF too; a CR inside a line it refuses. So a CR in the last
-/// place but one means CRLF.
-fn check_line(bytes: &[u8], start: usize, next: usize, limits: &Limits) -> Option<()> {
-    let crlf = bytes.get(next.checked_sub(2)?) == Some(&b'\r');
-    (crlf && next.checked_sub(start)? <= limits.header_line_bytes).then_some(())
-}
-
-/// Reads the block with the tolerant lexer.
-fn read_tolerant(bytes: &[u8], mut at: usize, limits: &Limits) -> Result<Block, LexError> {
-    let mut out = Block::new();
-    loop {
-        match lexer::line(bytes, at)? {
-            Line::End { next } => {
-                out.end = next;
-                return Ok(out);
-            }
-            Line::Header(header) => {
-                if out.headers.len() >= limits.headers {
-                    return Err((ParseErrorKind::TooManyHeaders, at));
+    fn mutated() -> impl Strategy<Value = Vec<u8>> {
+        let edit = (
+            any::<prop::sample::Index>(),
+            0..3_u8,
+            prop::sample::select(vec![
+                b' ', b'\t', b'\r', b'\n', b':', b';', b',', b'<', b'>', b'"', b'\\', 0, 0x7f,
+                0xff, b'9',
+            ]),
+        );
+        prop::collection::vec(edit, 0..6).prop_map(|edits| {
+            let mut bytes = OPTIONS.as_bytes().to_vec();
+            for (at, what, byte) in edits {
+                let at = at.index(bytes.len());
+                match what {
+                    0 => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    _ => drop(bytes.remove(at)),
                 }
-                if header.next.saturating_sub(at) > limits.header_line_bytes {
-                    return Err((ParseErrorKind::HeaderLineTooLong, at));
+            }
+            bytes
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn any_bytes_parse_or_fail_without_panic(
+            bytes in prop_oneof![mutated(), prop::collection::vec(any::<u8>(), 0..200)]
+        ) {
+            match Message::parse(Bytes::from(bytes.clone())) {
+                Ok(message) => {
+                    for header in message.headers() {
+                        prop_assert!(!header.raw_name.is_empty());
+                        prop_assert!(message.bytes().len() >= header.value.len());
+                    }
+                    // Read again, it is the same message.
+                    let again = Message::parse(message.bytes().clone()).unwrap();
+                    prop_assert_eq!(&again, &message);
+                    prop_assert_eq!(again.headers, message.headers.clone());
+                    drop(message.check());
                 }
-                out.push(bytes, header.name, header.value, header.folded)?;
-                at = header.next;
+                Err(error) => prop_assert!(error.offset <= bytes.len()),
             }
         }
-    }
-}
 
-/// A number of digits alone; `None` if it is not one, or does not fit.
-pub(crate) fn decimal(digits: &[u8]) -> Option<usize> {
-    if digits.is_empty() {
-        return None;
+        #[test]
+        fn both_header_paths_lay_a_message_out_alike(bytes in mutated()) {
+            let read = |path| {
+                let mut headers = Headers::new();
+                let layout = Layout::read(&bytes, &Limits::DEFAULT, path, &mut headers);
+                layout.map(|layout| (layout, headers))
+            };
+            prop_assert_eq!(read(HeaderPath::Fast), read(HeaderPath::Tolerant));
+        }
     }
-    digits.iter().try_fold(0_usize, |sum, digit| {
-        let value = digit.checked_sub(b'0').filter(|value| *value < 10)?;
-        sum.checked_mul(10)?.checked_add(usize::from(value))
-    })
-}
-
-/// An offset as the index keeps it; messages are shorter than 4 GiB.
-pub(crate) fn offset(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
 }

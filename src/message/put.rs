@@ -95,3 +95,8 @@ pub(crate) fn end(out: &mut dyn Put, body: &[u8]) {
     out.put(b"\r\n\r\n");
     out.put(body);
 }
+
+/// An offset as the index keeps it; messages are shorter than 4 GiB.
+pub(crate) fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

@@ -412,3 +412,221 @@ fn in_header(name: Name, span: Span) -> impl Fn(ValueError) -> CheckError {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+    use crate::message::{Host, ValueErrorKind};
+
+    const LINES: [&str; 7] = [
+        "INVITE sip:bob@biloxi.com SIP/2.0\r\n",
+        "Via: SIP/2.0/UDP bigbox3.site3.atlanta.com;branch=z9hG4bK77ef4c, SIP/2.0/UDP pc33\r\n",
+        "Max-Forwards: 70\r\n",
+        "To: Bob <sip:bob@biloxi.com>\r\n",
+        "From: Alice <sip:alice@atlanta.com>;tag=1928301774\r\n",
+        "Call-ID: a84b4c76e66710\r\n",
+        "CSeq: 314159 INVITE\r\n",
+    ];
+
+    fn checked(lines: &[&str]) -> Result<Incoming, ParseError> {
+        parse(
+            Bytes::from([&lines.concat(), "\r\n"].concat()),
+            &Limits::DEFAULT,
+        )
+    }
+
+    fn request(lines: &[&str]) -> Request {
+        match checked(lines) {
+            Ok(Incoming::Request(request)) => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The message with one line replaced.
+    fn with(index: usize, line: &str) -> Result<Incoming, ParseError> {
+        let mut lines = LINES;
+        lines[index] = line;
+        checked(&lines)
+    }
+
+    fn kind(result: Result<Incoming, ParseError>) -> ParseErrorKind {
+        result.unwrap_err().kind
+    }
+
+    #[test]
+    fn the_essential_values_are_read_once_and_given_back() {
+        let request = request(&LINES);
+        assert_eq!(request.method(), Method::Invite);
+        assert_eq!(request.uri().as_bytes(), b"sip:bob@biloxi.com");
+        assert_eq!(
+            request.top_via().host(),
+            Host::Name("bigbox3.site3.atlanta.com")
+        );
+        assert_eq!(request.branch(), Some("z9hG4bK77ef4c"));
+        assert_eq!(request.call_id(), "a84b4c76e66710");
+        assert_eq!(
+            request.cseq(),
+            CSeq {
+                number: 314_159,
+                method: Method::Invite
+            }
+        );
+        assert_eq!(request.from_tag(), Some("1928301774"));
+        assert_eq!(request.to_tag(), None);
+        assert_eq!(request.to().uri().as_bytes(), b"sip:bob@biloxi.com");
+        assert_eq!(request.from().display(), Some(&b"Alice"[..]));
+        assert_eq!(request.max_forwards(), Some(Ok(70)));
+        assert_eq!(request.vias().count(), 2);
+    }
+
+    #[test]
+    fn a_response_is_read_the_same_way() {
+        let mut lines = LINES;
+        lines[0] = "SIP/2.0 180 Ringing = \u{43d}\u{43e}\r\n";
+        lines[3] = "t: <sip:bob@biloxi.com>;tag=x\r\n";
+        let Ok(Incoming::Response(response)) = checked(&lines) else {
+            panic!()
+        };
+        assert_eq!(response.status(), StatusCode::RINGING);
+        assert_eq!(response.reason(), "Ringing = \u{43d}\u{43e}".as_bytes());
+        assert_eq!(response.to_tag(), Some("x"));
+        assert_eq!(response.cseq().method, Method::Invite);
+    }
+
+    #[test]
+    fn each_essential_header_must_be_there() {
+        for (index, name) in [
+            (1, Name::Via),
+            (3, Name::To),
+            (4, Name::From),
+            (5, Name::CallId),
+            (6, Name::CSeq),
+        ] {
+            assert_eq!(kind(with(index, "")), ParseErrorKind::Missing(name));
+        }
+        assert!(with(2, "").is_ok(), "RFC 2543 has no Max-Forwards");
+    }
+
+    #[test]
+    fn a_header_that_occurs_once_may_not_occur_twice() {
+        // 4475-3.3.8-01
+        for (index, line) in LINES.iter().enumerate().skip(2) {
+            let again = line.repeat(2);
+            let error = with(index, &again).unwrap_err();
+            let name = Name::parse(line.split(':').next().unwrap().as_bytes());
+            assert_eq!(error.kind, ParseErrorKind::Duplicate(name));
+            assert_eq!(error.status, Some(StatusCode::BAD_REQUEST));
+        }
+        let mixed = "i: a84b4c76e66710\r\nCall-ID: other\r\n";
+        assert_eq!(
+            kind(with(5, mixed)),
+            ParseErrorKind::Duplicate(Name::CallId)
+        );
+    }
+
+    #[test]
+    fn malformed_values_are_named_with_their_place() {
+        for (index, line, name, value_kind) in [
+            (
+                6,
+                "CSeq: 4294967296 INVITE\r\n",
+                Name::CSeq,
+                ValueErrorKind::Overflow,
+            ),
+            (
+                3,
+                "To: \"Bob <sip:bob@biloxi.com>\r\n",
+                Name::To,
+                ValueErrorKind::Quote,
+            ),
+            (
+                5,
+                "Call-ID: two words\r\n",
+                Name::CallId,
+                ValueErrorKind::Token,
+            ),
+        ] {
+            let error = with(index, line).unwrap_err();
+            assert_eq!(
+                error.kind,
+                ParseErrorKind::Value {
+                    name,
+                    kind: value_kind
+                },
+                "{line}"
+            );
+            let before: usize = LINES[..index].iter().map(|line| line.len()).sum();
+            assert!(
+                (before..before + line.len()).contains(&error.offset),
+                "{line}"
+            );
+            assert_eq!(error.status, Some(StatusCode::BAD_REQUEST));
+        }
+        let error = with(6, "CSeq: 4294967296 INVITE\r\n").unwrap_err();
+        assert!(error.to_string().starts_with("malformed CSeq: number"));
+    }
+
+    #[test]
+    fn cseq_names_the_method_to_the_letter() {
+        // 4475-3.1.2.17-01, 4475-3.1.2.18-01
+        for start in ["OPTIONS", "NEWMETHOD", "invite"] {
+            let line = alloc::format!("{start} sip:bob@biloxi.com SIP/2.0\r\n");
+            let mut lines = LINES;
+            lines[0] = &line;
+            let error = checked(&lines).unwrap_err();
+            assert_eq!(error.kind, ParseErrorKind::MethodMismatch);
+            assert_eq!(error.status, Some(StatusCode::BAD_REQUEST));
+        }
+    }
+
+    #[test]
+    fn any_scheme_is_a_request_uri_but_brackets_are_not() {
+        // 3261-7.1-05, 3261-7.1-06; 4475-3.1.2.7-01
+        for uri in [
+            "nobodyKnowsThisScheme:totallyopaquecontent",
+            "soap.beep://192.0.2.103:3002",
+        ] {
+            let line = alloc::format!("INVITE {uri} SIP/2.0\r\n");
+            let Ok(Incoming::Request(request)) = with(0, &line) else {
+                panic!("{uri}")
+            };
+            assert_eq!(request.uri().as_bytes(), uri.as_bytes());
+        }
+        let error = with(0, "INVITE <sip:user@example.com> SIP/2.0\r\n").unwrap_err();
+        assert_eq!((error.kind, error.offset), (ParseErrorKind::RequestUri, 7));
+        assert_eq!(error.status, Some(StatusCode::BAD_REQUEST));
+    }
+
+    #[test]
+    fn the_source_is_an_overlay() {
+        let mut request = request(&LINES);
+        let before = request.clone();
+        request.stamp_source("192.0.2.1:5060".parse().unwrap());
+        assert_eq!(request.bytes(), before.bytes());
+        assert_ne!(request, before);
+        assert_eq!(before.source(), None);
+    }
+
+    #[test]
+    fn a_folded_value_reads_as_one_line() {
+        // 3261-7.3.1-05
+        let line = "Via: SIP/2.0/UDP\r\n pc33.atlanta.com\r\n\t;branch=z9hG4bK77ef4c\r\n";
+        let Ok(Incoming::Request(request)) = with(1, line) else {
+            panic!()
+        };
+        assert_eq!(request.branch(), Some("z9hG4bK77ef4c"));
+        assert_eq!(request.top_via().host(), Host::Name("pc33.atlanta.com"));
+    }
+
+    #[test]
+    fn try_from_tells_requests_and_responses_apart() {
+        let message = request(&LINES).message().clone();
+        assert!(Request::try_from(message.clone()).is_ok());
+        assert_eq!(
+            Response::try_from(message).unwrap_err().kind,
+            ParseErrorKind::StartLine
+        );
+    }
+}

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::print::unfolded;
 use super::put::{self, Emit, Put};
 use super::write::put_rest;
 use super::{Body, Draft, HeaderList, Method, Name, NameAddr};
@@ -39,6 +40,7 @@ pub struct RequestWriter<'a> {
     call_id: Option<&'a [u8]>,
     cseq: u32,
     contact: Option<&'a [u8]>,
+    secure: bool,
     headers: Option<&'a HeaderList>,
     body: Option<&'a Body>,
 }
@@ -58,6 +60,7 @@ impl<'a> RequestWriter<'a> {
             call_id: None,
             cseq: 1,
             contact: None,
+            secure: false,
             headers: None,
             body: None,
         }
@@ -134,6 +137,14 @@ impl<'a> RequestWriter<'a> {
         self
     }
 
+    /// Whether the Contact of a [draft](Self::draft) is a SIPS URI even if neither the Request-URI
+    /// nor the first Route is one: the secure flag of a dialog (RFC 3261 12.2.1.1).
+    #[must_use]
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self
+    }
+
     /// Further headers.
     #[must_use]
     pub fn headers(mut self, headers: &'a HeaderList) -> Self {
@@ -176,11 +187,22 @@ impl<'a> RequestWriter<'a> {
         }
     }
 
+    /// Whether Contact must be a SIPS URI (RFC 3261 8.1.1.8).
+    pub(super) fn is_secure(&self) -> bool {
+        let is_sips = |uri: &[u8]| {
+            let scheme = uri.get(..5).unwrap_or_default();
+            scheme.eq_ignore_ascii_case(b"sips:")
+        };
+        let route = self.routes.first();
+        let route = route.and_then(|route| NameAddr::parse(route).ok());
+        self.secure || is_sips(self.uri) || route.is_some_and(|r| is_sips(r.uri().as_bytes()))
+    }
+
     /// Everything before a Via.
     pub(super) fn emit_start_line(&self, out: &mut dyn Put) {
         out.put(self.method.as_str().as_bytes());
         out.put(b" ");
-        out.put(self.uri);
+        unfolded(self.uri, &mut |piece| out.put(piece));
         out.put(b" SIP/2.0\r\n");
     }
 
@@ -241,4 +263,55 @@ pub(crate) fn put_cseq(out: &mut dyn Put, number: u32, method: &[u8]) {
     out.put(b" ");
     out.put(method);
     out.put(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_its_parts_in_order() {
+        // 3261-7-01, 3261-7-02, 3261-7.3.1-10, 3261-7.4.1-01
+        let headers = HeaderList::new().with("Supported", "timer").unwrap();
+        let body = Body::sdp("v=0\r\n");
+        let bytes = RequestWriter::new(Method::Invite, b"sip:bob@192.0.2.4")
+            .via(b"SIP/2.0/UDP pc33;branch=z9hG4bK1")
+            .max_forwards(9)
+            .routes([&b"<sip:p1;lr>"[..], b"<sip:p2;lr>"])
+            .route(b"<sip:p3;lr>")
+            .from(b"Alice\r\n <sip:alice@a>;tag=1")
+            .to(b"<sip:bob@b>")
+            .call_id(b"1@a")
+            .cseq(4_294_967_295)
+            .contact(b"<sip:alice@pc33>")
+            .headers(&headers)
+            .body(Some(&body))
+            .write();
+        assert_eq!(
+            bytes,
+            b"INVITE sip:bob@192.0.2.4 SIP/2.0\r\n\
+            Via: SIP/2.0/UDP pc33;branch=z9hG4bK1\r\n\
+            Route: <sip:p1;lr>\r\n\
+            Route: <sip:p2;lr>\r\n\
+            Route: <sip:p3;lr>\r\n\
+            Max-Forwards: 9\r\n\
+            From: Alice <sip:alice@a>;tag=1\r\n\
+            To: <sip:bob@b>\r\n\
+            Call-ID: 1@a\r\n\
+            CSeq: 4294967295 INVITE\r\n\
+            Contact: <sip:alice@pc33>\r\n\
+            Supported: timer\r\n\
+            Content-Type: application/sdp\r\n\
+            Content-Length: 5\r\n\r\nv=0\r\n"
+                .as_slice()
+        );
+    }
+
+    #[test]
+    fn no_part_can_add_a_line() {
+        let bytes = RequestWriter::new(Method::Bye, b"sip:b@b")
+            .call_id(b"1\r\nX-Smuggled: 1\nY: 2")
+            .write();
+        assert_eq!(bytes.iter().filter(|&&b| b == b'\n').count(), 6);
+    }
 }

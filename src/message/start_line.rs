@@ -1,9 +1,12 @@
 //! The start line: request or response (RFC 3261 7.1, 7.2).
 
+use memchr::memchr;
+
 use super::StatusCode;
 use super::error::ParseErrorKind;
-use super::index::offset;
-use super::lexer::{self, LexError, is_token};
+use super::lexer::{self, LexError};
+use super::put::offset;
+use super::scan::is_token;
 
 /// Where the parts of the start line are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,8 +59,11 @@ fn request_line(line: &[u8]) -> Result<StartLine, LexError> {
         .ok_or(malformed(line.len()))?;
     let uri_end = uri_start.saturating_add(uri_len);
     let uri = line.get(uri_start..uri_end).unwrap_or_default();
-    if let Some(bad) = uri.iter().position(|&b| b < 0x21 || b == 0x7f) {
-        return Err((ParseErrorKind::RequestUri, uri_start.saturating_add(bad)));
+    let control = |b: u8| b < 0x20 || b == 0x7f;
+    // Without an early end the scan is done in wide steps.
+    if uri.iter().fold(false, |found, &b| found | control(b)) {
+        let at = uri.iter().position(|&b| control(b)).unwrap_or_default();
+        return Err((ParseErrorKind::RequestUri, uri_start.saturating_add(at)));
     }
     let version_start = uri_end.saturating_add(1);
     let version = line.get(version_start..).unwrap_or_default();
@@ -75,7 +81,7 @@ fn request_line(line: &[u8]) -> Result<StartLine, LexError> {
 }
 
 fn status_line(line: &[u8]) -> Result<StartLine, LexError> {
-    let version_end = line.iter().position(|&b| b == b' ').unwrap_or(line.len());
+    let version_end = memchr(b' ', line).unwrap_or(line.len());
     match Version::read(line.get(..version_end).unwrap_or_default()) {
         Version::Two => {}
         Version::Another => return Err((ParseErrorKind::Version, 0)),
@@ -126,5 +132,124 @@ impl Version {
         } else {
             Self::Malformed
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<StartLine, LexError> {
+        let line = format!("{line}\r\n");
+        parse(line.as_bytes(), 8_192).map(|(start, next)| {
+            assert_eq!(next, line.len());
+            start
+        })
+    }
+
+    #[test]
+    fn a_request_line_has_three_parts_with_one_space_between() {
+        // 3261-7.1-01, 3261-7.1-03, 3261-7.1-04
+        let ok = StartLine::Request {
+            method_end: 7,
+            uri_end: 15,
+        };
+        assert_eq!(read("OPTIONS sip:a@b SIP/2.0"), Ok(ok));
+        for (line, kind, at) in [
+            ("OPTIONS  sip:a@b SIP/2.0", ParseErrorKind::RequestUri, 8),
+            ("OPTIONS sip:a@b  SIP/2.0", ParseErrorKind::RequestUri, 15),
+            ("OPTIONS sip:a@b SIP/2.0 ", ParseErrorKind::RequestUri, 15),
+            (
+                "INVITE sip:user@example.com; lr SIP/2.0",
+                ParseErrorKind::RequestUri,
+                28,
+            ),
+            ("OPTIONS sip:a\tb SIP/2.0", ParseErrorKind::RequestUri, 13),
+            (" OPTIONS sip:a@b SIP/2.0", ParseErrorKind::StartLine, 0),
+            ("OPT/IONS sip:a@b SIP/2.0", ParseErrorKind::StartLine, 0),
+            ("OPTIONS sip:a@b", ParseErrorKind::StartLine, 15),
+            ("OPTIONS", ParseErrorKind::StartLine, 7),
+            ("OPTIONS sip:a@b HTTP/1.1", ParseErrorKind::StartLine, 16),
+        ] {
+            assert_eq!(read(line), Err((kind, at)), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_version_is_compared_without_case_and_to_the_letter() {
+        // 3261-7.1-08, 3261-7.1-09
+        assert!(read("OPTIONS sip:a@b sip/2.0").is_ok());
+        assert!(read("Sip/2.0 200 OK").is_ok());
+        for version in ["SIP/7.0", "SIP/2.00", "SIP/02.0", "SIP/2.1", "SIP/1.0"] {
+            let error = read(&format!("OPTIONS sip:a@b {version}"));
+            assert_eq!(error, Err((ParseErrorKind::Version, 16)), "{version}");
+            let error = read(&format!("{version} 200 OK"));
+            assert_eq!(error, Err((ParseErrorKind::Version, 0)), "{version}");
+        }
+        for version in ["SIP/2", "SIP/", "SIP/2.", "SIP/2.0.0", "SIP/x.y"] {
+            let error = read(&format!("OPTIONS sip:a@b {version}"));
+            assert_eq!(error, Err((ParseErrorKind::StartLine, 16)), "{version}");
+        }
+    }
+
+    #[test]
+    fn a_start_line_that_begins_with_sip_is_a_status_line() {
+        // 3261-7.1-10, 3261-7.2-03, 3261-7.2-04, 3261-7.2-05
+        for code in [100_u16, 199, 299, 699] {
+            let start = read(&format!("SIP/2.0 {code} x"));
+            let Ok(StartLine::Response {
+                status,
+                reason: 12,
+                reason_end: 13,
+            }) = start
+            else {
+                panic!("{start:?}");
+            };
+            assert_eq!(status.as_u16(), code);
+        }
+        // 4475-3.1.2.19-01 is the first
+        for line in [
+            "SIP/2.0 4294967301 better not break the receiver",
+            "SIP/2.0 99 x",
+            "SIP/2.0 099 x",
+            "SIP/2.0 700 x",
+            "SIP/2.0 +20 x",
+            "SIP/2.0  200 x",
+            "SIP/2.0 ",
+        ] {
+            assert_eq!(read(line), Err((ParseErrorKind::StatusCode, 8)), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_reason_may_be_empty_or_any_bytes() {
+        // 3261-7.2-06; 4475-3.1.1.13-01
+        let reason = |line: &str| match read(line) {
+            Ok(StartLine::Response {
+                reason, reason_end, ..
+            }) => (reason, reason_end),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(reason("SIP/2.0 100 "), (12, 12));
+        assert_eq!(reason("SIP/2.0 100"), (11, 11));
+        assert_eq!(reason("SIP/2.0 200 = 2**3 * 5**2 \u{43d}\u{43e}"), (12, 30));
+    }
+
+    #[test]
+    fn no_line_break_but_the_last_belongs_to_a_start_line() {
+        // 3261-7.1-02, 3261-7.2-02
+        for line in ["OPTIONS sip:a@b\n SIP/2.0", "SIP/2.0 200 O\rK"] {
+            assert!(
+                matches!(read(line), Err((ParseErrorKind::BareLineBreak, _))),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_start_line_is_refused() {
+        let line = b"OPTIONS sip:a@b SIP/2.0\r\n";
+        assert!(parse(line, 25).is_ok());
+        assert_eq!(parse(line, 24), Err((ParseErrorKind::StartLineTooLong, 24)));
     }
 }

@@ -8,8 +8,8 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use super::lexer::is_token;
 use super::put::{self, Put};
+use super::scan::is_token;
 use super::{ContentType, Name};
 use crate::error::Misuse;
 

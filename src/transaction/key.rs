@@ -3,6 +3,7 @@
 //! Client and server keys are different types, so a request that an element sends to itself
 //! cannot be taken for the wrong side.
 
+use alloc::string::String;
 use core::fmt;
 
 use smallvec::SmallVec;
@@ -31,6 +32,12 @@ impl ClientKey {
         text.push(END);
         lowercase(&mut text, branch.as_bytes());
         Self(text)
+    }
+
+    /// The branch, in lower case: as the core's own are.
+    pub(crate) fn branch(&self) -> String {
+        let end = self.0.iter().position(|b| *b == END).unwrap_or(0);
+        String::from_utf8_lossy(self.0.get(..end).unwrap_or(&[])).into_owned()
     }
 
     /// The key of the request that this response answers; `None` if its top Via has no branch.

@@ -1,0 +1,497 @@
+//! Calls in their table, and what they want done.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::borrow::Borrow;
+
+use smallvec::SmallVec;
+
+use super::clients::Start;
+use super::queries::Errand;
+use super::servers::{Owner, server_handle, server_id};
+use super::{
+    CallEvent, CallHandle, ClientHandle, Dropped, Endpoint, Event, Origin, Output, Part, QueryId,
+    RequestHandle, event_for,
+};
+use crate::call::{Action, Call, Command, Invitation, Notice, RequestId};
+use crate::error::Misuse;
+use crate::machine::Machine;
+use crate::message::{Draft, HeaderList, Request, StatusCode, Uri};
+use crate::seed::Token;
+use crate::sink::Sink;
+use crate::time::Time;
+use crate::transport::{Flow, NextHop};
+
+/// What one call of a call pushed.
+pub(super) type Actions = SmallVec<[Action; 4]>;
+
+/// A call, and what of the tables is its own.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct CallEntry {
+    pub(super) call: Call,
+    key: DialogKey,
+    /// The flow of its INVITE: where its other requests leave from.
+    pub(super) flow: Option<Flow>,
+    pub(super) clients: SmallVec<[(RequestId, ClientHandle); 2]>,
+    pub(super) servers: SmallVec<[RequestHandle; 2]>,
+    /// Requests that wait for an address.
+    pub(super) queries: Vec<QueryId>,
+}
+
+/// Names the dialogs of a call: Call-ID and local tag. The remote tag tells its legs apart.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct DialogKey(Box<[u8]>);
+
+impl DialogKey {
+    /// On the stack, to look up.
+    pub(super) fn text(call_id: &str, local_tag: &str) -> SmallVec<[u8; 96]> {
+        let mut text = SmallVec::new();
+        text.extend_from_slice(call_id.as_bytes());
+        text.push(0);
+        text.extend_from_slice(local_tag.as_bytes());
+        text
+    }
+
+    fn new(call_id: &str, local_tag: &str) -> Self {
+        Self(Self::text(call_id, local_tag).as_slice().into())
+    }
+}
+
+impl Borrow<[u8]> for DialogKey {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Endpoint {
+    pub(super) fn place_call(
+        &mut self,
+        now: Time,
+        ordinal: u64,
+        invitation: Invitation,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<CallHandle, Misuse> {
+        if self.calls() >= self.limits().calls {
+            return Err(Misuse::LimitReached { limit: "calls" });
+        }
+        if self.transactions() >= self.limits().transactions {
+            return Err(Misuse::LimitReached {
+                limit: "transactions",
+            });
+        }
+        let ids = self.context.ids.call(ordinal);
+        let key = DialogKey::new(ids.call_id.as_str(), ids.from_tag.as_str());
+        if self.dialogs.contains_key(&key) {
+            return Err(Misuse::Malformed {
+                what: "ordinal: it is in use",
+            });
+        }
+        self.check_reachable(&invitation)?;
+        let mut actions = Actions::new();
+        let call = Call::place(now, self.context.clone(), &ids, invitation, &mut actions)?;
+        let full = Misuse::LimitReached { limit: "calls" };
+        let call = self.insert_call(call, key, None).ok_or(full)?;
+        self.rearm_call(call);
+        self.perform_call(now, call, actions, out);
+        Ok(call)
+    }
+
+    /// A target that no local address reaches is the caller's mistake, and found before anything
+    /// is sent. Where a name leads is found out later.
+    fn check_reachable(&self, invitation: &Invitation) -> Result<(), Misuse> {
+        let uri = invitation.first_hop();
+        let hop = NextHop::of(&uri, false).map_err(|_| Misuse::Malformed { what: "target" })?;
+        let Some(remote) = hop.address() else {
+            return Ok(());
+        };
+        let transport = hop.transport.ok_or(Misuse::NoLocalAddress)?;
+        self.places
+            .flow(transport, remote, None)
+            .map(|_| ())
+            .ok_or(Misuse::NoLocalAddress)
+    }
+
+    /// 13.3: an INVITE outside any dialog.
+    pub(super) fn take_invite(
+        &mut self,
+        now: Time,
+        request: Request,
+        flow: Flow,
+        tag: Token,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let full = self.calls() >= self.limits().calls
+            || self.transactions() >= self.limits().transactions;
+        let server = match full {
+            true => None,
+            false => self.start_server(now, &request, flow, tag, Owner::Nobody, out),
+        };
+        let Some(server) = server else {
+            return self.overload(&request, &flow, out);
+        };
+        let host = self.places.contact(&flow);
+        let context = self.context.clone();
+        let call = Call::incoming(
+            now,
+            context,
+            server_id(server),
+            &request,
+            tag.as_str(),
+            host,
+        );
+        let key = DialogKey::new(request.call_id(), tag.as_str());
+        let Some(call) = self.insert_call(call, key, Some(flow)) else {
+            self.end_server(server);
+            return self.overload(&request, &flow, out);
+        };
+        if let Some(entry) = self.servers.get_mut(server) {
+            entry.owner = Owner::Call(call);
+        }
+        if let Some(entry) = self.calls.get_mut(call) {
+            entry.servers.push(server);
+        }
+        self.rearm_call(call);
+        let offer = request.body();
+        out.push(Output::Event(Event::Incoming {
+            call,
+            request,
+            offer,
+        }));
+    }
+
+    fn insert_call(
+        &mut self,
+        call: Call,
+        key: DialogKey,
+        flow: Option<Flow>,
+    ) -> Option<CallHandle> {
+        let entry = CallEntry {
+            call,
+            key: key.clone(),
+            flow,
+            clients: SmallVec::new(),
+            servers: SmallVec::new(),
+            queries: Vec::new(),
+        };
+        let call = self.calls.insert(entry)?;
+        self.dialogs.insert(key, call);
+        Some(call)
+    }
+
+    /// The call with this dialog.
+    pub(super) fn find_dialog(
+        &self,
+        call_id: &str,
+        local_tag: &str,
+        remote_tag: Option<&str>,
+    ) -> Option<CallHandle> {
+        let key = DialogKey::text(call_id, local_tag);
+        let call = *self.dialogs.get(key.as_slice())?;
+        let entry = self.calls.get(call)?;
+        entry.call.has_dialog(remote_tag).then_some(call)
+    }
+
+    pub(super) fn tell_call(
+        &mut self,
+        now: Time,
+        call: CallHandle,
+        event: CallEvent,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        self.drive_call(now, call, out, |call, actions| {
+            event_for(call, now, event, actions)
+        });
+    }
+
+    /// The application's verbs.
+    pub(super) fn command_call(
+        &mut self,
+        now: Time,
+        call: CallHandle,
+        command: Command,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        let mut result = Err(Misuse::UnknownHandle);
+        self.drive_call(now, call, out, |call, actions| {
+            result = call.command(now, command, actions);
+        });
+        result
+    }
+
+    /// Calls the machine and does what it wants.
+    pub(super) fn drive_call(
+        &mut self,
+        now: Time,
+        call: CallHandle,
+        out: &mut (impl Sink<Output> + ?Sized),
+        drive: impl FnOnce(&mut Call, &mut Actions),
+    ) {
+        let Some(entry) = self.calls.get_mut(call) else {
+            return;
+        };
+        let mut actions = Actions::new();
+        drive(&mut entry.call, &mut actions);
+        self.rearm_call(call);
+        self.perform_call(now, call, actions, out);
+    }
+
+    fn rearm_call(&mut self, call: CallHandle) {
+        let at = self.calls.get(call).and_then(|entry| entry.call.deadline());
+        self.arm(Part::Call(call), at);
+    }
+
+    fn perform_call(
+        &mut self,
+        now: Time,
+        call: CallHandle,
+        actions: Actions,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        for action in actions {
+            match action {
+                Action::Invite { request, draft } | Action::Request { request, draft } => {
+                    self.send(
+                        now,
+                        Errand {
+                            call,
+                            request: Some(request),
+                            draft,
+                        },
+                        out,
+                    );
+                }
+                Action::Ack { draft } => {
+                    self.send(
+                        now,
+                        Errand {
+                            call,
+                            request: None,
+                            draft,
+                        },
+                        out,
+                    );
+                }
+                Action::Cancel { request, headers } => {
+                    self.cancel(now, call, request, headers, out);
+                }
+                Action::Respond {
+                    server,
+                    status,
+                    bytes,
+                } => {
+                    self.respond(now, server_handle(server), status, bytes, out);
+                }
+                Action::Notify(notice) => out.push(Output::Event(event_of(call, notice))),
+                Action::Absorbed => {
+                    self.counters.absorbed = self.counters.absorbed.saturating_add(1);
+                }
+                Action::Terminated => self.remove_call(call),
+            }
+        }
+    }
+
+    /// Sends a request of a call to its next hop, at once if that is numeric.
+    fn send(&mut self, now: Time, errand: Errand, out: &mut (impl Sink<Output> + ?Sized)) {
+        let hop = Uri::parse(errand.draft.next_hop()).ok();
+        let hop = hop.as_ref().and_then(|uri| NextHop::of(uri, false).ok());
+        let Some(hop) = hop else {
+            return self.fail(now, &errand, out);
+        };
+        match hop.address() {
+            Some(remote) => {
+                let transport = hop.transport.unwrap_or(crate::transport::Transport::Udp);
+                let known = self.calls.get(errand.call).and_then(|entry| entry.flow);
+                match self.places.flow(transport, remote, known.as_ref()) {
+                    Some(flow) => self.dispatch(now, errand, flow, out),
+                    None => self.fail(now, &errand, out),
+                }
+            }
+            None => {
+                let (host, port) = (alloc::format!("{}", hop.host), hop.port);
+                let transport = hop.transport;
+                self.ask(now, errand, host.into(), port, transport, out);
+            }
+        }
+    }
+
+    /// Sends a request of a call on this flow.
+    pub(super) fn dispatch(
+        &mut self,
+        now: Time,
+        errand: Errand,
+        flow: Flow,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let Some(origin) = self.places.origin(&flow) else {
+            return self.fail(now, &errand, out);
+        };
+        let bytes = errand.draft.seal(origin);
+        if let Some(entry) = self.calls.get_mut(errand.call) {
+            entry.flow.get_or_insert(flow);
+        }
+        let Some(request) = errand.request else {
+            return self.transmit(flow, bytes, Origin::Nobody, out);
+        };
+        let start = Start {
+            owner: Some((errand.call, request)),
+            method: errand.draft.method(),
+            branch: errand.draft.branch().as_str(),
+            flow,
+            bytes,
+        };
+        if self.start_client(now, start, out).is_err() {
+            self.drop_packet(Dropped::Overload, out);
+            self.fail(now, &errand, out);
+        }
+    }
+
+    /// A request of a call could not be sent at all. Nobody waits for an ACK.
+    pub(super) fn fail(
+        &mut self,
+        now: Time,
+        errand: &Errand,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let Some(request) = errand.request else {
+            return;
+        };
+        let failure = crate::transaction::Failure::Transport;
+        self.tell_call(
+            now,
+            errand.call,
+            CallEvent::Failed { request, failure },
+            out,
+        );
+        self.gone(now, errand, out);
+    }
+
+    /// There is no transaction that could say so.
+    fn gone(&mut self, now: Time, errand: &Errand, out: &mut (impl Sink<Output> + ?Sized)) {
+        if let (Some(request), true) = (errand.request, is_invite(&errand.draft)) {
+            self.tell_call(now, errand.call, CallEvent::Gone { request }, out);
+        }
+    }
+
+    /// §9.1, also when the INVITE still waits for an address: then it is never sent.
+    fn cancel(
+        &mut self,
+        now: Time,
+        call: CallHandle,
+        request: RequestId,
+        headers: HeaderList,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let Some(entry) = self.calls.get(call) else {
+            return;
+        };
+        let client = entry.clients.iter().find(|(id, _)| *id == request);
+        if let Some((_, client)) = client.copied() {
+            return self.cancel_client(now, client, headers, out);
+        }
+        if let Some(errand) = self.withdraw(call, request) {
+            self.fail(now, &errand, out);
+        }
+    }
+
+    /// The call is over: its dialogs, and what still waits for an address.
+    fn remove_call(&mut self, call: CallHandle) {
+        self.arm(Part::Call(call), None);
+        let Some(entry) = self.calls.remove(call) else {
+            return;
+        };
+        self.dialogs.remove(&entry.key);
+        for query in entry.queries {
+            self.remove_query(query);
+        }
+        for server in entry.servers {
+            // It serves copies of its request until its own end.
+            if let Some(server) = self.servers.get_mut(server) {
+                server.owner = Owner::Nobody;
+            }
+        }
+    }
+
+    /// Forgets a call as if it had never been: every table entry, timer and buffer.
+    pub(super) fn abandon_call(&mut self, call: CallHandle) {
+        let Some(entry) = self.calls.get(call) else {
+            return;
+        };
+        let (clients, servers) = (entry.clients.clone(), entry.servers.clone());
+        self.remove_call(call);
+        for (_, client) in clients {
+            self.remove_client(client);
+        }
+        for server in servers {
+            self.end_server(server);
+        }
+    }
+
+    /// 503 with Retry-After, without a trace in the tables.
+    fn overload(&mut self, request: &Request, flow: &Flow, out: &mut (impl Sink<Output> + ?Sized)) {
+        let mut headers = HeaderList::new();
+        let _ = headers.push("Retry-After", "5");
+        self.refuse(
+            request,
+            flow,
+            StatusCode::SERVICE_UNAVAILABLE,
+            &headers,
+            out,
+        );
+        self.drop_packet(Dropped::Overload, out);
+    }
+}
+
+fn is_invite(draft: &Draft) -> bool {
+    draft.method() == crate::message::Method::Invite
+}
+
+/// The endpoint's name for what a call says.
+fn event_of(call: CallHandle, notice: Notice) -> Event {
+    match notice {
+        Notice::Progress { response } => Event::Progress { call, response },
+        Notice::Answered {
+            response,
+            answer_needed,
+        } => Event::Answered {
+            call,
+            response,
+            answer_needed,
+        },
+        Notice::Acknowledged { ack } => Event::Acknowledged { call, request: ack },
+        Notice::Reoffered { request } => Event::Reoffered { call, request },
+        Notice::ReofferCancelled { cancel } => Event::ReofferCancelled {
+            call,
+            request: cancel,
+        },
+        Notice::Updated {
+            response,
+            answer_needed,
+        } => Event::Updated {
+            call,
+            response,
+            answer_needed,
+        },
+        Notice::UpdateRefused { response } => Event::UpdateRefused { call, response },
+        Notice::TargetRefreshed => Event::TargetRefreshed { call },
+        Notice::Request { server, request } => {
+            let (request, message) = (server_handle(server), request);
+            Event::Request {
+                request,
+                call: Some(call),
+                message,
+            }
+        }
+        Notice::Response { request, response } => Event::Response {
+            call,
+            request,
+            response,
+        },
+        Notice::RequestFailed { request, failure } => Event::RequestFailed {
+            call,
+            request,
+            failure,
+        },
+        Notice::ForkDropped { response } => Event::ForkDropped { call, response },
+        Notice::Ended { reason } => Event::Ended { call, reason },
+    }
+}

@@ -1,0 +1,325 @@
+//! Client transactions in their table.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::{CallEvent, CallHandle, ClientHandle, Dropped, Endpoint, Origin, Output, Part};
+use crate::call::RequestId;
+use crate::error::Misuse;
+use crate::machine::Machine;
+use crate::message::{HeaderList, Method, Response, derive};
+use crate::sink::Sink;
+use crate::time::Time;
+use crate::transaction::invite_client::{Action, Command, Event};
+use crate::transaction::key::ClientKey;
+use crate::transaction::{InviteClient, NonInviteClient, Reliability, non_invite_client};
+use crate::transport::Flow;
+
+/// What one call of a client transaction pushed.
+pub(super) type Actions = SmallVec<[Action; 4]>;
+
+/// A client transaction, where it sends, and who hears of it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct ClientEntry {
+    pub(super) machine: Client,
+    key: ClientKey,
+    flow: Flow,
+    /// `None`: a CANCEL, of which nobody needs to hear.
+    owner: Option<(CallHandle, RequestId)>,
+    /// What the application adds to the CANCEL.
+    cancel: HeaderList,
+}
+
+/// Both machines under the names of the one that can do more.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Client {
+    Invite(InviteClient),
+    Other(NonInviteClient),
+}
+
+impl Client {
+    fn new(
+        now: Time,
+        start: &Start<'_>,
+        timers: crate::transaction::Timers,
+        out: &mut Actions,
+    ) -> Self {
+        let reliability = match start.flow.transport.is_reliable() {
+            true => Reliability::Reliable,
+            false => Reliability::Unreliable,
+        };
+        let bytes = start.bytes.clone();
+        match start.method {
+            Method::Invite => Self::Invite(InviteClient::new(now, timers, reliability, bytes, out)),
+            _ => {
+                let mut retag = |action| out.push(retagged(action));
+                Self::Other(NonInviteClient::new(
+                    now,
+                    timers,
+                    reliability,
+                    bytes,
+                    &mut retag,
+                ))
+            }
+        }
+    }
+
+    pub(super) fn receive(&mut self, now: Time, event: Event, out: &mut Actions) {
+        match self {
+            Self::Invite(machine) => machine.receive(now, event, out),
+            Self::Other(machine) => {
+                let event = match event {
+                    Event::Response(response) => non_invite_client::Event::Response(response),
+                    Event::TransportError => non_invite_client::Event::TransportError,
+                };
+                machine.receive(now, event, &mut |action| out.push(retagged(action)));
+            }
+        }
+    }
+
+    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Actions) {
+        match self {
+            Self::Invite(machine) => machine.on_deadline(now, out),
+            Self::Other(machine) => {
+                machine.on_deadline(now, &mut |action| out.push(retagged(action)));
+            }
+        }
+    }
+
+    fn cancel(&mut self, now: Time, out: &mut Actions) {
+        match self {
+            Self::Invite(machine) => {
+                // The command has no way to fail.
+                let _ = machine.command(now, Command::Cancel, out);
+            }
+            Self::Other(_) => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        match self {
+            Self::Invite(machine) => machine.deadline(),
+            Self::Other(machine) => machine.deadline(),
+        }
+    }
+
+    pub(super) fn rebase(&mut self, from: Time, to: Time) {
+        match self {
+            Self::Invite(machine) => machine.rebase(from, to),
+            Self::Other(machine) => machine.rebase(from, to),
+        }
+    }
+}
+
+fn retagged(action: non_invite_client::Action) -> Action {
+    match action {
+        non_invite_client::Action::Transmit(bytes) => Action::Transmit(bytes),
+        non_invite_client::Action::Response(response) => Action::Response(response),
+        non_invite_client::Action::Failed(failure) => Action::Failed(failure),
+        non_invite_client::Action::Terminated => Action::Terminated,
+    }
+}
+
+/// A request that is ready to go.
+pub(super) struct Start<'a> {
+    pub(super) owner: Option<(CallHandle, RequestId)>,
+    pub(super) method: Method<'a>,
+    pub(super) branch: &'a str,
+    pub(super) flow: Flow,
+    pub(super) bytes: Bytes,
+}
+
+impl Endpoint {
+    /// Starts a client transaction.
+    pub(super) fn start_client(
+        &mut self,
+        now: Time,
+        start: Start<'_>,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<ClientHandle, Misuse> {
+        if self.transactions() >= self.limits().transactions {
+            return Err(Misuse::LimitReached {
+                limit: "transactions",
+            });
+        }
+        let key = ClientKey::new(start.branch, start.method);
+        if self.client_keys.contains_key(&key) {
+            return Err(Misuse::DuplicateBranch);
+        }
+        let mut actions = Actions::new();
+        let machine = Client::new(now, &start, self.context.timers, &mut actions);
+        let (owner, flow) = (start.owner, start.flow);
+        let cancel = HeaderList::new();
+        let entry = ClientEntry {
+            machine,
+            key: key.clone(),
+            flow,
+            owner,
+            cancel,
+        };
+        let full = Misuse::LimitReached {
+            limit: "transactions",
+        };
+        let client = self.clients.insert(entry).ok_or(full)?;
+        self.client_keys.insert(key, client);
+        if let Some((call, request)) = owner {
+            if let Some(entry) = self.calls.get_mut(call) {
+                entry.clients.push((request, client));
+            }
+        }
+        self.rearm_client(client);
+        self.perform_client(now, client, actions, out);
+        Ok(client)
+    }
+
+    /// Calls the machine and does what it wants.
+    pub(super) fn drive_client(
+        &mut self,
+        now: Time,
+        client: ClientHandle,
+        out: &mut (impl Sink<Output> + ?Sized),
+        call: impl FnOnce(&mut Client, &mut Actions),
+    ) {
+        let Some(entry) = self.clients.get_mut(client) else {
+            return;
+        };
+        let mut actions = Actions::new();
+        call(&mut entry.machine, &mut actions);
+        self.rearm_client(client);
+        self.perform_client(now, client, actions, out);
+    }
+
+    fn rearm_client(&mut self, client: ClientHandle) {
+        let at = self
+            .clients
+            .get(client)
+            .and_then(|entry| entry.machine.deadline());
+        self.arm(Part::Client(client), at);
+    }
+
+    fn perform_client(
+        &mut self,
+        now: Time,
+        client: ClientHandle,
+        actions: Actions,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        for action in actions {
+            let Some(entry) = self.clients.get(client) else {
+                return;
+            };
+            let (owner, flow) = (entry.owner, entry.flow);
+            match action {
+                Action::Transmit(bytes) => {
+                    self.transmit(flow, bytes, Origin::Client(client), out);
+                }
+                Action::Response(response) => {
+                    if let Some((call, request)) = owner {
+                        let event = CallEvent::Response { request, response };
+                        self.tell_call(now, call, event, out);
+                    }
+                }
+                Action::Failed(failure) => {
+                    if let Some((call, request)) = owner {
+                        let event = CallEvent::Failed { request, failure };
+                        self.tell_call(now, call, event, out);
+                    }
+                }
+                Action::Cancel(invite) => self.send_cancel(now, client, &invite, out),
+                Action::Terminated => self.end_client(now, client, out),
+            }
+        }
+    }
+
+    /// 9.1: the CANCEL goes where the INVITE went, with its branch, in a transaction of its own.
+    fn send_cancel(
+        &mut self,
+        now: Time,
+        client: ClientHandle,
+        invite: &Bytes,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let Some(entry) = self.clients.get(client) else {
+            return;
+        };
+        let Some(bytes) = derive::cancel(invite, &entry.cancel) else {
+            return;
+        };
+        let branch = entry.key.branch();
+        let start = Start {
+            owner: None,
+            method: Method::Cancel,
+            branch: &branch,
+            flow: entry.flow,
+            bytes,
+        };
+        if self.start_client(now, start, out).is_err() {
+            // No room for it. The INVITE's own guard ends the wait (9.1).
+            self.drop_packet(Dropped::Overload, out);
+        }
+    }
+
+    fn end_client(
+        &mut self,
+        now: Time,
+        client: ClientHandle,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let Some(entry) = self.remove_client(client) else {
+            return;
+        };
+        let Some((call, request)) = entry.owner else {
+            return;
+        };
+        if let Some(call) = self.calls.get_mut(call) {
+            call.clients.retain(|(_, handle)| *handle != client);
+        }
+        match entry.machine {
+            Client::Invite(_) => self.tell_call(now, call, CallEvent::Gone { request }, out),
+            Client::Other(_) => {}
+        }
+    }
+
+    pub(super) fn remove_client(&mut self, client: ClientHandle) -> Option<ClientEntry> {
+        self.arm(Part::Client(client), None);
+        let entry = self.clients.remove(client)?;
+        self.client_keys.remove(&entry.key);
+        Some(entry)
+    }
+
+    /// The user takes its INVITE back.
+    pub(super) fn cancel_client(
+        &mut self,
+        now: Time,
+        client: ClientHandle,
+        headers: HeaderList,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        if let Some(entry) = self.clients.get_mut(client) {
+            entry.cancel = headers;
+        }
+        self.drive_client(now, client, out, |machine, actions| {
+            machine.cancel(now, actions)
+        });
+    }
+
+    /// 18.1.2, 17.1.3: to the transaction of its branch and method, or nowhere.
+    pub(super) fn on_response(
+        &mut self,
+        now: Time,
+        response: Response,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        // 8.1.3.3: a second Via means that the response was for somebody else.
+        if !self.places.wrote(&response.top_via()) || response.vias().nth(1).is_some() {
+            return self.drop_packet(Dropped::ForeignResponse, out);
+        }
+        let key = ClientKey::of_response(&response);
+        let Some(client) = key.and_then(|key| self.client_keys.get(&key).copied()) else {
+            return self.drop_packet(Dropped::StrayResponse, out);
+        };
+        self.drive_client(now, client, out, |machine, actions| {
+            machine.receive(now, Event::Response(response), actions);
+        });
+    }
+}

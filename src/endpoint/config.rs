@@ -1,0 +1,113 @@
+//! What an endpoint is told once.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::error::Misuse;
+use crate::limits::Limits;
+use crate::message::HeaderList;
+use crate::transaction::Timers;
+use crate::transport::Local;
+
+/// What an endpoint is told once: where it is, what it can do, and its bounds.
+///
+/// ```
+/// use drongo::endpoint::Config;
+/// use drongo::transport::{Local, Transport};
+///
+/// let config = Config::default()
+///     .local(Local::new(Transport::Udp, "192.0.2.1:5060".parse()?))
+///     .method("MESSAGE");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The local addresses: what Via and Contact say of them.
+    pub locals: Vec<Local>,
+    /// The methods that the application answers itself, besides those of a call. A request with
+    /// another method gets 405 (8.2.1). Allow is derived from this list.
+    pub methods: Vec<String>,
+    /// The option tags of the extensions that the application supports (20.37). A request that
+    /// requires another gets 420 (8.2.2.3).
+    pub supported: Vec<String>,
+    /// The body types that the application understands, for Accept (20.1).
+    pub accept: Vec<String>,
+    /// The value of User-Agent and Server; none by default, since it tells strangers which faults
+    /// to try (20.41).
+    pub product: Option<String>,
+    /// Bounds.
+    pub limits: Limits,
+    /// T1, T2 and T4.
+    pub timers: Timers,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            locals: Vec::new(),
+            methods: ["INFO", "MESSAGE", "NOTIFY"].map(String::from).to_vec(),
+            supported: Vec::new(),
+            accept: ["application/sdp"].map(String::from).to_vec(),
+            product: None,
+            limits: Limits::DEFAULT,
+            timers: Timers::DEFAULT,
+        }
+    }
+}
+
+/// What the core answers itself, in the order of RFC 3261.
+const CORE_METHODS: [&str; 5] = ["INVITE", "ACK", "CANCEL", "OPTIONS", "BYE"];
+
+impl Config {
+    /// Adds a local address.
+    #[must_use]
+    pub fn local(mut self, local: Local) -> Self {
+        self.locals.push(local);
+        self
+    }
+
+    /// Adds a method that the application answers.
+    #[must_use]
+    pub fn method(mut self, method: &str) -> Self {
+        if !self.methods.iter().any(|m| m == method) {
+            self.methods.push(method.into());
+        }
+        self
+    }
+
+    /// Whether requests with this method reach a call or the application.
+    pub(super) fn allows(&self, method: &str) -> bool {
+        CORE_METHODS.contains(&method) || self.methods.iter().any(|m| m == method)
+    }
+
+    pub(super) fn supports(&self, option_tag: &str) -> bool {
+        self.supported
+            .iter()
+            .any(|tag| tag.eq_ignore_ascii_case(option_tag))
+    }
+
+    /// Allow, alone: for a 405.
+    pub(super) fn allow(&self) -> Result<HeaderList, Misuse> {
+        let own = self.methods.iter().map(String::as_str);
+        let methods: Vec<&str> = CORE_METHODS.into_iter().chain(own).collect();
+        HeaderList::new().with("Allow", methods.join(", "))
+    }
+
+    /// What an INVITE and its 2xx say of this side (13.2.1, 13.3.1.4).
+    pub(super) fn capabilities(&self, product_header: &str) -> Result<HeaderList, Misuse> {
+        let headers = self.allow()?.with("Supported", self.supported.join(", "))?;
+        match &self.product {
+            Some(product) => headers.with(product_header, product),
+            None => Ok(headers),
+        }
+    }
+
+    /// What the 200 to OPTIONS says besides (11.2).
+    pub(super) fn options(&self) -> Result<HeaderList, Misuse> {
+        self.capabilities("Server")?
+            .with("Accept", self.accept.join(", "))?
+            .with("Accept-Encoding", "identity")?
+            .with("Accept-Language", "en")
+    }
+}

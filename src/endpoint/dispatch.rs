@@ -1,0 +1,375 @@
+//! What arrives, and whose it is: RFC 3261 8.2, 9.2, 12.2.2, 17.1.3, 17.2.3, 18.1.2, 18.2.1.
+//!
+//! Here, and nowhere else, it is decided that a request belongs to no dialog (481).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::servers::Owner;
+use super::{CallEvent, Dropped, Endpoint, Event, Origin, Output, RequestHandle};
+use crate::message::{
+    HeaderList, Incoming, Method, ParseError, Reply, Request, StatusCode, Via, parse,
+};
+use crate::seed::Token;
+use crate::sink::Sink;
+use crate::time::Time;
+use crate::transaction::invite_server;
+use crate::transaction::key::ServerKey;
+use crate::transport::{Flow, ResponseRoute, response_routes};
+
+/// The methods whose requests a CANCEL may name; INVITE is tried first (9.2).
+const CANCELLABLE: [Method<'static>; 11] = [
+    Method::Options,
+    Method::Bye,
+    Method::Register,
+    Method::Prack,
+    Method::Update,
+    Method::Info,
+    Method::Message,
+    Method::Refer,
+    Method::Subscribe,
+    Method::Notify,
+    Method::Publish,
+];
+
+impl Endpoint {
+    pub(super) fn on_datagram(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        bytes: Bytes,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        self.counters.received = self.counters.received.saturating_add(1);
+        if bytes.iter().all(|b| matches!(b, b'\r' | b'\n')) {
+            return self.drop_packet(Dropped::KeepAlive, out);
+        }
+        match parse(bytes, &self.context.limits) {
+            Ok(Incoming::Request(mut request)) => {
+                request.stamp_source(flow.remote);
+                self.on_request(now, flow, request, out);
+            }
+            Ok(Incoming::Response(response)) => self.on_response(now, response, out),
+            Err(error) => self.on_malformed(&flow, error, out),
+        }
+    }
+
+    /// What is not a message: 400 or what else the error says, if it can be answered (8.2, 18.3).
+    fn on_malformed(
+        &mut self,
+        flow: &Flow,
+        error: ParseError,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        if let (Some(status), Some(mut reply)) = (error.status, error.reply) {
+            reply.stamp_source(flow.remote);
+            let ids = &self.context.ids;
+            let call_id = String::from_utf8_lossy(reply.call_id_value());
+            let via = String::from_utf8_lossy(reply.top_via_value());
+            let tag = ids.to_tag(&call_id, None, Some(&via), 0);
+            let bytes = reply.write(status, None, Some(tag.as_str()), &HeaderList::new(), None);
+            let flow = reply
+                .top_via()
+                .map_or(*flow, |via| response_flow(&via, flow));
+            self.transmit(flow, bytes, Origin::Nobody, out);
+        }
+        let (kind, offset) = (error.kind, error.offset);
+        self.drop_packet(Dropped::Malformed { kind, offset }, out);
+    }
+
+    fn on_request(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        request: Request,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        if request.method() == Method::Ack {
+            return self.on_ack(now, request, out);
+        }
+        let key = ServerKey::of_request(&request);
+        if let Some(server) = self.server_keys.get(&key).copied() {
+            let counter = &mut self.counters.retransmissions_received;
+            *counter = counter.saturating_add(1);
+            return self.drive_server(now, server, out, |machine, actions| {
+                machine.receive(now, invite_server::Event::Invite, actions);
+            });
+        }
+        match (request.method(), request.to_tag().is_some()) {
+            (Method::Cancel, _) => self.on_cancel(now, flow, request, out),
+            (_, true) => self.on_request_in_dialog(now, flow, request, out),
+            (_, false) => self.on_request_outside(now, flow, request, out),
+        }
+    }
+
+    /// An ACK for a non-2xx is of its INVITE's transaction; one for a 2xx is of its dialog; none
+    /// is ever answered.
+    fn on_ack(&mut self, now: Time, ack: Request, out: &mut (impl Sink<Output> + ?Sized)) {
+        for candidate in ServerKey::of_acknowledged(&ack) {
+            let Some(server) = self.server_keys.get(&candidate.key).copied() else {
+                continue;
+            };
+            let sent = self.servers.get(server).map(|entry| entry.tag);
+            let sent = sent.as_ref().map(Token::as_str);
+            if candidate.by_sent_tag && sent != ack.to_tag() {
+                continue;
+            }
+            return self.drive_server(now, server, out, |machine, actions| {
+                machine.receive(now, invite_server::Event::Ack(ack), actions);
+            });
+        }
+        let tag = ack.to_tag().unwrap_or_default();
+        match self.find_dialog(ack.call_id(), tag, ack.from_tag()) {
+            Some(call) => self.tell_call(now, call, CallEvent::Ack { ack }, out),
+            None => self.drop_packet(Dropped::StrayAck, out),
+        }
+    }
+
+    /// 9.2: 200 to a CANCEL that names a request, 481 to another; the INVITE gets its 487 from
+    /// its call, if it has no final response yet.
+    fn on_cancel(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        cancel: Request,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let Some(server) = self.cancelled_by(&cancel) else {
+            return self.no_such_dialog(&cancel, &flow, out);
+        };
+        let Some(entry) = self.servers.get(server) else {
+            return;
+        };
+        // The tag of the 200 is that of the responses to the request (9.2).
+        let (tag, call) = (entry.tag, entry.pending_call());
+        let none = HeaderList::new();
+        self.answer_at_once(now, &cancel, flow, StatusCode::OK, &none, tag, out);
+        if let Some(call) = call {
+            let server = super::servers::server_id(server);
+            self.tell_call(now, call, CallEvent::Cancel { server, cancel }, out);
+        }
+    }
+
+    fn cancelled_by(&self, cancel: &Request) -> Option<RequestHandle> {
+        let find = |method| {
+            self.server_keys
+                .get(&ServerKey::of_cancelled(cancel, method))
+                .copied()
+        };
+        find(Method::Invite).or_else(|| CANCELLABLE.into_iter().find_map(find))
+    }
+
+    /// 12.2.2.
+    fn on_request_in_dialog(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        request: Request,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let local_tag = request.to_tag().unwrap_or_default();
+        let found = self.find_dialog(request.call_id(), local_tag, request.from_tag());
+        let Some(call) = found else {
+            return self.no_such_dialog(&request, &flow, out);
+        };
+        if self.refuse_unsupported(&request, &flow, out) {
+            return;
+        }
+        let tag = Token::new(local_tag).unwrap_or_else(|| self.tag_for(&request));
+        if request.method() == Method::Options {
+            let options = self.options.clone();
+            return self.answer_at_once(now, &request, flow, StatusCode::OK, &options, tag, out);
+        }
+        let owner = Owner::Call(call);
+        match self.admit(now, &request, flow, tag, owner, out) {
+            Some(server) => {
+                let server = super::servers::server_id(server);
+                let host = self.places.contact(&flow);
+                self.tell_call(
+                    now,
+                    call,
+                    CallEvent::Request {
+                        server,
+                        request,
+                        host,
+                    },
+                    out,
+                );
+            }
+            None => self.busy(&request, &flow, out),
+        }
+    }
+
+    /// 8.2: in the order of the RFC.
+    fn on_request_outside(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        request: Request,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        if self.refuse_unsupported(&request, &flow, out) {
+            return;
+        }
+        let tag = self.tag_for(&request);
+        match request.method() {
+            Method::Invite => self.take_invite(now, request, flow, tag, out),
+            Method::Options => {
+                let options = self.options.clone();
+                self.answer_at_once(now, &request, flow, StatusCode::OK, &options, tag, out);
+            }
+            // They make no sense without a dialog, and name none.
+            Method::Bye | Method::Prack | Method::Update => {
+                self.no_such_dialog(&request, &flow, out);
+            }
+            _ => {
+                let until = now + self.limits().request_wait;
+                let owner = Owner::Application {
+                    reply: Reply::new(&request),
+                    until,
+                };
+                match self.admit(now, &request, flow, tag, owner, out) {
+                    Some(server) => out.push(Output::Event(Event::Request {
+                        request: server,
+                        call: None,
+                        message: request,
+                    })),
+                    None => self.busy(&request, &flow, out),
+                }
+            }
+        }
+    }
+
+    /// 8.2.1 method, 8.2.2.1 Request-URI, 8.2.2.3 Require.
+    fn refuse_unsupported(
+        &mut self,
+        request: &Request,
+        flow: &Flow,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> bool {
+        let method = request.method();
+        if !self.config.allows(method.as_str()) {
+            let status = match method {
+                Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
+                _ => StatusCode::METHOD_NOT_ALLOWED,
+            };
+            let allow = self.allow.clone();
+            self.refuse(request, flow, status, &allow, out);
+            return true;
+        }
+        if request.uri().as_sip().is_none() {
+            let none = HeaderList::new();
+            self.refuse(
+                request,
+                flow,
+                StatusCode::UNSUPPORTED_URI_SCHEME,
+                &none,
+                out,
+            );
+            return true;
+        }
+        let required = request.require().filter_map(Result::ok);
+        let unsupported: Vec<&str> = required.filter(|tag| !self.config.supports(tag)).collect();
+        if unsupported.is_empty() {
+            return false;
+        }
+        let mut headers = HeaderList::new();
+        // Tokens of a request that was read can stand in a header.
+        let _ = headers.push("Unsupported", unsupported.join(", "));
+        self.refuse(request, flow, StatusCode::BAD_EXTENSION, &headers, out);
+        true
+    }
+
+    fn no_such_dialog(
+        &mut self,
+        request: &Request,
+        flow: &Flow,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+        self.stateless(request, flow, status, &HeaderList::new(), out);
+        self.drop_packet(Dropped::StrayRequest, out);
+    }
+
+    /// A refusal by the core itself.
+    pub(super) fn refuse(
+        &mut self,
+        request: &Request,
+        flow: &Flow,
+        status: StatusCode,
+        headers: &HeaderList,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        self.counters.refused = self.counters.refused.saturating_add(1);
+        self.stateless(request, flow, status, headers, out);
+    }
+
+    /// 8.2.7: a response that leaves nothing in the tables. Its tag is a keyed hash of the request,
+    /// so the next copy gets the same bytes.
+    fn stateless(
+        &mut self,
+        request: &Request,
+        flow: &Flow,
+        status: StatusCode,
+        headers: &HeaderList,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let tag = self.tag_for(request);
+        let bytes = Reply::new(request).write(status, None, Some(tag.as_str()), headers, None);
+        let flow = response_flow(&request.top_via(), flow);
+        self.transmit(flow, bytes, Origin::Nobody, out);
+    }
+
+    /// The To tag of every response to a request that has none.
+    fn tag_for(&self, request: &Request) -> Token {
+        let cseq = request.cseq().number;
+        self.context.ids.to_tag(
+            request.call_id(),
+            request.from_tag(),
+            request.branch(),
+            cseq,
+        )
+    }
+
+    /// A server transaction, if there is room for one.
+    fn admit(
+        &mut self,
+        now: Time,
+        request: &Request,
+        flow: Flow,
+        tag: Token,
+        owner: Owner,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Option<RequestHandle> {
+        if self.transactions() >= self.limits().transactions {
+            return None;
+        }
+        self.start_server(now, request, flow, tag, owner, out)
+    }
+
+    fn busy(&mut self, request: &Request, flow: &Flow, out: &mut (impl Sink<Output> + ?Sized)) {
+        let mut headers = HeaderList::new();
+        let _ = headers.push("Retry-After", "5");
+        self.refuse(
+            request,
+            flow,
+            StatusCode::SERVICE_UNAVAILABLE,
+            &headers,
+            out,
+        );
+        self.drop_packet(Dropped::Overload, out);
+    }
+}
+
+/// Where a response goes first (18.2.2): the core answers from the address that was asked.
+pub(super) fn response_flow(via: &Via<'_>, flow: &Flow) -> Flow {
+    response_routes(via, flow)
+        .iter()
+        .find_map(|route| match route {
+            ResponseRoute::Flow(flow) | ResponseRoute::Datagram { flow, .. } => Some(*flow),
+            ResponseRoute::Connect { .. } | ResponseRoute::Lookup(_) => None,
+        })
+        .unwrap_or(*flow)
+}

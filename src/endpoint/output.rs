@@ -1,0 +1,298 @@
+//! What goes into an endpoint and what comes out.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use bytes::Bytes;
+
+use super::{CallHandle, QueryId, RequestHandle, TransmitId};
+use crate::call::{EndReason, RequestId};
+use crate::message::{ParseErrorKind, Request, Response};
+use crate::transaction::Failure;
+use crate::transport::Flow;
+
+/// What a driver tells an endpoint.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Input {
+    /// A datagram arrived.
+    Datagram {
+        /// Where: the local address it was sent to, the remote one it came from.
+        flow: Flow,
+        /// All of it.
+        bytes: Bytes,
+    },
+    /// A transmission could not be sent (18.4).
+    SendFailed {
+        /// That of the [`Transmit`].
+        id: TransmitId,
+    },
+    /// The answer to a query.
+    Answer {
+        /// Which query.
+        id: QueryId,
+        /// The answer.
+        answer: Answer,
+    },
+}
+
+/// What an endpoint wants done, in this order.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "an event carries its message by value, as all do"
+)]
+pub enum Output {
+    /// Send these bytes.
+    Transmit(Transmit),
+    /// Tell the application.
+    Event(Event),
+    /// Ask the world outside, and come back with [`Input::Answer`].
+    Query {
+        /// To answer it.
+        id: QueryId,
+        /// The question.
+        query: Query,
+    },
+    /// What arrived was of no use. It is counted too.
+    Dropped(Dropped),
+}
+
+/// Bytes to send.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct Transmit {
+    /// From where, to where.
+    pub flow: Flow,
+    /// One whole message.
+    pub bytes: Bytes,
+    /// To report a failure with [`Input::SendFailed`].
+    pub id: TransmitId,
+}
+
+/// A question to the world outside.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Query {
+    /// The addresses of a host, for a request of this side.
+    Resolve {
+        /// The name.
+        host: Box<str>,
+    },
+}
+
+/// An answer from there.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Answer {
+    /// The addresses of a host, the best first. None if it has none.
+    Addresses(Vec<IpAddr>),
+}
+
+/// What an application hears. Each carries the message that caused it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Somebody calls. Ring, answer or reject.
+    Incoming {
+        /// The call.
+        call: CallHandle,
+        /// The INVITE.
+        request: Request,
+        /// The offer in it; empty if this side is to make one in its 2xx.
+        offer: Bytes,
+    },
+    /// A provisional response to a call that was placed.
+    Progress {
+        /// The call.
+        call: CallHandle,
+        /// The 1xx.
+        response: Response,
+    },
+    /// The other side answered.
+    Answered {
+        /// The call.
+        call: CallHandle,
+        /// The 2xx.
+        response: Response,
+        /// Whether `acknowledge` is owed, with the answer to the offer in the 2xx.
+        answer_needed: bool,
+    },
+    /// The other side acknowledged the answer of this side.
+    Acknowledged {
+        /// The call.
+        call: CallHandle,
+        /// The ACK.
+        request: Request,
+    },
+    /// The other side wants to change the session. Answer or reject.
+    Reoffered {
+        /// The call.
+        call: CallHandle,
+        /// The re-INVITE.
+        request: Request,
+    },
+    /// The other side took its re-INVITE back.
+    ReofferCancelled {
+        /// The call.
+        call: CallHandle,
+        /// The CANCEL.
+        request: Request,
+    },
+    /// The other side accepted the re-INVITE of this side.
+    Updated {
+        /// The call.
+        call: CallHandle,
+        /// The 2xx.
+        response: Response,
+        /// Whether `acknowledge` is owed.
+        answer_needed: bool,
+    },
+    /// The other side refused the re-INVITE of this side.
+    UpdateRefused {
+        /// The call.
+        call: CallHandle,
+        /// The 300-699.
+        response: Response,
+    },
+    /// The other side moved: its Contact changed.
+    TargetRefreshed {
+        /// The call.
+        call: CallHandle,
+    },
+    /// A request that is the application's to answer, within a call or outside of any.
+    Request {
+        /// To answer it.
+        request: RequestHandle,
+        /// The call that it belongs to.
+        call: Option<CallHandle>,
+        /// The request.
+        message: Request,
+    },
+    /// A response to a request that the application sent within a call.
+    Response {
+        /// The call.
+        call: CallHandle,
+        /// Which request.
+        request: RequestId,
+        /// The response.
+        response: Response,
+    },
+    /// A request that the application sent within a call got no response.
+    RequestFailed {
+        /// The call.
+        call: CallHandle,
+        /// Which request.
+        request: RequestId,
+        /// Why.
+        failure: Failure,
+    },
+    /// Another fork answered too late, and is hung up.
+    ForkDropped {
+        /// The call.
+        call: CallHandle,
+        /// Its 2xx.
+        response: Response,
+    },
+    /// The call is over. Exactly once for each call.
+    Ended {
+        /// The call. The handle goes stale when the last transaction has gone.
+        call: CallHandle,
+        /// Why.
+        reason: EndReason,
+    },
+}
+
+/// Why something that arrived was dropped.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Dropped {
+    /// Nothing but CR and LF: a keep-alive.
+    KeepAlive,
+    /// Not a message. A request that could be answered was.
+    Malformed {
+        /// What is wrong.
+        kind: ParseErrorKind,
+        /// Where.
+        offset: usize,
+    },
+    /// A response that belongs to no transaction (18.1.2, 6026 8.9).
+    StrayResponse,
+    /// A response whose top Via is not of this endpoint (18.1.2).
+    ForeignResponse,
+    /// An ACK that belongs to nothing. It is never answered.
+    StrayAck,
+    /// A request within a dialog that does not exist: answered 481.
+    StrayRequest,
+    /// A limit is reached: answered 503 if it was a new request.
+    Overload,
+    /// An answer to a query that is over.
+    StaleAnswer,
+    /// A failure of a transmission that nobody waits for.
+    StaleFailure,
+}
+
+/// How often what happened. Counters never go back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Datagrams that arrived.
+    pub received: u64,
+    /// Messages that were sent, retransmissions included.
+    pub sent: u64,
+    /// [`Dropped::KeepAlive`].
+    pub keep_alives: u64,
+    /// [`Dropped::Malformed`].
+    pub malformed: u64,
+    /// [`Dropped::StrayResponse`] and [`Dropped::ForeignResponse`].
+    pub stray_responses: u64,
+    /// [`Dropped::StrayAck`].
+    pub stray_acks: u64,
+    /// [`Dropped::StrayRequest`].
+    pub stray_requests: u64,
+    /// [`Dropped::Overload`].
+    pub overload: u64,
+    /// [`Dropped::StaleAnswer`] and [`Dropped::StaleFailure`].
+    pub stale: u64,
+    /// Requests and responses that a transaction had seen before.
+    pub retransmissions_received: u64,
+    /// Messages that reached a call and changed nothing, such as a repeated ACK.
+    pub absorbed: u64,
+    /// Requests that the core refused by itself (405, 416, 420, …).
+    pub refused: u64,
+    /// Responses that could not be sent, or were never acknowledged.
+    pub undelivered: u64,
+    /// Times that the clock ran backwards (law L6).
+    pub time_went_back: u64,
+}
+
+impl Counters {
+    /// All that was dropped, but for keep-alives.
+    pub fn dropped(&self) -> u64 {
+        [
+            self.malformed,
+            self.stray_responses,
+            self.stray_acks,
+            self.stray_requests,
+            self.overload,
+            self.stale,
+        ]
+        .iter()
+        .fold(0, |sum, n| sum.saturating_add(*n))
+    }
+
+    pub(super) fn count(&mut self, dropped: &Dropped) {
+        let counter = match dropped {
+            Dropped::KeepAlive => &mut self.keep_alives,
+            Dropped::Malformed { .. } => &mut self.malformed,
+            Dropped::StrayResponse | Dropped::ForeignResponse => &mut self.stray_responses,
+            Dropped::StrayAck => &mut self.stray_acks,
+            Dropped::StrayRequest => &mut self.stray_requests,
+            Dropped::Overload => &mut self.overload,
+            Dropped::StaleAnswer | Dropped::StaleFailure => &mut self.stale,
+        };
+        *counter = counter.saturating_add(1);
+    }
+}

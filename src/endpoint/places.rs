@@ -1,0 +1,111 @@
+//! The local addresses, as texts for Via and Contact.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+
+use crate::message::{Origin, Via};
+use crate::transport::{Flow, FlowId, Local, Transport};
+
+/// The local addresses of an endpoint.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Places(Vec<Place>);
+
+/// One local address, and what is said of it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Place {
+    local: Local,
+    sent_by: Bytes,
+    contact: Bytes,
+}
+
+impl Places {
+    pub(super) fn new(locals: &[Local]) -> Self {
+        let place = |local: &Local| {
+            let sent_by = format!("{}", local.sent_by());
+            let parameter = contact_parameter(local.transport());
+            let contact = format!("{sent_by}{parameter}");
+            Place {
+                local: local.clone(),
+                sent_by: sent_by.into(),
+                contact: contact.into(),
+            }
+        };
+        Self(locals.iter().map(place).collect())
+    }
+
+    /// Whether this endpoint wrote the Via (18.1.2).
+    pub(super) fn wrote(&self, via: &Via<'_>) -> bool {
+        self.0.iter().any(|place| place.local.is_ours(via))
+    }
+
+    /// Host, port and parameters for a Contact on this flow.
+    pub(super) fn contact(&self, flow: &Flow) -> Bytes {
+        match self.of(flow) {
+            Some(place) => place.contact.clone(),
+            // A flow of an address that the endpoint was not told of.
+            None => format!("{}{}", flow.local, contact_parameter(flow.transport)).into(),
+        }
+    }
+
+    /// What a request on this flow says of where it comes from. `None` for a flow of an address
+    /// that the endpoint was not told of: its response would not be recognised.
+    pub(super) fn origin(&self, flow: &Flow) -> Option<Origin<'_>> {
+        let place = self.of(flow)?;
+        Some(Origin {
+            transport: flow.transport.as_via(),
+            sent_by: &place.sent_by,
+            contact: &place.contact,
+        })
+    }
+
+    /// A flow to `remote`: the one that the dialog uses already if it serves, or one from the
+    /// first local address of that transport and family.
+    pub(super) fn flow(
+        &self,
+        transport: Transport,
+        remote: SocketAddr,
+        known: Option<&Flow>,
+    ) -> Option<Flow> {
+        if let Some(known) = known {
+            let serves = known.transport == transport && same_family(known.local, remote);
+            if serves && self.of(known).is_some() {
+                return Some(Flow { remote, ..*known });
+            }
+        }
+        let fits = |place: &&Place| {
+            place.local.transport() == transport && same_family(place.local.bound(), remote)
+        };
+        let place = self.0.iter().find(fits)?;
+        let local = place.local.bound();
+        Some(Flow {
+            id: FlowId::new(0),
+            transport,
+            local,
+            remote,
+        })
+    }
+
+    fn of(&self, flow: &Flow) -> Option<&Place> {
+        self.0.iter().find(|place| place.local.carries(flow))
+    }
+}
+
+fn same_family(local: SocketAddr, remote: SocketAddr) -> bool {
+    match (local.ip(), remote.ip()) {
+        (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => true,
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+/// How a Contact says that it wants to be reached other than by UDP. TLS is said by the scheme
+/// (RFC 5630 5.1.1).
+fn contact_parameter(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp | Transport::Tls => "",
+        Transport::Tcp => ";transport=tcp",
+        Transport::Ws | Transport::Wss => ";transport=ws",
+    }
+}

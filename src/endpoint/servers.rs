@@ -1,0 +1,367 @@
+//! Server transactions in their table.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::{CallEvent, CallHandle, Endpoint, Origin, Output, Part, RequestHandle};
+use crate::call::ServerId;
+use crate::error::Misuse;
+use crate::machine::Machine;
+use crate::message::{HeaderList, Method, Outgoing, Reply, Request, StatusCode};
+use crate::seed::Token;
+use crate::sink::Sink;
+use crate::time::Time;
+use crate::transaction::invite_server::{Action, Command, Event};
+use crate::transaction::key::ServerKey;
+use crate::transaction::{InviteServer, NonInviteServer, Reliability, non_invite_server, rebase};
+use crate::transport::Flow;
+
+/// What one call of a server transaction pushed.
+pub(super) type Actions = SmallVec<[Action; 3]>;
+
+/// A server transaction, where its responses go, and who gives them.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct ServerEntry {
+    machine: Server,
+    key: ServerKey,
+    /// Where responses go (18.2.2).
+    flow: Flow,
+    pub(super) owner: Owner,
+    /// The tag in the To of its responses.
+    pub(super) tag: Token,
+}
+
+/// Who answers a request.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Owner {
+    Call(CallHandle),
+    /// The application, outside of any call, until then.
+    Application {
+        reply: Reply,
+        until: Option<Time>,
+    },
+    /// It is answered.
+    Nobody,
+}
+
+/// Both machines under the names of the one that can do more.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Server {
+    Invite(InviteServer),
+    Other(NonInviteServer),
+}
+
+impl Server {
+    pub(super) fn receive(&mut self, now: Time, event: Event, out: &mut Actions) {
+        match self {
+            Self::Invite(machine) => machine.receive(now, event, out),
+            Self::Other(machine) => {
+                let event = match event {
+                    Event::Invite => non_invite_server::Event::Request,
+                    Event::TransportError => non_invite_server::Event::TransportError,
+                    // Only an INVITE is acknowledged.
+                    Event::Ack(_) => return,
+                };
+                machine.receive(now, event, &mut |action| out.push(retagged(action)));
+            }
+        }
+    }
+
+    fn respond(
+        &mut self,
+        now: Time,
+        status: StatusCode,
+        bytes: Bytes,
+        out: &mut Actions,
+    ) -> Result<(), Misuse> {
+        match self {
+            Self::Invite(machine) => machine.command(now, Command::Respond { status, bytes }, out),
+            Self::Other(machine) => {
+                let command = non_invite_server::Command::Respond { status, bytes };
+                machine.command(now, command, &mut |action| out.push(retagged(action)))
+            }
+        }
+    }
+
+    fn on_deadline(&mut self, now: Time, out: &mut Actions) {
+        match self {
+            Self::Invite(machine) => machine.on_deadline(now, out),
+            Self::Other(machine) => {
+                machine.on_deadline(now, &mut |action| out.push(retagged(action)));
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        match self {
+            Self::Invite(machine) => machine.deadline(),
+            Self::Other(machine) => machine.deadline(),
+        }
+    }
+
+    fn is_pending(&self) -> bool {
+        match self {
+            Self::Invite(machine) => machine.is_pending(),
+            Self::Other(machine) => machine.is_pending(),
+        }
+    }
+}
+
+impl ServerEntry {
+    pub(super) fn rebase(&mut self, from: Time, to: Time) {
+        match &mut self.machine {
+            Server::Invite(machine) => machine.rebase(from, to),
+            Server::Other(machine) => machine.rebase(from, to),
+        }
+        match &mut self.owner {
+            Owner::Application { until, .. } => rebase(until, from, to),
+            Owner::Call(_) | Owner::Nobody => {}
+        }
+    }
+
+    /// The call that still has to answer this INVITE.
+    pub(super) fn pending_call(&self) -> Option<CallHandle> {
+        match (&self.machine, &self.owner) {
+            (Server::Invite(machine), Owner::Call(call)) if machine.is_pending() => Some(*call),
+            (Server::Invite(_) | Server::Other(_), _) => None,
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let until = match &self.owner {
+            Owner::Application { until, .. } => *until,
+            Owner::Call(_) | Owner::Nobody => None,
+        };
+        match (self.machine.deadline(), until) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+fn retagged(action: non_invite_server::Action) -> Action {
+    match action {
+        non_invite_server::Action::Transmit(bytes) => Action::Transmit(bytes),
+        non_invite_server::Action::Failed(failure) => Action::Failed(failure),
+        non_invite_server::Action::Terminated => Action::Terminated,
+    }
+}
+
+impl Endpoint {
+    /// Starts a server transaction. `None` if there is no room.
+    pub(super) fn start_server(
+        &mut self,
+        now: Time,
+        request: &Request,
+        flow: Flow,
+        tag: Token,
+        owner: Owner,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Option<RequestHandle> {
+        let reply = Reply::new(request);
+        let timers = self.context.timers;
+        let reliability = match flow.transport.is_reliable() {
+            true => Reliability::Reliable,
+            false => Reliability::Unreliable,
+        };
+        let mut actions = Actions::new();
+        let machine = match request.method() {
+            Method::Invite => Server::Invite(InviteServer::new(
+                now,
+                timers,
+                reliability,
+                reply,
+                &mut actions,
+            )),
+            _ => Server::Other(NonInviteServer::new(now, timers, reliability, reply)),
+        };
+        let key = ServerKey::of_request(request);
+        let flow = super::dispatch::response_flow(&request.top_via(), &flow);
+        let call = match &owner {
+            Owner::Call(call) => Some(*call),
+            Owner::Application { .. } | Owner::Nobody => None,
+        };
+        let entry = ServerEntry {
+            machine,
+            key: key.clone(),
+            flow,
+            owner,
+            tag,
+        };
+        let server = self.servers.insert(entry)?;
+        self.server_keys.insert(key, server);
+        if let Some(entry) = call.and_then(|call| self.calls.get_mut(call)) {
+            entry.servers.push(server);
+        }
+        self.rearm_server(server);
+        self.perform_server(now, server, actions, out);
+        Some(server)
+    }
+
+    /// Calls the machine and does what it wants.
+    pub(super) fn drive_server(
+        &mut self,
+        now: Time,
+        server: RequestHandle,
+        out: &mut (impl Sink<Output> + ?Sized),
+        call: impl FnOnce(&mut Server, &mut Actions),
+    ) {
+        let Some(entry) = self.servers.get_mut(server) else {
+            return;
+        };
+        let mut actions = Actions::new();
+        call(&mut entry.machine, &mut actions);
+        self.rearm_server(server);
+        self.perform_server(now, server, actions, out);
+    }
+
+    fn rearm_server(&mut self, server: RequestHandle) {
+        let at = self.servers.get(server).and_then(ServerEntry::deadline);
+        self.arm(Part::Server(server), at);
+    }
+
+    fn perform_server(
+        &mut self,
+        now: Time,
+        server: RequestHandle,
+        actions: Actions,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        for action in actions {
+            let Some(entry) = self.servers.get(server) else {
+                return;
+            };
+            match action {
+                Action::Transmit(bytes) => {
+                    self.transmit(entry.flow, bytes, Origin::Server(server), out);
+                }
+                Action::Ack(ack) => {
+                    if let Owner::Call(call) = entry.owner {
+                        self.tell_call(now, call, CallEvent::Ack { ack }, out);
+                    }
+                }
+                // The state stays, copies of the request are served (6026 7.1). The call has
+                // timers of its own for what does not arrive.
+                Action::Failed(_) => {
+                    self.counters.undelivered = self.counters.undelivered.saturating_add(1);
+                }
+                Action::Terminated => self.end_server(server),
+            }
+        }
+    }
+
+    pub(super) fn end_server(&mut self, server: RequestHandle) {
+        self.arm(Part::Server(server), None);
+        let Some(entry) = self.servers.remove(server) else {
+            return;
+        };
+        self.server_keys.remove(&entry.key);
+        if let Owner::Call(call) = entry.owner {
+            if let Some(call) = self.calls.get_mut(call) {
+                call.servers.retain(|handle| *handle != server);
+            }
+        }
+    }
+
+    /// The machine's timer, or the end of the application's time: 500, never 408 (4320 4.2).
+    pub(super) fn on_server_deadline(
+        &mut self,
+        now: Time,
+        server: RequestHandle,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        self.drive_server(now, server, out, |machine, actions| {
+            machine.on_deadline(now, actions)
+        });
+        let Some(entry) = self.servers.get(server) else {
+            return;
+        };
+        if let Owner::Application {
+            until: Some(until), ..
+        } = entry.owner
+        {
+            if until <= now {
+                let status = StatusCode::SERVER_INTERNAL_ERROR;
+                let _ = self.respond_as_application(now, server, status, &Outgoing::default(), out);
+            }
+        }
+    }
+
+    /// Sends a response in its transaction.
+    pub(super) fn respond(
+        &mut self,
+        now: Time,
+        server: RequestHandle,
+        status: StatusCode,
+        bytes: Bytes,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        self.drive_server(now, server, out, |machine, actions| {
+            // What a call sends is in range; what comes too late is discarded by the machine.
+            let _ = machine.respond(now, status, bytes, actions);
+        });
+    }
+
+    /// The application's answer to a request outside of any call.
+    pub(super) fn respond_as_application(
+        &mut self,
+        now: Time,
+        server: RequestHandle,
+        status: StatusCode,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        let entry = self.servers.get_mut(server).ok_or(Misuse::UnknownHandle)?;
+        let Owner::Application { reply, .. } = &entry.owner else {
+            return Ok(());
+        };
+        if !status.is_final() {
+            return Err(Misuse::WrongStatus {
+                status: status.as_u16(),
+            });
+        }
+        let tag = Some(entry.tag.as_str());
+        let bytes = reply.write(status, None, tag, &outgoing.headers, outgoing.body.as_ref());
+        entry.owner = Owner::Nobody;
+        self.respond(now, server, status, bytes, out);
+        Ok(())
+    }
+
+    /// An answer that is the core's own, in a transaction that somebody may ask again.
+    pub(super) fn answer_at_once(
+        &mut self,
+        now: Time,
+        request: &Request,
+        flow: Flow,
+        status: StatusCode,
+        headers: &HeaderList,
+        tag: Token,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let reply = Reply::new(request);
+        let bytes = reply.write(status, None, Some(tag.as_str()), headers, None);
+        match self.start_server(now, request, flow, tag, Owner::Nobody, out) {
+            Some(server) => self.respond(now, server, status, bytes, out),
+            None => {
+                let flow = super::dispatch::response_flow(&request.top_via(), &flow);
+                self.transmit(flow, bytes, Origin::Nobody, out);
+            }
+        }
+    }
+
+    /// Whether a request is waiting for its final response.
+    pub(super) fn is_pending(&self, server: RequestHandle) -> bool {
+        self.servers
+            .get(server)
+            .is_some_and(|entry| entry.machine.is_pending())
+    }
+}
+
+/// The name of a server transaction towards its call.
+pub(super) fn server_id(server: RequestHandle) -> ServerId {
+    ServerId(server.to_bits())
+}
+
+pub(super) fn server_handle(server: ServerId) -> RequestHandle {
+    RequestHandle::from_bits(server.0)
+}

@@ -1,0 +1,239 @@
+//! The verbs of a call and of a request, as methods of short-lived views.
+
+use alloc::string::String;
+
+use super::servers::{Owner, server_id};
+use super::{CallHandle, Endpoint, Output, RequestHandle};
+use crate::call::{Call, Command};
+use crate::error::Misuse;
+use crate::message::{Outgoing, StatusCode};
+use crate::sink::Sink;
+use crate::time::Time;
+
+/// The verbs of a call. Each is a command of the [`Call`] below and obeys the laws of
+/// [`Machine`](crate::machine::Machine); a verb on a call that has ended does nothing.
+#[derive(Debug)]
+pub struct CallView<'e> {
+    endpoint: &'e mut Endpoint,
+    call: CallHandle,
+}
+
+impl<'e> CallView<'e> {
+    pub(super) fn new(endpoint: &'e mut Endpoint, call: CallHandle) -> Self {
+        Self { endpoint, call }
+    }
+
+    fn command(
+        &mut self,
+        now: Time,
+        command: Command,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        let now = self.endpoint.advance(now, out);
+        if !self.endpoint.calls.contains(self.call) {
+            // Its last timer was due just now: a verb on what has ended is harmless.
+            return Ok(());
+        }
+        self.endpoint.command_call(now, self.call, command, out)
+    }
+
+    /// Says 180 Ringing.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::WrongState`] unless the other side's INVITE waits for an answer.
+    pub fn ring(
+        &mut self,
+        now: Time,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.progress(now, StatusCode::RINGING, Outgoing::default(), out)
+    }
+
+    /// Says 101-199, with early media if it has a body (13.3.1.1).
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::WrongStatus`], [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] unless the
+    /// other side's INVITE waits for an answer.
+    pub fn progress(
+        &mut self,
+        now: Time,
+        status: StatusCode,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::Progress { status, outgoing }, out)
+    }
+
+    /// Accepts the INVITE or re-INVITE with 200 (13.3.1.4). The core repeats it until the ACK.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] unless an INVITE waits for an answer.
+    pub fn answer(
+        &mut self,
+        now: Time,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::Answer(outgoing), out)
+    }
+
+    /// Refuses the INVITE or re-INVITE with 300-699.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::WrongStatus`], [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] unless an
+    /// INVITE waits for an answer.
+    pub fn reject(
+        &mut self,
+        now: Time,
+        status: StatusCode,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::Reject { status, outgoing }, out)
+    }
+
+    /// Sends the ACK with the answer to the offer that a 2xx brought (13.2.2.4).
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] unless one is owed.
+    pub fn acknowledge(
+        &mut self,
+        now: Time,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::Acknowledge(outgoing), out)
+    }
+
+    /// Ends the call in whatever state it is: CANCEL, 480 or BYE. Repeating it is harmless.
+    ///
+    /// # Errors
+    ///
+    /// None in any state; a `Result` as all verbs have.
+    pub fn hang_up(
+        &mut self,
+        now: Time,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.hang_up_with(now, Outgoing::default(), out)
+    }
+
+    /// As [`hang_up`](Self::hang_up), with headers for the CANCEL, 480 or BYE, such as Reason.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::ReservedHeader`].
+    pub fn hang_up_with(
+        &mut self,
+        now: Time,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::HangUp(outgoing), out)
+    }
+
+    /// Sends a re-INVITE (14.1).
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] while another INVITE is in progress.
+    pub fn update(
+        &mut self,
+        now: Time,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::Update(outgoing), out)
+    }
+
+    /// Sends another request within the dialog, such as INFO.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Malformed`] for a method that has a verb of its own, [`Misuse::ReservedHeader`],
+    /// or [`Misuse::WrongState`] without a confirmed dialog.
+    pub fn send(
+        &mut self,
+        now: Time,
+        method: &str,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        let method = String::from(method);
+        self.command(now, Command::Request { method, outgoing }, out)
+    }
+
+    /// Forgets the call as if the process had died: nothing more is sent, every table entry, timer
+    /// and buffer is freed, and no [`Event::Ended`](super::Event::Ended) comes. The other side
+    /// finds out by itself.
+    pub fn abandon(self) {
+        self.endpoint.abandon_call(self.call);
+    }
+
+    /// The machine, to look at.
+    pub fn machine(&self) -> Option<&Call> {
+        self.endpoint.calls.get(self.call).map(|entry| &entry.call)
+    }
+}
+
+/// The verbs of a request.
+#[derive(Debug)]
+pub struct RequestView<'e> {
+    endpoint: &'e mut Endpoint,
+    request: RequestHandle,
+}
+
+impl<'e> RequestView<'e> {
+    pub(super) fn new(endpoint: &'e mut Endpoint, request: RequestHandle) -> Self {
+        Self { endpoint, request }
+    }
+
+    /// Answers with 200-699. Once; more is harmless and does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::WrongStatus`] or [`Misuse::ReservedHeader`].
+    pub fn respond(
+        &mut self,
+        now: Time,
+        status: StatusCode,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        let now = self.endpoint.advance(now, out);
+        if let Some(name) = outgoing.reserved() {
+            return Err(Misuse::ReservedHeader {
+                name: name.as_str(),
+            });
+        }
+        let Some(entry) = self.endpoint.servers.get(self.request) else {
+            return Ok(());
+        };
+        match entry.owner {
+            Owner::Call(call) => {
+                let server = server_id(self.request);
+                let command = Command::Respond {
+                    server,
+                    status,
+                    outgoing,
+                };
+                self.endpoint.command_call(now, call, command, out)
+            }
+            Owner::Application { .. } => {
+                self.endpoint
+                    .respond_as_application(now, self.request, status, &outgoing, out)
+            }
+            Owner::Nobody => Ok(()),
+        }
+    }
+
+    /// Whether it still waits for its answer.
+    pub fn is_pending(&self) -> bool {
+        self.endpoint.is_pending(self.request)
+    }
+}
