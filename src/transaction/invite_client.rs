@@ -54,10 +54,6 @@ use crate::time::Time;
 /// What the transport tells an INVITE client transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a message with its index: a box would be an allocation for each"
-)]
 pub enum Event {
     /// A response that matches by [`ClientKey`](super::key::ClientKey).
     Response(Response),
@@ -77,10 +73,6 @@ pub enum Command {
 /// What an INVITE client transaction wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a message with its index: a box would be an allocation for each"
-)]
 pub enum Action {
     /// Send these bytes to where the INVITE went: the INVITE, or the ACK for a 300-699.
     Transmit(Bytes),

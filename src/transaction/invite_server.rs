@@ -57,10 +57,6 @@ use crate::time::Time;
 /// What the transport tells an INVITE server transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a message with its index: a box would be an allocation for each"
-)]
 pub enum Event {
     /// The INVITE came again.
     Invite,
@@ -86,10 +82,6 @@ pub enum Command {
 /// What an INVITE server transaction wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a message with its index: a box would be an allocation for each"
-)]
 pub enum Action {
     /// Send these bytes to where responses to the INVITE go (18.2.2).
     Transmit(Bytes),
@@ -152,10 +144,6 @@ enum State {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a message with its index: a box would be an allocation for each"
-)]
 enum Input {
     Invite,
     Ack(Request),

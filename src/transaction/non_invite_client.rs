@@ -49,10 +49,6 @@ use crate::time::Time;
 /// What the transport tells a non-INVITE client transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a message with its index: a box would be an allocation for each"
-)]
 pub enum Event {
     /// A response that matches by [`ClientKey`](super::key::ClientKey).
     Response(Response),
@@ -67,10 +63,6 @@ pub enum Command {}
 /// What a non-INVITE client transaction wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a message with its index: a box would be an allocation for each"
-)]
 pub enum Action {
     /// Send the request.
     Transmit(Bytes),

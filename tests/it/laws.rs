@@ -506,7 +506,15 @@ fn perform<S: Subject>(subject: &S, machine: &mut S::Machine, now: Time, step: S
             Ok(())
         }
         Step::Command(index) => machine.command(now, subject.commands()[index].clone(), &mut out),
-        _ => {
+        Step::Wake
+        | Step::Before
+        | Step::At
+        | Step::After
+        | Step::Skip
+        | Step::Late
+        | Step::Back
+        | Step::Zero
+        | Step::Move(_) => {
             machine.on_deadline(now, &mut out);
             Ok(())
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use drongo::machine::{Leaf, Machine};
+use drongo::machine::Leaf;
 use drongo::message::{Message, Reply, Request, Response, StatusCode};
 use drongo::time::Time;
 use drongo::transaction::{
