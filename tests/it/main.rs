@@ -9,5 +9,7 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(all(test, feature = "sim"))]
+mod flows;
 #[cfg(test)]
 mod peers;
