@@ -12,9 +12,11 @@ use super::{
     Action, Call, Command, Context, Core, EndReason, Event, ServerId, Side, State, Timer, check,
     wrong_state,
 };
-use crate::dialog::Dialog;
+use crate::dialog::{Dialog, contact_of};
 use crate::error::Misuse;
-use crate::message::{HeaderList, Method, Outgoing, Reply, Request, StatusCode};
+use crate::message::{
+    HeaderList, Method, Name, NameAddr, Outgoing, Reply, Request, StatusCode, Uri, split_commas,
+};
 use crate::sink::Sink;
 use crate::time::Time;
 
@@ -27,8 +29,10 @@ pub(super) struct Incoming {
     server: ServerId,
     reply: Reply,
     cseq: u32,
-    host: Bytes,
+    host: Host,
     pub(super) answer_until: Option<Time>,
+    /// What the other side hears then.
+    late: StatusCode,
     /// The last 101-199, and when it is due again.
     last: Option<(StatusCode, Bytes)>,
     pub(super) repeat: Option<Time>,
@@ -48,7 +52,7 @@ impl Call {
         local_tag: &str,
         host: Bytes,
     ) -> Self {
-        let secure = is_sips(invite);
+        let secure = is_sips(&invite.uri());
         let from_tag = invite.from_tag().unwrap_or_default();
         let parts = [
             invite.call_id().as_bytes(),
@@ -56,7 +60,8 @@ impl Call {
             from_tag.as_bytes(),
         ];
         let base = context.ids.base(&parts);
-        let answer_until = now + context.limits.answer_wait;
+        let (wait, late) = patience(invite, context.limits.answer_wait);
+        let answer_until = now + wait;
         let mut core = Core::new(context, now, base, user_of(invite));
         core.legs
             .push(Leg::new(Dialog::uas(invite, local_tag, secure)));
@@ -64,8 +69,9 @@ impl Call {
             server,
             reply: Reply::new(invite),
             cseq: invite.cseq().number,
-            host,
+            host: Host::new(host, invite),
             answer_until,
+            late,
             last: None,
             repeat: None,
         };
@@ -121,8 +127,8 @@ impl Incoming {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let reply = Reply::new(&request);
-        if !core.in_order(&request) {
-            core.refuse(server, &reply, StatusCode::SERVER_INTERNAL_ERROR, out);
+        if let Err(status) = core.take_cseq(&request) {
+            core.refuse(server, &reply, status, out);
             return State::Incoming(self);
         }
         match request.method() {
@@ -199,7 +205,7 @@ impl Incoming {
             status => Err(Misuse::WrongStatus { status }),
         });
         if result.is_ok() {
-            let headers = core.with_contact(&self.host, HeaderList::new(), &outgoing.headers);
+            let headers = core.with_contact(&self.host, &outgoing.headers);
             let bytes = core.dialog_response(&self.reply, status, &headers, outgoing);
             self.last = Some((status, bytes.clone()));
             self.repeat = now + MINUTE;
@@ -269,8 +275,7 @@ impl Incoming {
     ) -> State {
         match timer {
             Timer::AnswerWait => {
-                let status = StatusCode::TEMPORARILY_UNAVAILABLE;
-                core.refuse(self.server, &self.reply, status, out);
+                core.refuse(self.server, &self.reply, self.late, out);
                 return core.end(EndReason::Unanswered, out);
             }
             Timer::RepeatProvisional => {
@@ -304,24 +309,63 @@ impl Incoming {
     }
 }
 
-/// 12.1.1: the Contact of the response is where the caller reaches this side; its user is whom
-/// the caller called.
-fn user_of(invite: &Request) -> Bytes {
-    let uri = invite.uri();
-    let user = uri.as_sip().and_then(|sip| sip.user());
-    Bytes::copy_from_slice(user.unwrap_or_default())
+/// How long the INVITE waits for its answer, and what it is told then. 13.3.1: what it says itself
+/// in Expires ends in 487.
+fn patience(invite: &Request, limit: Duration) -> (Duration, StatusCode) {
+    let expires = invite.expires().and_then(Result::ok);
+    match expires.map(|seconds| Duration::from_secs(seconds.into())) {
+        Some(own) if own <= limit => (own, StatusCode::REQUEST_TERMINATED),
+        Some(_) | None => (limit, StatusCode::TEMPORARILY_UNAVAILABLE),
+    }
 }
 
-fn is_sips(invite: &Request) -> bool {
-    invite.uri().as_sip().is_some_and(|sip| sip.is_secure())
+/// 12.1.1: the Contact of the response is where the caller reaches this side; its user is whom
+/// the caller called.
+fn user_of(invite: &Request) -> Box<[u8]> {
+    let uri = invite.uri();
+    let user = uri.as_sip().and_then(|sip| sip.user());
+    user.unwrap_or_default().into()
+}
+
+fn is_sips(uri: &Uri<'_>) -> bool {
+    uri.as_sip().is_some_and(|sip| sip.is_secure())
+}
+
+/// What a Contact that answers an INVITE names.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Host {
+    /// Host, port and parameters.
+    text: Bytes,
+    /// Whether it is a SIPS URI.
+    secure: bool,
+}
+
+impl Host {
+    /// 12.1.1: SIPS if the Request-URI is, or the first Record-Route, or without one the Contact.
+    pub(super) fn new(text: Bytes, invite: &Request) -> Self {
+        let secure = is_sips(&invite.uri())
+            || match first_record_route(invite) {
+                Some(first) => is_sips(&first),
+                None => contact_of(invite).is_some_and(|contact| is_sips(&contact)),
+            };
+        Self { text, secure }
+    }
+}
+
+fn first_record_route(invite: &Request) -> Option<Uri<'_>> {
+    let first = split_commas(invite.first(Name::RecordRoute)?).next()?;
+    NameAddr::parse(first).ok().map(|address| address.uri())
 }
 
 impl Core {
-    /// Takes the CSeq of a request of the other side (12.2.2).
-    pub(super) fn in_order(&mut self, request: &Request) -> bool {
+    /// Takes the CSeq of a request of the other side, or says what refuses it (12.2.2).
+    pub(super) fn take_cseq(&mut self, request: &Request) -> Result<(), StatusCode> {
         let at = self.find_leg(request.from_tag());
         let leg = at.and_then(|at| self.legs.get_mut(at));
-        leg.is_some_and(|leg| leg.dialog.accept_cseq(request.cseq().number).is_ok())
+        // The owner asks has_dialog first.
+        let leg = leg.ok_or(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST)?;
+        let taken = leg.dialog.accept_cseq(request.cseq().number);
+        taken.map_err(|_| StatusCode::SERVER_INTERNAL_ERROR)
     }
 
     /// 14.2: 500 with a Retry-After of 0 to 10 seconds.
@@ -353,15 +397,12 @@ impl Core {
 
     /// The headers of a response that makes or keeps a dialog: Contact (12.1.1) unless the
     /// application gives its own.
-    pub(super) fn with_contact(
-        &self,
-        host: &[u8],
-        mut headers: HeaderList,
-        own: &HeaderList,
-    ) -> HeaderList {
-        if !own.contains(crate::message::Name::Contact) {
-            let secure = self.legs.first().is_some_and(|leg| leg.dialog.is_secure());
-            let _ = headers.push("Contact", contact(&self.user, host, secure));
+    pub(super) fn with_contact(&self, host: &Host, own: &HeaderList) -> HeaderList {
+        let mut headers = HeaderList::new();
+        if !own.contains(Name::Contact) {
+            let dialog = self.dialog();
+            let secure = host.secure || dialog.is_some_and(Dialog::is_secure);
+            let _ = headers.push("Contact", contact(&self.user, &host.text, secure));
         }
         headers.extend(own);
         headers

@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
-use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 
 use super::leg::{Leg, LegState};
@@ -13,14 +13,16 @@ use super::{
     Action, Call, Command, Context, Core, EndReason, Event, Notice, RequestId, State, Timer, check,
     wrong_state,
 };
-use crate::dialog::{Dialog, Origin};
+use crate::dialog::{Dialog, Origin, as_request_uri, routed};
 use crate::error::Misuse;
 use crate::message::{
-    Method, NameAddr, Outgoing, Request, RequestWriter, Response, StatusCode, Uri, UriBuf,
+    HeaderList, Method, Name, NameAddr, Outgoing, Request, Response, StatusCode, Uri, UriBuf,
+    parse_delta_seconds,
 };
 use crate::seed::CallIds;
 use crate::sink::Sink;
 use crate::time::Time;
+use crate::transaction::Failure;
 
 /// Whom to call, as whom, and with what.
 ///
@@ -55,8 +57,8 @@ impl Invitation {
             return Err(malformed("from"));
         }
         let from = match address.is_bracketed() {
-            true => from.as_bytes().into(),
-            false => bracketed(from.as_bytes()),
+            true => from.trim().as_bytes().into(),
+            false => bracketed(from.trim().as_bytes()),
         };
         let to = bracketed(&address_of(target.as_uri()));
         Ok(Self {
@@ -75,18 +77,15 @@ impl Invitation {
         self
     }
 
-    /// Adds a Route (8.1.1.1): a pre-loaded route set, such as an outbound proxy.
+    /// Adds a Route (8.1.1.1): a pre-loaded route set, such as an outbound proxy. Without `lr`
+    /// the first is a strict router, and the Request-URI is its (12.2.1.1).
     ///
     /// # Errors
     ///
-    /// [`Misuse::Malformed`] if it is not a SIP URI with `lr`: a strict router is not pre-loaded.
+    /// [`Misuse::Malformed`] if it is not a URI.
     pub fn via_proxy(mut self, uri: &str) -> Result<Self, Misuse> {
-        let malformed = Misuse::Malformed { what: "route" };
-        let parsed = UriBuf::parse(uri).map_err(|_| malformed)?;
-        if !parsed.as_uri().as_sip().is_some_and(|sip| sip.lr()) {
-            return Err(malformed);
-        }
-        self.routes.push(bracketed(uri.as_bytes()));
+        let uri = UriBuf::parse(uri).map_err(|_| Misuse::Malformed { what: "route" })?;
+        self.routes.push(bracketed(&as_request_uri(uri.as_uri())));
         Ok(self)
     }
 
@@ -104,13 +103,13 @@ impl Invitation {
         route.map_or(self.target(), |route| route.uri())
     }
 
-    fn user(&self) -> Bytes {
+    fn user(&self) -> Box<[u8]> {
         let from = NameAddr::parse(&self.from).ok().map(|from| from.uri());
         let user = from
             .as_ref()
             .and_then(Uri::as_sip)
             .and_then(|sip| sip.user());
-        Bytes::copy_from_slice(user.unwrap_or_default())
+        user.unwrap_or_default().into()
     }
 }
 
@@ -176,7 +175,10 @@ impl Call {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<Self, Misuse> {
         check(&invitation.outgoing)?;
-        let ringing_until = now + context.limits.ringing_wait;
+        let outgoing = &invitation.outgoing;
+        let ringing_wait = context.limits.ringing_wait;
+        let ringing_until =
+            now + expires(&outgoing.headers).map_or(ringing_wait, |s| s.min(ringing_wait));
         let mut core = Core::new(context, now, ids.branch_base, invitation.user());
         let tag = ids.from_tag.as_str().as_bytes();
         let mut state = Inviting {
@@ -200,17 +202,19 @@ impl Inviting {
     fn attempt(&mut self, core: &mut Core, cseq: u32, out: &mut (impl Sink<Action> + ?Sized)) {
         let branch = core.new_branch();
         let request = core.new_request();
-        let mut headers = core.context.capabilities.clone();
-        headers.extend(&self.template.outgoing.headers);
-        let draft = RequestWriter::new(Method::Invite, request_uri(self.template.target()))
-            .routes(self.template.routes.iter().map(AsRef::as_ref))
+        let target = as_request_uri(self.template.target());
+        let outgoing = &self.template.outgoing;
+        let headers = core.with_capabilities(&outgoing.headers);
+        let routes = self.template.routes.iter().map(AsRef::as_ref);
+        let draft = routed(Method::Invite, &target, routes)
+            .secure(self.is_secure())
             .from(&self.from)
             .to(&self.template.to)
             .call_id(&self.call_id)
             .cseq(cseq)
             .headers(&headers)
-            .body(self.template.outgoing.body.as_ref())
-            .draft(branch, Some(&core.user));
+            .body(outgoing.body.as_ref())
+            .draft(branch, core.contact_user(&outgoing.headers));
         self.attempts = smallvec![Attempt { request, cseq }];
         core.invites.push(request);
         out.push(Action::Invite { request, draft });
@@ -232,11 +236,7 @@ impl Inviting {
                 }
             }
             Event::Failed { request, failure } if self.is_current(request) => {
-                let reason = match self.cancelled {
-                    Some(cause) => cause.reason(),
-                    None => EndReason::Failed(failure),
-                };
-                core.end(reason, out)
+                self.failed(core, failure, out)
             }
             Event::Response { .. } | Event::Failed { .. } => {
                 out.push(Action::Absorbed);
@@ -244,7 +244,11 @@ impl Inviting {
             }
             Event::Gone { request } => {
                 core.gone(request);
-                State::Inviting(self)
+                match self.is_current(request) {
+                    // Gone without a word: silence is a 408 (13.2.2).
+                    true => self.failed(core, Failure::Timeout, out),
+                    false => State::Inviting(self),
+                }
             }
             Event::Request {
                 server,
@@ -344,6 +348,19 @@ impl Inviting {
         core.end(reason, out)
     }
 
+    fn failed(
+        self: Box<Self>,
+        core: &mut Core,
+        failure: Failure,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        let reason = match self.cancelled {
+            Some(cause) => cause.reason(),
+            None => EndReason::Failed(failure),
+        };
+        core.end(reason, out)
+    }
+
     /// A request within an early dialog.
     fn request(
         self: Box<Self>,
@@ -354,12 +371,11 @@ impl Inviting {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let reply = crate::message::Reply::new(&request);
-        let leg = core
-            .find_leg(request.from_tag())
-            .and_then(|at| core.legs.get_mut(at));
-        let in_order = leg.is_some_and(|leg| leg.dialog.accept_cseq(request.cseq().number).is_ok());
+        if let Err(status) = core.take_cseq(&request) {
+            core.refuse(server, &reply, status, out);
+            return State::Inviting(self);
+        }
         match request.method() {
-            _ if !in_order => core.refuse(server, &reply, StatusCode::SERVER_INTERNAL_ERROR, out),
             // A callee must not do this (§15), but the dialog matches (15.1.2): the fork is gone,
             // and the INVITE goes on.
             Method::Bye => {
@@ -383,7 +399,7 @@ impl Inviting {
     ) -> (State, Result<(), Misuse>) {
         let result = match command {
             Command::HangUp(outgoing) => {
-                let result = check(&outgoing);
+                let result = check(&outgoing).and_then(|()| check_cancel(&outgoing));
                 if result.is_ok() {
                     self.cancel(Cancelled::ByUser, outgoing, out);
                 }
@@ -456,8 +472,13 @@ impl Inviting {
                 .attempts
                 .last()
                 .map_or(response.cseq().number, |attempt| attempt.cseq),
-            secure: uri.as_sip().is_some_and(|sip| sip.is_secure()),
+            secure: self.is_secure(),
         }
+    }
+
+    fn is_secure(&self) -> bool {
+        let target = self.template.target();
+        target.as_sip().is_some_and(|sip| sip.is_secure())
     }
 }
 
@@ -487,12 +508,23 @@ pub(super) fn has_body(response: &Response) -> bool {
     !response.body_slice().is_empty()
 }
 
-/// The Request-URI has no headers (19.1.1 table 1).
-fn request_uri(uri: Uri<'_>) -> &[u8] {
-    let bytes = uri.as_bytes();
-    let has_headers = uri.as_sip().is_some_and(|sip| sip.headers().is_some());
-    match bytes.iter().rposition(|b| *b == b'?') {
-        Some(at) if has_headers => bytes.get(..at).unwrap_or(bytes),
-        Some(_) | None => bytes,
+/// 9.1: a CANCEL asks for no extension.
+fn check_cancel(outgoing: &Outgoing) -> Result<(), Misuse> {
+    let headers = &outgoing.headers;
+    let asks = [Name::Require, Name::ProxyRequire]
+        .into_iter()
+        .find(|name| headers.contains(*name));
+    match asks {
+        Some(name) => Err(Misuse::ReservedHeader {
+            name: name.as_str(),
+        }),
+        None => Ok(()),
     }
+}
+
+/// 13.2.1: how long the INVITE says that it is good for.
+fn expires(headers: &HeaderList) -> Option<Duration> {
+    let (.., value) = headers.iter().find(|(name, ..)| *name == Name::Expires)?;
+    let seconds = parse_delta_seconds(value).ok()?;
+    Some(Duration::from_secs(seconds.into()))
 }

@@ -1,6 +1,6 @@
 //! One dialog of a call's INVITE, and what this side owes it.
 
-use smallvec::SmallVec;
+use alloc::vec::Vec;
 
 use super::RequestId;
 use crate::dialog::Dialog;
@@ -33,7 +33,7 @@ pub(super) struct Leg {
     pub(super) dialog: Dialog,
     pub(super) state: LegState,
     /// One an INVITE whose transaction is alive: each copy of its 2xx gets it again (13.2.2.4).
-    acks: SmallVec<[(RequestId, Draft); 1]>,
+    acks: Vec<(RequestId, Draft)>,
 }
 
 impl Leg {
@@ -41,11 +41,12 @@ impl Leg {
         Self {
             dialog,
             state: LegState::Early,
-            acks: SmallVec::new(),
+            acks: Vec::new(),
         }
     }
 
     pub(super) fn keep_ack(&mut self, invite: RequestId, ack: Draft) {
+        self.acks.reserve_exact(1);
         self.acks.push((invite, ack));
     }
 
@@ -61,7 +62,7 @@ impl Leg {
         self.acks.retain(|(id, _)| *id != invite);
         if self.acks.is_empty() {
             // What was kept on the heap goes back.
-            self.acks = SmallVec::new();
+            self.acks = Vec::new();
         }
     }
 

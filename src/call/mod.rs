@@ -35,6 +35,7 @@ mod notice;
 mod session;
 mod timer;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
@@ -51,7 +52,7 @@ use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::message::{
-    Body, Draft, HeaderList, Method, Outgoing, Reply, Request, Response, StatusCode,
+    Body, Draft, HeaderList, Method, Name, Outgoing, Reply, Request, Response, StatusCode,
 };
 use crate::seed::{Ids, Token};
 use crate::sink::Sink;
@@ -246,7 +247,7 @@ struct Core {
     /// Requests of the other side that the user has not answered.
     pending: Vec<Pending>,
     /// The user part of this side's Contact.
-    user: Bytes,
+    user: Box<[u8]>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -259,9 +260,9 @@ struct Pending {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum State {
     /// The INVITE of this side has no final response.
-    Inviting(alloc::boxed::Box<Inviting>),
+    Inviting(Box<Inviting>),
     /// The INVITE of the other side has none.
-    Incoming(alloc::boxed::Box<Incoming>),
+    Incoming(Box<Incoming>),
     /// A dialog is confirmed.
     Confirmed(Session),
     /// The user heard [`Notice::Ended`].
@@ -289,7 +290,7 @@ impl Call {
 
     /// The dialog that the user talks on, or the first early one.
     pub fn dialog(&self) -> Option<&Dialog> {
-        self.core.legs.first().map(|leg| &leg.dialog)
+        self.core.dialog()
     }
 
     /// The name of the state, as in the figure above.
@@ -419,7 +420,7 @@ impl Machine for Call {
 }
 
 impl Core {
-    fn new(context: Arc<Context>, now: Time, branch_base: u64, user: Bytes) -> Self {
+    fn new(context: Arc<Context>, now: Time, branch_base: u64, user: Box<[u8]>) -> Self {
         Self {
             context,
             since: now,
@@ -431,6 +432,10 @@ impl Core {
             pending: Vec::new(),
             user,
         }
+    }
+
+    fn dialog(&self) -> Option<&Dialog> {
+        self.legs.first().map(|leg| &leg.dialog)
     }
 
     fn is_done(&self) -> bool {
@@ -461,11 +466,15 @@ impl Core {
                 }
             }
             Event::Response { request, response } => {
-                if response.status().is_final() {
-                    self.left(request);
+                if !response.status().is_final() || !self.left(request) {
+                    out.push(Action::Absorbed);
                 }
             }
-            Event::Failed { request, .. } => self.left(request),
+            Event::Failed { request, .. } => {
+                if !self.left(request) {
+                    out.push(Action::Absorbed);
+                }
+            }
             Event::Gone { request } => self.gone(request),
             Event::Request {
                 server,
@@ -473,13 +482,12 @@ impl Core {
                 host: _,
             } => {
                 // The owner asks has_dialog first; what comes all the same meets a BYE under way.
-                let reply = Reply::new(&request);
-                self.refuse(
-                    server,
-                    &reply,
-                    StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
-                    out,
-                );
+                let leaving = self.leg_of(&request).is_some_and(Leg::is_leaving);
+                let status = match request.method() == Method::Bye && leaving {
+                    true => StatusCode::OK,
+                    false => StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
+                };
+                self.refuse(server, &Reply::new(&request), status, out);
             }
             Event::Cancel { .. } | Event::Ack { .. } => out.push(Action::Absorbed),
         }
@@ -498,13 +506,23 @@ impl Core {
         }
     }
 
-    /// A BYE has had its answer, or will have none.
-    fn left(&mut self, bye: RequestId) {
-        for leg in &mut self.legs {
-            if leg.state == (LegState::Leaving { bye }) {
-                leg.state = LegState::Left;
-            }
-        }
+    /// A BYE has had its answer, or will have none. Returns whether it was one.
+    fn left(&mut self, bye: RequestId) -> bool {
+        let leaving = LegState::Leaving { bye };
+        let leg = self.legs.iter_mut().find(|leg| leg.state == leaving);
+        leg.map(|leg| leg.state = LegState::Left).is_some()
+    }
+
+    /// The leg of a request of the other side.
+    fn leg_of(&self, request: &Request) -> Option<&Leg> {
+        let at = self.find_leg(request.from_tag())?;
+        self.legs.get(at)
+    }
+
+    /// The leg that the user talks on owes nothing and is not being left.
+    fn is_talking(&self) -> bool {
+        let state = self.legs.first().map(|leg| &leg.state);
+        state == Some(&LegState::Confirmed)
     }
 
     /// The leg of a response, by its To tag; made if the response makes a dialog.
@@ -563,10 +581,12 @@ impl Core {
             self.legs.remove(early);
         }
         let sibling = &self.legs.first()?.dialog;
+        // A fork without a Contact is reached by its To, if at all: never at its sibling.
+        let to = response.to().uri();
         let origin = crate::dialog::Origin {
             call_id: sibling.call_id().as_bytes(),
             from: sibling.local(),
-            uri: sibling.remote_target(),
+            uri: to.as_bytes(),
             cseq: response.cseq().number,
             secure: sibling.is_secure(),
         };
@@ -575,7 +595,7 @@ impl Core {
         self.legs.len().checked_sub(1)
     }
 
-    /// The ACK that makes a leg one to talk on.
+    /// The ACK that makes a leg one to talk on, if it is not being left already.
     fn ack(
         &mut self,
         at: usize,
@@ -586,7 +606,18 @@ impl Core {
     ) {
         self.send_ack(at, invite, cseq, outgoing, out);
         if let Some(leg) = self.legs.get_mut(at) {
-            leg.state = LegState::Confirmed;
+            if matches!(leg.state, LegState::Early | LegState::AwaitingAnswer { .. }) {
+                leg.state = LegState::Confirmed;
+            }
+        }
+    }
+
+    /// The ACK that the user still owes, without an answer: 13.2.2.4 wants it before anything
+    /// ends the dialog.
+    fn ack_owed(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
+        let owed = self.legs.first().map(|leg| leg.state.clone());
+        if let Some(LegState::AwaitingAnswer { invite, cseq, .. }) = owed {
+            self.ack(0, invite, cseq, &Outgoing::default(), out);
         }
     }
 
@@ -612,7 +643,9 @@ impl Core {
         out.push(Action::Ack {
             draft: draft.clone(),
         });
-        leg.keep_ack(invite, draft);
+        if self.invites.contains(&invite) {
+            leg.keep_ack(invite, draft);
+        }
     }
 
     fn bye(&mut self, at: usize, outgoing: &Outgoing, out: &mut (impl Sink<Action> + ?Sized)) {
@@ -621,6 +654,28 @@ impl Core {
                 leg.state = LegState::Leaving { bye };
             }
         }
+    }
+
+    /// What this side can do, but for what the application says itself, and that.
+    fn with_capabilities(&self, own: &HeaderList) -> HeaderList {
+        let mut headers = HeaderList::new();
+        for (name, text, value) in self.context.capabilities.iter() {
+            let said = own.iter().any(|(other, spelled, _)| {
+                other == name && (name != Name::Other || spelled.eq_ignore_ascii_case(text))
+            });
+            if !said {
+                // It was well-formed when it was pushed.
+                let _ = headers.push(core::str::from_utf8(text).unwrap_or_default(), value);
+            }
+        }
+        headers.extend(own);
+        headers
+    }
+
+    /// The user part of Contact in an INVITE of this side, unless the application gives its own
+    /// Contact (8.1.1.8: exactly one).
+    fn contact_user(&self, own: &HeaderList) -> Option<&[u8]> {
+        (!own.contains(Name::Contact)).then_some(&*self.user)
     }
 
     /// A request within a dialog, other than INVITE and ACK.

@@ -110,7 +110,7 @@ pub enum EndReason {
     Failed(Failure),
     /// This side cancelled its INVITE before it was answered. `timeout` says that the core did,
     /// because the other side rang longer than
-    /// [`Limits::ringing_wait`](crate::limits::Limits::ringing_wait).
+    /// [`Limits::ringing_wait`](crate::limits::Limits::ringing_wait) or the Expires of the INVITE.
     Cancelled {
         /// Whether the core did it.
         timeout: bool,
@@ -126,7 +126,8 @@ pub enum EndReason {
         status: StatusCode,
     },
     /// The user did not answer within
-    /// [`Limits::answer_wait`](crate::limits::Limits::answer_wait): the core said 480.
+    /// [`Limits::answer_wait`](crate::limits::Limits::answer_wait): the core said 480. Or not
+    /// within the Expires of the INVITE: it said 487.
     Unanswered,
     /// A BYE ended the call. If it was this side's, it has been answered.
     HungUp {

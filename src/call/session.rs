@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::callee::Host;
 use super::caller::has_body;
 use super::leg::{Leg, LegState};
 use super::timer::min;
@@ -15,9 +16,7 @@ use super::{
 };
 use crate::dialog::contact_of;
 use crate::error::Misuse;
-use crate::message::{
-    HeaderList, Method, Outgoing, Reply, Request, Response, StatusCode, Uri, UriBuf,
-};
+use crate::message::{Method, Name, Outgoing, Reply, Request, Response, StatusCode, Uri, UriBuf};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::{Backoff, Failure, rebase};
@@ -25,8 +24,8 @@ use crate::transaction::{Backoff, Failure, rebase};
 /// What a confirmed call is waiting for. An idle one waits for nothing.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Session {
-    /// The 2xx of this side without ACK, in the order of their INVITEs.
-    unacked: Vec<Unacked>,
+    /// The 2xx of this side without ACK. A second INVITE is refused until it has come.
+    unacked: Option<Box<Unacked>>,
     /// The re-INVITE of this side without final response.
     reinvite: Option<Reinvite>,
     /// The re-INVITE of the other side without final response.
@@ -61,7 +60,7 @@ struct Reoffer {
     reply: Reply,
     cseq: u32,
     contact: Option<UriBuf>,
-    host: Bytes,
+    host: Host,
     until: Option<Time>,
 }
 
@@ -70,7 +69,7 @@ pub(super) struct To<'a> {
     pub(super) server: ServerId,
     pub(super) reply: &'a Reply,
     pub(super) cseq: u32,
-    pub(super) host: &'a [u8],
+    pub(super) host: &'a Host,
 }
 
 impl Unacked {
@@ -89,7 +88,8 @@ impl Unacked {
             cseq,
             host,
         } = offer;
-        let headers = core.with_contact(host, core.context.capabilities.clone(), &outgoing.headers);
+        let headers = core.with_contact(host, &outgoing.headers);
+        let headers = core.with_capabilities(&headers);
         let status = StatusCode::OK;
         let bytes = core.dialog_response(reply, status, &headers, outgoing);
         out.push(Action::Respond {
@@ -112,25 +112,25 @@ impl Session {
     /// The callee's, right after its 2xx.
     pub(super) fn answered(unacked: Unacked) -> Self {
         Self {
-            unacked: Vec::from([unacked]),
+            unacked: Some(Box::new(unacked)),
             ..Self::default()
         }
     }
 
     pub(super) fn next_timer(&self) -> Option<(Time, Timer)> {
         let reoffer = self.reoffer.as_ref().and_then(|r| r.until);
-        self.unacked
-            .iter()
-            .flat_map(|u| {
-                let no_ack = u.until.map(|at| (at, Timer::NoAck(u.server)));
-                let resend = u.resend.map(|r| (r.due, Timer::Resend(u.server)));
-                [no_ack, resend]
-            })
-            .fold(reoffer.map(|at| (at, Timer::ReofferWait)), min)
+        let reoffer = reoffer.map(|at| (at, Timer::ReofferWait));
+        let Some(unacked) = &self.unacked else {
+            return reoffer;
+        };
+        let (server, resend) = (unacked.server, unacked.resend);
+        let no_ack = unacked.until.map(|at| (at, Timer::NoAck(server)));
+        let resend = resend.map(|resend| (resend.due, Timer::Resend(server)));
+        min(reoffer, min(no_ack, resend))
     }
 
     pub(super) fn rebase(&mut self, from: Time, to: Time) {
-        for unacked in &mut self.unacked {
+        if let Some(unacked) = &mut self.unacked {
             rebase(&mut unacked.until, from, to);
             if let Some(resend) = &mut unacked.resend {
                 resend.rebase(from, to);
@@ -230,6 +230,20 @@ impl Session {
             return State::Confirmed(self);
         }
         let offered = self.reinvite.take().is_some_and(|r| r.offered);
+        if !core.is_talking() {
+            // 15.1.1: its dialog has had its BYE, but a 2xx wants its ACK all the same.
+            match status.is_success() {
+                true => core.ack(
+                    0,
+                    request,
+                    response.cseq().number,
+                    &Outgoing::default(),
+                    out,
+                ),
+                false => out.push(Action::Absorbed),
+            }
+            return State::Confirmed(self);
+        }
         if status.is_success() {
             if let Some(contact) = contact_of(&response) {
                 core.refresh_target(contact, out);
@@ -274,8 +288,14 @@ impl Session {
             self.requests.retain(|id| *id != request);
             self.reinvite = self.reinvite.filter(|r| r.request != request);
             out.push(Action::Notify(Notice::RequestFailed { request, failure }));
-            // 12.2.1.2: silence is a 408.
-            return self.lose(core, None, out);
+            return match failure {
+                // 8.1.3.1: a transport that cannot send is a 503, which ends no dialog.
+                Failure::Transport => State::Confirmed(self),
+                // 12.2.1.2: silence is a 408.
+                Failure::Timeout | Failure::NoAck | Failure::CancelTimeout => {
+                    self.lose(core, None, out)
+                }
+            };
         }
         out.push(Action::Absorbed);
         State::Confirmed(self)
@@ -290,7 +310,7 @@ impl Session {
         failure: Option<Failure>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        core.left(bye);
+        let _ = core.left(bye);
         if leaving != 0 {
             return State::Confirmed(self);
         }
@@ -315,16 +335,12 @@ impl Session {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let reply = Reply::new(&request);
-        if !core.in_order(&request) {
-            // 12.2.2.
-            core.refuse(server, &reply, StatusCode::SERVER_INTERNAL_ERROR, out);
+        if let Err(status) = core.take_cseq(&request) {
+            core.refuse(server, &reply, status, out);
             return State::Confirmed(self);
         }
-        let at = core.find_leg(request.from_tag());
-        let own = at == Some(0);
-        let leaving = at
-            .and_then(|at| core.legs.get(at))
-            .is_some_and(Leg::is_leaving);
+        let own = core.find_leg(request.from_tag()) == Some(0);
+        let leaving = core.leg_of(&request).is_some_and(Leg::is_leaving);
         match request.method() {
             // 15.1.1: after the BYE of this side there is no dialog, but for a BYE that crossed.
             method if leaving && method != Method::Bye => {
@@ -336,6 +352,7 @@ impl Session {
                 );
             }
             Method::Bye if own => {
+                core.ack_owed(out);
                 core.refuse(server, &reply, StatusCode::OK, out);
                 self.refuse_reoffer(core, out);
                 let reason = match self.ending {
@@ -350,6 +367,13 @@ impl Session {
             // A fork that lost hangs up by itself.
             Method::Bye => {
                 core.refuse(server, &reply, StatusCode::OK, out);
+                core.legs.retain(|leg| {
+                    leg.state != LegState::Early || leg.dialog.remote_tag() != request.from_tag()
+                });
+            }
+            // 14.2: on a fork, the INVITE of this side is in progress still.
+            Method::Invite if !own => {
+                core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
             }
             Method::Invite => self.on_invite(core, now, server, request, host, out),
             _ => core.hand_over(now, server, request, out),
@@ -370,13 +394,15 @@ impl Session {
         let reply = Reply::new(&request);
         if self.reoffer.is_some() {
             core.refuse_for_now(server, &reply, out);
-        } else if self.reinvite.is_some() || !self.unacked.is_empty() {
-            // Crossing re-INVITEs; and while an ACK is missing the last answer may be in it.
+        } else if self.reinvite.is_some() || self.unacked.is_some() || !core.is_talking() {
+            // Crossing re-INVITEs; and while an ACK is missing, of either side, the answer to
+            // the last offer may be in it.
             core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
         } else {
             let contact = contact_of(&request).map(|uri| uri.to_buf());
             let until = now + core.context.limits.answer_wait;
             let cseq = request.cseq().number;
+            let host = Host::new(host, &request);
             let reoffer = Reoffer {
                 server,
                 reply,
@@ -426,19 +452,14 @@ impl Session {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let cseq = ack.cseq().number;
-        let Some(at) = self.unacked.iter().position(|unacked| unacked.cseq == cseq) else {
+        if self.unacked.as_ref().is_none_or(|u| u.cseq != cseq) {
             out.push(Action::Absorbed);
             return State::Confirmed(self);
-        };
-        self.unacked.remove(at);
-        if self.unacked.is_empty() {
-            self.unacked = Vec::new();
         }
+        self.unacked = None;
         out.push(Action::Notify(Notice::Acknowledged { ack }));
-        if self.unacked.is_empty() {
-            if let Some(outgoing) = self.hang_up.take() {
-                core.bye(0, &outgoing, out);
-            }
+        if let Some(outgoing) = self.hang_up.take() {
+            core.bye(0, &outgoing, out);
         }
         State::Confirmed(self)
     }
@@ -468,12 +489,26 @@ impl Session {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         if !core.legs.first().is_some_and(Leg::is_leaving) {
-            self.ending = Some(Box::new(reason));
+            self.ending.get_or_insert_with(|| Box::new(reason));
             let outgoing = self.hang_up.take().unwrap_or_default();
-            self.refuse_reoffer(core, out);
-            core.bye(0, &outgoing, out);
+            self.part(core, outgoing, out);
         }
         State::Confirmed(self)
+    }
+
+    /// BYE; §15: a callee's waits for the ACK, or for the end of its 2xx.
+    fn part(
+        &mut self,
+        core: &mut Core,
+        outgoing: Box<Outgoing>,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        self.refuse_reoffer(core, out);
+        core.ack_owed(out);
+        match &self.unacked {
+            None => core.bye(0, &outgoing, out),
+            Some(_) => self.hang_up = Some(outgoing),
+        }
     }
 
     pub(super) fn command(
@@ -500,7 +535,6 @@ impl Session {
         (State::Confirmed(self), result)
     }
 
-    /// §15: a callee waits for the ACK, or for the end of its 2xx.
     fn hang_up(
         &mut self,
         core: &mut Core,
@@ -514,16 +548,7 @@ impl Session {
         if leg.is_leaving() || self.hang_up.is_some() {
             return Ok(());
         }
-        self.refuse_reoffer(core, out);
-        if let LegState::AwaitingAnswer { invite, cseq, .. } = leg.state {
-            // 13.2.2.4: the 2xx wants its ACK first.
-            core.ack(0, invite, cseq, &Outgoing::default(), out);
-        }
-        if self.unacked.is_empty() {
-            core.bye(0, &outgoing, out);
-        } else {
-            self.hang_up = Some(Box::new(outgoing));
-        }
+        self.part(core, Box::new(outgoing), out);
         Ok(())
     }
 
@@ -535,12 +560,8 @@ impl Session {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(outgoing)?;
-        let talking = core
-            .legs
-            .first()
-            .is_some_and(|leg| leg.state == LegState::Confirmed);
-        let busy = self.reinvite.is_some() || self.reoffer.is_some() || !self.unacked.is_empty();
-        if !talking || busy || self.hang_up.is_some() {
+        let busy = self.reinvite.is_some() || self.reoffer.is_some() || self.unacked.is_some();
+        if !core.is_talking() || busy {
             return Err(wrong_state(
                 "update",
                 "Confirmed, with an INVITE or BYE in progress",
@@ -548,14 +569,12 @@ impl Session {
         }
         let branch = core.new_branch();
         let request = core.new_request();
-        let mut headers = core.context.capabilities.clone();
-        headers.extend(&outgoing.headers);
+        let headers = core.with_capabilities(&outgoing.headers);
         if let Some(leg) = core.legs.first_mut() {
             let cseq = leg.dialog.next_cseq();
+            let user = (!outgoing.headers.contains(Name::Contact)).then_some(&*core.user);
             let writer = leg.dialog.request(Method::Invite, cseq).headers(&headers);
-            let draft = writer
-                .body(outgoing.body.as_ref())
-                .draft(branch, Some(&core.user));
+            let draft = writer.body(outgoing.body.as_ref()).draft(branch, user);
             out.push(Action::Invite { request, draft });
         }
         core.invites.push(request);
@@ -583,8 +602,8 @@ impl Session {
             cseq: reoffer.cseq,
             host: &reoffer.host,
         };
-        self.unacked
-            .push(Unacked::send(core, now, to, outgoing, out));
+        let unacked = Unacked::send(core, now, to, outgoing, out);
+        self.unacked = Some(Box::new(unacked));
         if let Some(contact) = &reoffer.contact {
             core.refresh_target(contact.as_uri(), out);
         }
@@ -628,7 +647,7 @@ impl Session {
         let Some(reoffer) = &self.reoffer else {
             return Err(wrong_state("progress", "Confirmed"));
         };
-        let headers = core.with_contact(&reoffer.host, HeaderList::new(), &outgoing.headers);
+        let headers = core.with_contact(&reoffer.host, &outgoing.headers);
         let bytes = core.dialog_response(&reoffer.reply, status, &headers, outgoing);
         out.push(Action::Respond {
             server: reoffer.server,
@@ -654,11 +673,7 @@ impl Session {
         ) {
             return Err(malformed);
         }
-        if core
-            .legs
-            .first()
-            .is_none_or(|leg| leg.state != LegState::Confirmed)
-        {
+        if !core.is_talking() {
             return Err(wrong_state(
                 "request",
                 "Confirmed, with a BYE or an answer in progress",
@@ -678,7 +693,7 @@ impl Session {
         match timer {
             Timer::Resend(server) => {
                 let t2 = core.context.timers.t2;
-                if let Some(unacked) = self.unacked.iter_mut().find(|u| u.server == server) {
+                if let Some(unacked) = &mut self.unacked {
                     unacked.resend = unacked.resend.and_then(|r| r.doubled(now, t2));
                     let (status, bytes) = (StatusCode::OK, unacked.bytes.clone());
                     out.push(Action::Respond {
@@ -688,21 +703,18 @@ impl Session {
                     });
                 }
             }
-            Timer::NoAck(server) => {
+            Timer::NoAck(_) => {
                 // 13.3.1.4: the dialog stands, the session must not.
-                self.unacked.retain(|unacked| unacked.server != server);
+                self.unacked = None;
                 return self.leave(core, EndReason::NoAck, out);
             }
             Timer::AnswerOwed => {
-                let owed = core.legs.first().map(|leg| leg.state.clone());
-                if let Some(LegState::AwaitingAnswer { invite, cseq, .. }) = owed {
-                    core.ack(0, invite, cseq, &Outgoing::default(), out);
-                }
                 return self.leave(core, EndReason::NoAnswer, out);
             }
             Timer::ReofferWait => {
                 if let Some(reoffer) = self.reoffer.take() {
-                    let status = StatusCode::TEMPORARILY_UNAVAILABLE;
+                    // Not 480, which ends the usage (RFC 5057 5.1).
+                    let status = StatusCode::SERVER_INTERNAL_ERROR;
                     core.refuse(reoffer.server, &reoffer.reply, status, out);
                 }
             }
@@ -730,9 +742,13 @@ fn acknowledge(
     }
 }
 
-/// Responses after which the other side has no dialog (12.2.1.2).
+/// Responses after which the other side has no dialog, or cannot be reached within it (12.2.1.2;
+/// RFC 5057 5.1, table 1).
 fn is_lost(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 481)
+    matches!(
+        status.as_u16(),
+        404 | 408 | 410 | 416 | 481 | 482..=485 | 502 | 604
+    )
 }
 
 impl Core {

@@ -12,9 +12,11 @@ use crate::transaction::rebase;
 pub enum Timer {
     /// The 2xx in this transaction was not acknowledged for 64*T1 (13.3.1.4).
     NoAck(ServerId),
-    /// The other side rings longer than [`Limits::ringing_wait`](crate::limits::Limits).
+    /// The other side rings longer than [`Limits::ringing_wait`](crate::limits::Limits), or than
+    /// the INVITE's Expires (13.2.1).
     Ringing,
-    /// The user has not answered the INVITE within [`Limits::answer_wait`](crate::limits::Limits).
+    /// The user has not answered the INVITE within [`Limits::answer_wait`](crate::limits::Limits),
+    /// or the INVITE's Expires (13.3.1).
     AnswerWait,
     /// The user has not answered the re-INVITE within that time.
     ReofferWait,

@@ -5,6 +5,8 @@
 
 mod text;
 
+use alloc::borrow::Cow;
+
 use crate::message::{
     ContactValue, Message, Method, Name, NameAddr, Request, RequestWriter, Response, Uri,
     split_commas,
@@ -73,10 +75,9 @@ impl Dialog {
         text.call_id(request.call_id().as_bytes())
             .local_with_tag(request.to_value(), local_tag)
             .remote(request.from_value())
-            .target(target.as_bytes());
-        for route in record_routes(request) {
-            text.route(route);
-        }
+            .target(&as_request_uri(target));
+        put_routes(&mut text, record_routes(request));
+        text.finish();
         Self {
             text,
             phase: Phase::Early,
@@ -96,6 +97,7 @@ impl Dialog {
             .local(origin.from)
             .remote(response.to_value());
         fill_from_response(&mut text, origin.uri, response);
+        text.finish();
         Self {
             text,
             phase: Phase::Early,
@@ -113,6 +115,7 @@ impl Dialog {
             .local(self.text.local_bytes());
         text.remote(response.to_value());
         fill_from_response(&mut text, self.text.target_bytes(), response);
+        text.finish();
         self.text = text;
         self.phase = Phase::Confirmed;
     }
@@ -207,22 +210,25 @@ impl Dialog {
     /// A target refresh (§12.2.1.2, §12.2.2): the Contact of a re-INVITE or its 2xx replaces the
     /// remote target, never the route set. Returns whether it changed.
     pub fn refresh_target(&mut self, contact: Uri<'_>) -> bool {
-        if contact.as_bytes() == self.remote_target() {
+        let target = as_request_uri(contact);
+        if *target == *self.remote_target() {
             return false;
         }
         let mut text = Text::new();
         text.call_id(self.text.call_id_bytes())
             .local(self.text.local_bytes())
             .remote(self.text.remote_bytes())
-            .target(contact.as_bytes());
+            .target(&target);
         for route in self.text.routes() {
             text.route(route);
         }
+        text.finish();
         self.text = text;
         true
     }
 
-    /// The URI that the next hop of this side's requests is found from (§8.1.2, §12.2.1.1).
+    /// The URI that the next hop of this side's requests is found from (§8.1.2, §12.2.1.1): the
+    /// first of the route set, or the remote target.
     pub fn next_hop(&self) -> &[u8] {
         self.text
             .routes()
@@ -233,16 +239,8 @@ impl Dialog {
     /// A request of this side within the dialog (§12.2.1.1): Request-URI, Route, From, To,
     /// Call-ID and CSeq stand; Via, Contact and the rest are the caller's.
     pub fn request<'a>(&'a self, method: Method<'a>, cseq: u32) -> RequestWriter<'a> {
-        let first = self.text.routes().next();
-        let strict = first.map(uri_of).filter(|uri| !is_loose(uri));
-        let writer = match strict {
-            // The first hop is a strict router: it is the Request-URI, the target goes last.
-            Some(uri) => RequestWriter::new(method, uri)
-                .routes(self.text.routes().skip(1))
-                .route_uri(self.remote_target()),
-            None => RequestWriter::new(method, self.remote_target()).routes(self.text.routes()),
-        };
-        writer
+        routed(method, self.remote_target(), self.text.routes())
+            .secure(self.secure)
             .from(self.local())
             .to(self.remote())
             .call_id(self.text.call_id_bytes())
@@ -250,12 +248,74 @@ impl Dialog {
     }
 }
 
+/// Request-URI and Route of a request to `target` over a route set of name-addrs (§12.2.1.1).
+pub(crate) fn routed<'a>(
+    method: Method<'a>,
+    target: &'a [u8],
+    routes: impl Iterator<Item = &'a [u8]>,
+) -> RequestWriter<'a> {
+    let mut routes = routes.peekable();
+    match routes.peek().map(|first| uri_of(first)) {
+        // The first hop is a strict router: it is the Request-URI, the target goes last.
+        Some(uri) if !is_loose(uri) => RequestWriter::new(method, uri)
+            .routes(routes.skip(1))
+            .route_uri(target),
+        Some(_) | None => RequestWriter::new(method, target).routes(routes),
+    }
+}
+
+/// The URI without what must not stand in a Request-URI: headers and `method` (§12.2.1.1,
+/// §19.1.1 table 1).
+pub(crate) fn as_request_uri(uri: Uri<'_>) -> Cow<'_, [u8]> {
+    let bytes = uri.as_bytes();
+    let Some(sip) = uri.as_sip() else {
+        return bytes.into();
+    };
+    let headers = sip
+        .headers()
+        .map_or(0, |headers| headers.len().saturating_add(1));
+    let kept = bytes.len().saturating_sub(headers);
+    let kept = bytes.get(..kept).unwrap_or(bytes);
+    if sip.method_param().is_none() {
+        return kept.into();
+    }
+    // A user part may hold semicolons; behind its `@` they part parameters.
+    let host = memchr::memrchr(b'@', kept).unwrap_or(0);
+    let (user, rest) = kept.split_at_checked(host).unwrap_or((&[], kept));
+    let mut out = user.to_vec();
+    let is_method = |part: &&[u8]| {
+        let name = part.split(|b| *b == b'=').next().unwrap_or(part);
+        name.eq_ignore_ascii_case(b"method")
+    };
+    for (at, part) in rest.split(|b| *b == b';').enumerate() {
+        if at == 0 {
+            out.extend_from_slice(part);
+        } else if !is_method(&part) {
+            out.push(b';');
+            out.extend_from_slice(part);
+        }
+    }
+    out.into()
+}
+
 /// Remote target and route set from a response (§12.1.2): Contact, and Record-Route reversed.
 fn fill_from_response(text: &mut Text, fallback: &[u8], response: &Response) {
-    text.target(contact_of(response).map_or(fallback, |uri| uri.as_bytes()));
+    match contact_of(response) {
+        Some(contact) => text.target(&as_request_uri(contact)),
+        None => text.target(fallback),
+    };
     let routes: smallvec::SmallVec<[&[u8]; 8]> = record_routes(response).collect();
-    for route in routes.iter().rev() {
-        text.route(route);
+    put_routes(text, routes.into_iter().rev());
+}
+
+/// The route set, as URIs in angle brackets. A strict router at its head is only ever the
+/// Request-URI.
+fn put_routes<'a>(text: &mut Text, uris: impl Iterator<Item = &'a [u8]>) {
+    for (at, uri) in uris.enumerate() {
+        match Uri::parse(uri) {
+            Ok(parsed) if at == 0 && !is_loose(uri) => text.route_uri(&as_request_uri(parsed)),
+            Ok(_) | Err(_) => text.route_uri(uri),
+        };
     }
 }
 
@@ -270,13 +330,20 @@ pub(crate) fn contact_of(message: &Message) -> Option<Uri<'_>> {
         })
 }
 
-/// The Record-Route values as they came, over all rows and commas.
+/// The URIs of Record-Route, over all rows and commas. Parameters of the header are not theirs
+/// (§12.1.1); of a value that lacks its angle brackets, all are taken for the URI's.
 fn record_routes(message: &Message) -> impl Iterator<Item = &[u8]> {
     let values = message.all(Name::RecordRoute).flat_map(split_commas);
-    values.filter(|value| NameAddr::parse(value).is_ok())
+    values.filter_map(|value| {
+        let address = NameAddr::parse(value).ok()?;
+        match Uri::parse(value) {
+            Ok(whole) if !address.is_bracketed() => Some(whole.as_bytes()),
+            Ok(_) | Err(_) => Some(address.uri().as_bytes()),
+        }
+    })
 }
 
-/// The URI of a Route value; a value that does not parse was refused when it came.
+/// The URI of a Route value.
 fn uri_of(route: &[u8]) -> &[u8] {
     NameAddr::parse(route).map_or(route, |route| route.uri().as_bytes())
 }
@@ -288,3 +355,6 @@ fn is_loose(uri: &[u8]) -> bool {
         Ok(_) | Err(_) => true,
     }
 }
+
+#[cfg(test)]
+mod tests;

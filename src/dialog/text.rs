@@ -79,6 +79,18 @@ impl Text {
         self
     }
 
+    pub(super) fn route_uri(&mut self, uri: &[u8]) -> &mut Self {
+        self.route(b"<");
+        self.put(uri);
+        self.put(b">");
+        self
+    }
+
+    /// Nothing more comes: what was set aside for it goes back.
+    pub(super) fn finish(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
     pub(super) fn call_id_bytes(&self) -> &[u8] {
         self.slice(0..self.call_id)
     }

@@ -23,6 +23,8 @@ pub struct Draft {
     /// Where the next hop's URI stands in the text.
     hop: (u32, u32),
     has_contact: bool,
+    /// Whether Contact is a SIPS URI.
+    secure: bool,
     branch: Token,
 }
 
@@ -55,6 +57,7 @@ impl Draft {
             user_at: offset(text.len().saturating_sub(user.len())),
             hop: (offset(hop), offset(hop_end)),
             has_contact: contact.is_some(),
+            secure: writer.is_secure(),
             branch,
             text,
         }
@@ -82,12 +85,6 @@ impl Draft {
     /// The URI that says where to send it (RFC 3261 8.1.2).
     pub fn next_hop(&self) -> &[u8] {
         self.slice(self.hop.0, self.hop.1)
-    }
-
-    fn is_secure(&self) -> bool {
-        self.next_hop()
-            .get(..5)
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
     }
 
     fn user(&self) -> &[u8] {
@@ -133,7 +130,7 @@ impl Emit for Sealed<'_> {
         out.put(b";rport\r\n");
         out.put(draft.slice(draft.via_at, draft.contact_at));
         if draft.has_contact {
-            let secure: &[u8] = if draft.is_secure() {
+            let secure: &[u8] = if draft.secure {
                 b"Contact: <sips:"
             } else {
                 b"Contact: <sip:"

@@ -40,6 +40,7 @@ pub struct RequestWriter<'a> {
     call_id: Option<&'a [u8]>,
     cseq: u32,
     contact: Option<&'a [u8]>,
+    secure: bool,
     headers: Option<&'a HeaderList>,
     body: Option<&'a Body>,
 }
@@ -59,6 +60,7 @@ impl<'a> RequestWriter<'a> {
             call_id: None,
             cseq: 1,
             contact: None,
+            secure: false,
             headers: None,
             body: None,
         }
@@ -135,6 +137,14 @@ impl<'a> RequestWriter<'a> {
         self
     }
 
+    /// Whether the Contact of a [draft](Self::draft) is a SIPS URI even if neither the Request-URI
+    /// nor the first Route is one: the secure flag of a dialog (RFC 3261 12.2.1.1).
+    #[must_use]
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self
+    }
+
     /// Further headers.
     #[must_use]
     pub fn headers(mut self, headers: &'a HeaderList) -> Self {
@@ -175,6 +185,17 @@ impl<'a> RequestWriter<'a> {
             (Some(route), None) => route.uri().as_bytes(),
             (Some(_), Some(_)) | (None, _) => self.uri,
         }
+    }
+
+    /// Whether Contact must be a SIPS URI (RFC 3261 8.1.1.8).
+    pub(super) fn is_secure(&self) -> bool {
+        let is_sips = |uri: &[u8]| {
+            let scheme = uri.get(..5).unwrap_or_default();
+            scheme.eq_ignore_ascii_case(b"sips:")
+        };
+        let route = self.routes.first();
+        let route = route.and_then(|route| NameAddr::parse(route).ok());
+        self.secure || is_sips(self.uri) || route.is_some_and(|r| is_sips(r.uri().as_bytes()))
     }
 
     /// Everything before a Via.
