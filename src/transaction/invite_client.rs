@@ -44,7 +44,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Backoff, Failure, Reliability, Timers, earliest, rebase};
+use super::{Backoff, Failure, Reliability, Running, Timers, rebase};
 use crate::error::Misuse;
 use crate::machine::{Leaf, Machine};
 use crate::message::{Response, derive};
@@ -193,24 +193,28 @@ impl InviteClient {
             b,
             cancel: false,
         };
-        Self {
+        let mut new = Self {
             timers,
             reliability,
             since: now,
             state,
-        }
+        };
+        new.on_deadline(now, out);
+        new
     }
 
     /// The timer that fires next.
     pub fn next_timer(&self) -> Option<(Time, Timer)> {
+        self.running().next()
+    }
+
+    fn running(&self) -> Running<Timer> {
         match &self.state {
-            State::Calling { a, b, .. } => {
-                earliest(b.map(|at| (at, Timer::B)), a.map(|a| (a.due, Timer::A)))
-            }
-            State::Proceeding { guard, .. } => guard.map(|at| (at, Timer::CancelGuard)),
-            State::Completed { d, .. } => d.map(|at| (at, Timer::D)),
-            State::Accepted { m } => m.map(|at| (at, Timer::M)),
-            State::Terminated => None,
+            State::Calling { a, b, .. } => Running::ends(*b, Timer::B).repeats(*a, Timer::A),
+            State::Proceeding { guard, .. } => Running::ends(*guard, Timer::CancelGuard),
+            State::Completed { d, .. } => Running::ends(*d, Timer::D),
+            State::Accepted { m } => Running::ends(*m, Timer::M),
+            State::Terminated => Running::NONE,
         }
     }
 
@@ -233,6 +237,12 @@ impl InviteClient {
         }
     }
 
+    /// An input, and the timers of zero that it started: nothing is pending afterwards (law L1).
+    fn take(&mut self, now: Time, input: Input, out: &mut (impl Sink<Action> + ?Sized)) {
+        self.step(now, input, out);
+        self.on_deadline(now, out);
+    }
+
     /// The figure as a table.
     fn step(&mut self, now: Time, input: Input, out: &mut (impl Sink<Action> + ?Sized)) {
         use Input as I;
@@ -243,7 +253,7 @@ impl InviteClient {
             (
                 S::Calling {
                     invite,
-                    a,
+                    a: Some(a),
                     b,
                     cancel,
                 },
@@ -251,10 +261,9 @@ impl InviteClient {
             ) => {
                 // 17.1.1.2: the very bytes again, twice as long to wait, without a cap.
                 out.push(Action::Transmit(invite.clone()));
-                let a = a.and_then(|a| a.doubled(now, Duration::MAX));
                 S::Calling {
                     invite,
-                    a,
+                    a: a.doubled(now, Duration::MAX),
                     b,
                     cancel,
                 }
@@ -300,7 +309,7 @@ impl InviteClient {
             }
             (state @ S::Proceeding { .. }, I::Cancel) => self.cancel(now, state, out),
             // 9.1: no answer to the INVITE within 64*T1 of the CANCEL.
-            (S::Proceeding { .. }, I::Timer(Timer::CancelGuard)) => {
+            (S::Proceeding { guard: Some(_), .. }, I::Timer(Timer::CancelGuard)) => {
                 fail(Failure::CancelTimeout, out)
             }
             (S::Calling { invite, .. } | S::Proceeding { invite, .. }, I::Failure(response)) => {
@@ -329,7 +338,9 @@ impl InviteClient {
             }
             (S::Accepted { .. }, I::Timer(Timer::M)) => terminate(out),
             // What the figure leaves out.
-            (state @ S::Calling { .. }, I::Timer(Timer::D | Timer::M | Timer::CancelGuard))
+            (state @ S::Calling { a: None, .. }, I::Timer(Timer::A))
+            | (state @ S::Calling { .. }, I::Timer(Timer::D | Timer::M | Timer::CancelGuard))
+            | (state @ S::Proceeding { guard: None, .. }, I::Timer(Timer::CancelGuard))
             | (
                 state @ S::Proceeding { .. },
                 I::TransportError | I::Timer(Timer::A | Timer::B | Timer::D | Timer::M),
@@ -400,12 +411,9 @@ impl InviteClient {
             out.push(Action::Transmit(ack.clone()));
         }
         out.push(Action::Response(response));
-        match self.reliability {
-            Reliability::Reliable => terminate(out),
-            Reliability::Unreliable => State::Completed {
-                ack,
-                d: now + self.timers.d(self.reliability),
-            },
+        State::Completed {
+            ack,
+            d: now + self.timers.d(self.reliability),
         }
     }
 }
@@ -436,7 +444,7 @@ impl Machine for InviteClient {
             },
             Event::TransportError => Input::TransportError,
         };
-        self.step(now, input, out);
+        self.take(now, input, out);
     }
 
     fn command(
@@ -448,17 +456,14 @@ impl Machine for InviteClient {
         let now = now.max(self.since);
         self.on_deadline(now, out);
         match command {
-            Command::Cancel => self.step(now, Input::Cancel, out),
+            Command::Cancel => self.take(now, Input::Cancel, out),
         }
         Ok(())
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut (impl Sink<Action> + ?Sized)) {
         let now = now.max(self.since);
-        while let Some((due, timer)) = self.next_timer() {
-            if due > now {
-                break;
-            }
+        while let Some(timer) = self.running().due(now) {
             self.step(now, Input::Timer(timer), out);
         }
     }
@@ -489,6 +494,10 @@ impl Machine for InviteClient {
 }
 
 impl Leaf for InviteClient {
-    /// A late wake repeats the INVITE and times out (three actions); then the event is absorbed.
+    /// A provisional response, the CANCEL that waited for it, and with a T1 of zero the end of
+    /// the wait for its effect. Otherwise three: timer A late, then the ACK and a final response.
     const MAX_ACTIONS: usize = 4;
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,7 @@ use core::mem;
 
 use bytes::Bytes;
 
-use super::{Backoff, Failure, Reliability, Timers, earliest, rebase};
+use super::{Backoff, Failure, Reliability, Running, Timers, rebase};
 use crate::error::Misuse;
 use crate::machine::{Leaf, Machine};
 use crate::message::{HeaderList, Reply, Request, StatusCode};
@@ -227,16 +227,18 @@ impl InviteServer {
 
     /// The timer that fires next.
     pub fn next_timer(&self) -> Option<(Time, Timer)> {
+        self.running().next()
+    }
+
+    fn running(&self) -> Running<Timer> {
         match &self.state {
             State::Proceeding(Provisional::Due { trying, .. }) => {
-                trying.map(|at| (at, Timer::Trying))
+                Running::ends(*trying, Timer::Trying)
             }
-            State::Completed { g, h, .. } => {
-                earliest(h.map(|at| (at, Timer::H)), g.map(|g| (g.due, Timer::G)))
-            }
-            State::Confirmed { i } => i.map(|at| (at, Timer::I)),
-            State::Accepted { l } => l.map(|at| (at, Timer::L)),
-            State::Proceeding(Provisional::Sent(_)) | State::Terminated => None,
+            State::Completed { g, h, .. } => Running::ends(*h, Timer::H).repeats(*g, Timer::G),
+            State::Confirmed { i } => Running::ends(*i, Timer::I),
+            State::Accepted { l } => Running::ends(*l, Timer::L),
+            State::Proceeding(Provisional::Sent(_)) | State::Terminated => Running::NONE,
         }
     }
 
@@ -254,6 +256,12 @@ impl InviteServer {
     /// Whether a final response is still to be sent.
     pub fn is_pending(&self) -> bool {
         matches!(self.state, State::Proceeding(_))
+    }
+
+    /// An input, and the timers of zero that it started: nothing is pending afterwards (law L1).
+    fn take(&mut self, now: Time, input: Input, out: &mut (impl Sink<Action> + ?Sized)) {
+        self.step(now, input, out);
+        self.on_deadline(now, out);
     }
 
     /// The figure as a table.
@@ -292,9 +300,16 @@ impl InviteServer {
                 out.push(Action::Failed(Failure::Transport));
                 state
             }
-            (S::Completed { response, g, h }, I::Timer(Timer::G)) => {
+            (
+                S::Completed {
+                    response,
+                    g: Some(g),
+                    h,
+                },
+                I::Timer(Timer::G),
+            ) => {
                 out.push(Action::Transmit(response.clone()));
-                let g = g.and_then(|g| g.doubled(now, self.timers.t2));
+                let g = g.doubled(now, self.timers.t2);
                 S::Completed { response, g, h }
             }
             (S::Completed { .. }, I::Timer(Timer::H)) => {
@@ -306,11 +321,8 @@ impl InviteServer {
                 out.push(Action::Transmit(response.clone()));
                 S::Completed { response, g, h }
             }
-            (S::Completed { .. }, I::Ack(_)) => match self.reliability {
-                Reliability::Unreliable => S::Confirmed {
-                    i: now + self.timers.ik(self.reliability),
-                },
-                Reliability::Reliable => terminate(out),
+            (S::Completed { .. }, I::Ack(_)) => S::Confirmed {
+                i: now + self.timers.ik(self.reliability),
             },
             (S::Confirmed { .. }, I::Timer(Timer::I)) => terminate(out),
             // 6026 7.1: every ACK goes up; L runs on.
@@ -329,6 +341,7 @@ impl InviteServer {
                 I::Invite | I::Ack(_) | I::Timer(Timer::G | Timer::H | Timer::I | Timer::L),
             )
             | (state @ S::Proceeding(Provisional::Sent(_)), I::Ack(_) | I::Timer(_))
+            | (state @ S::Completed { g: None, .. }, I::Timer(Timer::G))
             | (
                 state @ S::Completed { .. },
                 I::Provisional(_)
@@ -378,7 +391,7 @@ impl InviteServer {
     ) -> State {
         out.push(Action::Transmit(response.clone()));
         let g = match self.reliability {
-            Reliability::Unreliable => Backoff::start(now, self.timers.t1.min(self.timers.t2)),
+            Reliability::Unreliable => Backoff::start(now, self.timers.t1),
             Reliability::Reliable => None,
         };
         State::Completed {
@@ -407,7 +420,7 @@ impl Machine for InviteServer {
             Event::Ack(ack) => Input::Ack(ack),
             Event::TransportError => Input::TransportError,
         };
-        self.step(now, input, out);
+        self.take(now, input, out);
     }
 
     fn command(
@@ -424,16 +437,13 @@ impl Machine for InviteServer {
             2 => Input::Success(bytes),
             _ => Input::Failure(bytes),
         };
-        self.step(now, input, out);
+        self.take(now, input, out);
         Ok(())
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut (impl Sink<Action> + ?Sized)) {
         let now = now.max(self.since);
-        while let Some((due, timer)) = self.next_timer() {
-            if due > now {
-                break;
-            }
+        while let Some(timer) = self.running().due(now) {
             self.step(now, Input::Timer(timer), out);
         }
     }
@@ -464,6 +474,10 @@ impl Machine for InviteServer {
 }
 
 impl Leaf for InviteServer {
-    /// A late wake repeats the response and gives up (three actions); then the event is absorbed.
-    const MAX_ACTIONS: usize = 3;
+    /// The 100, late; a failure; and with a T1 of zero the end of the wait for its ACK, told and
+    /// done. Otherwise two.
+    const MAX_ACTIONS: usize = 4;
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,12 +7,13 @@ use core::fmt;
 
 use smallvec::SmallVec;
 
-use crate::message::{Host, MAGIC_COOKIE, Method, Request, Response, SipUri, Uri, Via};
+use crate::message::{Host, MAGIC_COOKIE, Method, Request, Response, Uri, Via, percent_decode};
 
 /// What a key is made of. Rarely longer than a branch, a host and a method.
 type Text = SmallVec<[u8; 88]>;
 
-/// Between two parts of a key. No part can contain it: it is a control character.
+/// Ends a method or a fixed part of a key: a control character, which none of them contains. What
+/// the network may put anything into comes last, or has its length before it.
 const END: u8 = 0;
 
 /// Names a client transaction: the branch of its top Via, and its method (17.1.3).
@@ -26,9 +27,9 @@ impl ClientKey {
     /// The key of a request of this side.
     pub fn new(branch: &str, method: Method<'_>) -> Self {
         let mut text = Text::new();
-        lowercase(&mut text, branch.as_bytes());
-        text.push(END);
         text.extend_from_slice(method.as_str().as_bytes());
+        text.push(END);
+        lowercase(&mut text, branch.as_bytes());
         Self(text)
     }
 
@@ -92,11 +93,11 @@ impl ServerKey {
             return Self::legacy(request, method, request.to_tag());
         };
         let mut text = Text::new();
-        text.extend_from_slice(branch.as_bytes());
+        text.extend_from_slice(method.as_str().as_bytes());
         text.push(END);
         sent_by(&mut text, &via);
         text.push(END);
-        text.extend_from_slice(method.as_str().as_bytes());
+        text.extend_from_slice(branch.as_bytes());
         Self(text)
     }
 
@@ -104,27 +105,19 @@ impl ServerKey {
     fn legacy(request: &Request, method: Method<'_>, to_tag: Option<&str>) -> Self {
         let via = request.top_via();
         let mut text = Text::new();
-        // No branch begins like this, so that the two kinds of keys cannot meet.
+        // No method is empty, so that the two kinds of keys cannot meet.
         text.push(END);
-        uri(&mut text, request.uri());
-        for tag in [to_tag, request.from_tag()] {
-            text.push(END);
-            if let Some(tag) = tag {
-                text.push(b'=');
-                text.extend_from_slice(tag.as_bytes());
-            }
-        }
-        text.push(END);
-        text.extend_from_slice(request.call_id().as_bytes());
-        text.push(END);
-        text.extend_from_slice(&request.cseq().number.to_be_bytes());
         text.extend_from_slice(method.as_str().as_bytes());
         text.push(END);
-        lowercase(&mut text, via.transport().as_bytes());
-        text.push(END);
+        text.extend_from_slice(&request.cseq().number.to_be_bytes());
+        part(&mut text, to_tag.map(str::as_bytes));
+        part(&mut text, request.from_tag().map(str::as_bytes));
+        part(&mut text, Some(request.call_id().as_bytes()));
+        uri(&mut text, request.uri());
+        for via_part in [via.transport(), via.branch().unwrap_or_default()] {
+            part(&mut text, Some(&via_part.to_ascii_lowercase().into_bytes()));
+        }
         sent_by(&mut text, &via);
-        text.push(END);
-        lowercase(&mut text, via.branch().unwrap_or("").as_bytes());
         Self(text)
     }
 }
@@ -178,33 +171,34 @@ fn host(text: &mut Text, host: Host<'_>) {
 /// both lack. Parameters that only one of them may have do not count.
 fn uri(text: &mut Text, uri: Uri<'_>) {
     let Some(sip) = uri.as_sip() else {
-        text.extend_from_slice(uri.as_bytes());
+        part(text, Some(uri.as_bytes()));
         return;
     };
     text.push(if sip.is_secure() { b's' } else { b'p' });
-    for part in [sip.user(), sip.password()] {
-        text.push(END);
-        if let Some(part) = part {
-            text.push(b'=');
-            text.extend_from_slice(&crate::message::percent_decode(part));
-        }
+    for userinfo in [sip.user(), sip.password()] {
+        part(text, userinfo.map(percent_decode).as_deref());
     }
-    text.push(END);
     host(text, sip.host());
+    text.push(END);
     if let Some(port) = sip.port() {
         text.push(b':');
         text.extend_from_slice(&port.to_be_bytes());
     }
-    params(text, sip);
+    for name in ["transport", "user", "ttl", "method", "maddr"] {
+        let value = sip.params().get(name).map(|param| param.value);
+        let value = value.map(|value| value.unwrap_or_default().to_ascii_lowercase());
+        part(text, value.as_deref());
+    }
 }
 
-fn params(text: &mut Text, sip: &SipUri<'_>) {
-    for name in ["transport", "user", "ttl", "method", "maddr"] {
-        text.push(END);
-        if let Some(param) = sip.params().get(name) {
-            lowercase(text, param.value.unwrap_or_default());
-        }
-    }
+/// A part that may be anything, null among it: its length first, so that no two lists of parts
+/// make one text.
+fn part(text: &mut Text, part: Option<&[u8]>) {
+    let length = part.map_or(u64::MAX, |part| {
+        u64::try_from(part.len()).unwrap_or(u64::MAX)
+    });
+    text.extend_from_slice(&length.to_be_bytes());
+    text.extend_from_slice(part.unwrap_or_default());
 }
 
 fn lowercase(text: &mut Text, bytes: &[u8]) {
@@ -222,3 +216,6 @@ impl fmt::Debug for ServerKey {
         write!(f, "ServerKey({})", self.0.escape_ascii())
     }
 }
+
+#[cfg(test)]
+mod tests;

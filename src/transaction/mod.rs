@@ -17,13 +17,15 @@ pub mod key;
 
 pub mod non_invite_client;
 pub mod non_invite_server;
+#[cfg(test)]
+mod testing;
 mod timers;
 
 pub use invite_client::InviteClient;
 pub use invite_server::InviteServer;
 pub use non_invite_client::NonInviteClient;
 pub use non_invite_server::NonInviteServer;
-pub(crate) use timers::{Backoff, earliest, rebase};
+pub(crate) use timers::{Backoff, Running, rebase};
 pub use timers::{Reliability, Timers};
 
 /// What a transaction tells its user when it could not do its work.

@@ -39,7 +39,7 @@ use core::mem;
 
 use bytes::Bytes;
 
-use super::{Backoff, Failure, Reliability, Timers, earliest, rebase};
+use super::{Backoff, Failure, Reliability, Running, Timers, rebase};
 use crate::error::Misuse;
 use crate::machine::{Leaf, Machine};
 use crate::message::Response;
@@ -158,7 +158,7 @@ impl NonInviteClient {
     ) -> Self {
         out.push(Action::Transmit(request.clone()));
         let e = match reliability {
-            Reliability::Unreliable => Backoff::start(now, timers.t1.min(timers.t2)),
+            Reliability::Unreliable => Backoff::start(now, timers.t1),
             Reliability::Reliable => None,
         };
         let state = State::Trying {
@@ -166,22 +166,28 @@ impl NonInviteClient {
             e,
             f: now + timers.t1x64(),
         };
-        Self {
+        let mut new = Self {
             timers,
             reliability,
             since: now,
             state,
-        }
+        };
+        new.on_deadline(now, out);
+        new
     }
 
     /// The timer that fires next.
     pub fn next_timer(&self) -> Option<(Time, Timer)> {
+        self.running().next()
+    }
+
+    fn running(&self) -> Running<Timer> {
         match &self.state {
             State::Trying { e, f, .. } | State::Proceeding { e, f, .. } => {
-                earliest(f.map(|at| (at, Timer::F)), e.map(|e| (e.due, Timer::E)))
+                Running::ends(*f, Timer::F).repeats(*e, Timer::E)
             }
-            State::Completed { k } => k.map(|at| (at, Timer::K)),
-            State::Terminated => None,
+            State::Completed { k } => Running::ends(*k, Timer::K),
+            State::Terminated => Running::NONE,
         }
     }
 
@@ -195,6 +201,12 @@ impl NonInviteClient {
         }
     }
 
+    /// An input, and the timers of zero that it started: nothing is pending afterwards (law L1).
+    fn take(&mut self, now: Time, input: Input, out: &mut (impl Sink<Action> + ?Sized)) {
+        self.step(now, input, out);
+        self.on_deadline(now, out);
+    }
+
     /// The figure as a table.
     fn step(&mut self, now: Time, input: Input, out: &mut (impl Sink<Action> + ?Sized)) {
         use Input as I;
@@ -202,22 +214,30 @@ impl NonInviteClient {
         let state = mem::replace(&mut self.state, S::Terminated);
         let before = mem::discriminant(&state);
         self.state = match (state, input) {
-            (S::Trying { request, e, f }, I::Timer(Timer::E)) => {
-                out.push(Action::Transmit(request.clone()));
+            (
                 S::Trying {
                     request,
-                    e: e.and_then(|e| e.doubled(now, self.timers.t2)),
+                    e: Some(e),
                     f,
-                }
-            }
-            (S::Proceeding { request, e, f }, I::Timer(Timer::E)) => {
-                // 17.1.2.2: T2, whatever the interval was before.
+                },
+                I::Timer(Timer::E),
+            ) => {
                 out.push(Action::Transmit(request.clone()));
+                let e = e.doubled(now, self.timers.t2);
+                S::Trying { request, e, f }
+            }
+            (
                 S::Proceeding {
                     request,
-                    e: e.and_then(|e| e.again(now, self.timers.t2)),
+                    e: Some(e),
                     f,
-                }
+                },
+                I::Timer(Timer::E),
+            ) => {
+                // 17.1.2.2: T2, whatever the interval was before.
+                out.push(Action::Transmit(request.clone()));
+                let e = e.again(now, self.timers.t2);
+                S::Proceeding { request, e, f }
             }
             (S::Trying { .. } | S::Proceeding { .. }, I::Timer(Timer::F)) => {
                 fail(Failure::Timeout, out)
@@ -235,16 +255,17 @@ impl NonInviteClient {
             }
             (S::Trying { .. } | S::Proceeding { .. }, I::Final(response)) => {
                 out.push(Action::Response(response));
-                match self.reliability {
-                    Reliability::Unreliable => S::Completed {
-                        k: now + self.timers.ik(self.reliability),
-                    },
-                    Reliability::Reliable => terminate(out),
+                S::Completed {
+                    k: now + self.timers.ik(self.reliability),
                 }
             }
             (S::Completed { .. }, I::Timer(Timer::K)) => terminate(out),
             // What the figure leaves out. No response ever makes an ACK.
-            (state @ (S::Trying { .. } | S::Proceeding { .. }), I::Timer(Timer::K))
+            (
+                state @ (S::Trying { e: None, .. } | S::Proceeding { e: None, .. }),
+                I::Timer(Timer::E),
+            )
+            | (state @ (S::Trying { .. } | S::Proceeding { .. }), I::Timer(Timer::K))
             | (
                 state @ S::Completed { .. },
                 I::Provisional(_) | I::Final(_) | I::TransportError | I::Timer(Timer::E | Timer::F),
@@ -285,7 +306,7 @@ impl Machine for NonInviteClient {
             Event::Response(response) => Input::Final(response),
             Event::TransportError => Input::TransportError,
         };
-        self.step(now, input, out);
+        self.take(now, input, out);
     }
 
     fn command(
@@ -299,10 +320,7 @@ impl Machine for NonInviteClient {
 
     fn on_deadline(&mut self, now: Time, out: &mut (impl Sink<Action> + ?Sized)) {
         let now = now.max(self.since);
-        while let Some((due, timer)) = self.next_timer() {
-            if due > now {
-                break;
-            }
+        while let Some(timer) = self.running().due(now) {
             self.step(now, Input::Timer(timer), out);
         }
     }
@@ -331,6 +349,9 @@ impl Machine for NonInviteClient {
 }
 
 impl Leaf for NonInviteClient {
-    /// A late wake repeats the request and times out (three actions); then the event is absorbed.
+    /// Timer E, late; a final response; and with a T4 of zero the end.
     const MAX_ACTIONS: usize = 3;
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,7 @@ use core::mem;
 
 use bytes::Bytes;
 
-use super::{Failure, Reliability, Timers, rebase};
+use super::{Failure, Reliability, Running, Timers, rebase};
 use crate::error::Misuse;
 use crate::machine::{Leaf, Machine};
 use crate::message::{HeaderList, Reply, StatusCode};
@@ -65,8 +65,11 @@ pub enum Event {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Command {
-    /// Send this response. 101-199 is [`Misuse::WrongStatus`] (4320 4.1); a 100 before it is due
-    /// on an unreliable transport is left to the transaction, which sends it in time.
+    /// Send this response; whatever follows a final one is discarded.
+    ///
+    /// Until then 101-199 is [`Misuse::WrongStatus`] (4320 4.1), and so is 408, which would come
+    /// too late to be of use (4320 4.2). A 100 before it is due on an unreliable transport is left
+    /// to the transaction, which sends it in time.
     Respond {
         /// The status in the bytes.
         status: StatusCode,
@@ -155,10 +158,14 @@ impl NonInviteServer {
 
     /// The timer that fires next.
     pub fn next_timer(&self) -> Option<(Time, Timer)> {
+        self.running().next()
+    }
+
+    fn running(&self) -> Running<Timer> {
         match &self.state {
-            State::Trying { trying, .. } => trying.map(|at| (at, Timer::Trying)),
-            State::Completed { j, .. } => j.map(|at| (at, Timer::J)),
-            State::Proceeding { .. } | State::Terminated => None,
+            State::Trying { trying, .. } => Running::ends(*trying, Timer::Trying),
+            State::Completed { j, .. } => Running::ends(*j, Timer::J),
+            State::Proceeding { .. } | State::Terminated => Running::NONE,
         }
     }
 
@@ -175,6 +182,12 @@ impl NonInviteServer {
     /// Whether a final response is still to be sent.
     pub fn is_pending(&self) -> bool {
         matches!(self.state, State::Trying { .. } | State::Proceeding { .. })
+    }
+
+    /// An input, and the timers of zero that it started: nothing is pending afterwards (law L1).
+    fn take(&mut self, now: Time, input: Input, out: &mut (impl Sink<Action> + ?Sized)) {
+        self.step(now, input, out);
+        self.on_deadline(now, out);
     }
 
     /// The figure as a table.
@@ -207,12 +220,9 @@ impl NonInviteServer {
             }
             (S::Trying { .. } | S::Proceeding { .. }, I::Final(response)) => {
                 out.push(Action::Transmit(response.clone()));
-                match self.reliability {
-                    Reliability::Unreliable => S::Completed {
-                        response,
-                        j: now + self.timers.j(self.reliability),
-                    },
-                    Reliability::Reliable => terminate(out),
+                S::Completed {
+                    response,
+                    j: now + self.timers.j(self.reliability),
                 }
             }
             (S::Completed { response, j }, I::Request) => {
@@ -257,7 +267,7 @@ impl Machine for NonInviteServer {
             Event::Request => Input::Request,
             Event::TransportError => Input::TransportError,
         };
-        self.step(now, input, out);
+        self.take(now, input, out);
     }
 
     fn command(
@@ -271,23 +281,21 @@ impl Machine for NonInviteServer {
         let Command::Respond { status, bytes } = command;
         let input = match status.as_u16() {
             100 => Input::Trying(bytes),
-            101..=199 => {
+            101..=199 | 408 if self.is_pending() => {
                 return Err(Misuse::WrongStatus {
                     status: status.as_u16(),
                 });
             }
+            101..=199 | 408 => return Ok(()),
             _ => Input::Final(bytes),
         };
-        self.step(now, input, out);
+        self.take(now, input, out);
         Ok(())
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut (impl Sink<Action> + ?Sized)) {
         let now = now.max(self.since);
-        while let Some((due, timer)) = self.next_timer() {
-            if due > now {
-                break;
-            }
+        while let Some(timer) = self.running().due(now) {
             self.step(now, Input::Timer(timer), out);
         }
     }
@@ -311,6 +319,9 @@ impl Machine for NonInviteServer {
 }
 
 impl Leaf for NonInviteServer {
-    /// A wake at the 100, then a final response and the end.
+    /// The 100, late; a final response; and the end, on a reliable transport.
     const MAX_ACTIONS: usize = 3;
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,11 +74,15 @@ impl Timers {
 
     /// When a client's timer E is first reset to T2: 0.5 + 1 + 2 = 3.5 s by default. Before that
     /// a non-INVITE request over an unreliable transport is not answered 100; then it must be
-    /// (4320 4.1).
+    /// (4320 4.1). T1 if that is half of T2 or more; without end if T1 is zero, as nothing is
+    /// ever retransmitted.
     pub fn e_reaches_t2(&self) -> Duration {
-        let mut sum = Duration::ZERO;
-        let mut interval = self.t1;
-        while interval < self.t2 && !interval.is_zero() {
+        if self.t1.is_zero() {
+            return Duration::MAX;
+        }
+        let mut sum = self.t1;
+        let mut interval = self.t1.saturating_mul(2);
+        while interval < self.t2 {
             sum = sum.saturating_add(interval);
             interval = interval.saturating_mul(2);
         }
@@ -139,15 +143,53 @@ pub(crate) fn rebase(at: &mut Option<Time>, from: Time, to: Time) {
     }
 }
 
-/// The earlier of two timers; at a tie the first, which the machine lists first because it wins
-/// (law L4).
-pub(crate) fn earliest<T>(
-    first: Option<(Time, T)>,
-    second: Option<(Time, T)>,
-) -> Option<(Time, T)> {
-    match (first, second) {
-        (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
-        (Some(a), None) => Some(a),
-        (None, b) => b,
+/// The timers of a state that run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Running<T> {
+    pub(super) ends: Option<(Time, T)>,
+    pub(super) repeats: Option<(Time, T)>,
+}
+
+impl<T: Copy> Running<T> {
+    pub(crate) const NONE: Self = Self {
+        ends: None,
+        repeats: None,
+    };
+
+    /// A timer that leaves the state, or is the only one in it.
+    pub(crate) fn ends(at: Option<Time>, timer: T) -> Self {
+        Self {
+            ends: at.map(|at| (at, timer)),
+            repeats: None,
+        }
+    }
+
+    /// And one that repeats a message in it.
+    pub(crate) fn repeats(self, backoff: Option<Backoff>, timer: T) -> Self {
+        Self {
+            ends: self.ends,
+            repeats: backoff.map(|backoff| (backoff.due, timer)),
+        }
+    }
+
+    /// The one that is due first; at a tie the one that ends (law L4).
+    pub(crate) fn next(self) -> Option<(Time, T)> {
+        match (self.ends, self.repeats) {
+            (Some(ends), Some(repeats)) if repeats.0 < ends.0 => Some(repeats),
+            (Some(ends), _) => Some(ends),
+            (None, repeats) => repeats,
+        }
+    }
+
+    /// The one to fire at `now`. The one that ends comes first even if the other was due before
+    /// it: after a long sleep a last copy would ask the peer for what nobody waits for any more.
+    pub(crate) fn due(self, now: Time) -> Option<T> {
+        [self.ends, self.repeats]
+            .into_iter()
+            .flatten()
+            .find_map(|(at, timer)| (at <= now).then_some(timer))
     }
 }
+
+#[cfg(test)]
+mod tests;
