@@ -6,7 +6,7 @@ use core::borrow::Borrow;
 
 use smallvec::SmallVec;
 
-use super::clients::Start;
+use super::clients::{Owner as ClientOwner, Start};
 use super::queries::Errand;
 use super::servers::{Owner, server_handle, server_id};
 use super::{
@@ -32,7 +32,7 @@ pub(super) struct CallEntry {
     key: DialogKey,
     /// The flow of its INVITE: where its other requests leave from.
     pub(super) flow: Option<Flow>,
-    pub(super) clients: SmallVec<[(RequestId, ClientHandle); 2]>,
+    pub(super) clients: SmallVec<[(Option<RequestId>, ClientHandle); 2]>,
     pub(super) servers: SmallVec<[RequestHandle; 2]>,
     /// Requests that wait for an address.
     pub(super) queries: Vec<QueryId>,
@@ -333,7 +333,10 @@ impl Endpoint {
             return self.transmit(flow, bytes, Origin::Nobody, out);
         };
         let start = Start {
-            owner: Some((errand.call, request)),
+            owner: ClientOwner {
+                call: errand.call,
+                request: Some(request),
+            },
             method: errand.draft.method(),
             branch: errand.draft.branch().as_str(),
             flow,
@@ -384,7 +387,7 @@ impl Endpoint {
         let Some(entry) = self.calls.get(call) else {
             return;
         };
-        let client = entry.clients.iter().find(|(id, _)| *id == request);
+        let client = entry.clients.iter().find(|(id, _)| *id == Some(request));
         if let Some((_, client)) = client.copied() {
             return self.cancel_client(now, client, headers, out);
         }

@@ -75,7 +75,7 @@ fn hanging_up_during_a_reinvite() {
 }
 
 #[test]
-fn reinvite_that_nobody_answers_gets_480() {
+fn reinvite_that_nobody_answers_is_refused() {
     let mut config = drongo::endpoint::Config::default();
     config.limits.answer_wait = Duration::from_secs(10);
     let mut flow = Flow::with_config(config, (), ignores_reoffers);
