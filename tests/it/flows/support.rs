@@ -222,3 +222,88 @@ pub(super) fn letter(millis: u64, bytes: Bytes) -> Letter {
         bytes,
     }
 }
+
+/// A request of a scripted Bob outside of any call; `extra` are whole lines.
+pub(super) fn raw(method: &str, branch: &str, extra: &str) -> String {
+    raw_to(method, "sip:alice@192.0.2.1", "", branch, extra)
+}
+
+/// The same with a Request-URI and parameters of To.
+pub(super) fn raw_to(method: &str, uri: &str, to: &str, branch: &str, extra: &str) -> String {
+    let cseq = method.split(' ').next().unwrap_or(method);
+    format!(
+        "{method} {uri} SIP/2.0\n\
+         Via: SIP/2.0/UDP 192.0.2.4;branch=z9hG4bK{branch};rport\n\
+         Max-Forwards: 70\n\
+         From: <sip:bob@example.com>;tag=bob\n\
+         To: <sip:alice@example.com>{to}\n\
+         Call-ID: {branch}@192.0.2.4\n\
+         CSeq: 1 {cseq}\n\
+         Contact: <sip:bob@192.0.2.4>\n\
+         {extra}Content-Length: 0\n\n"
+    )
+}
+
+/// A request of a scripted Bob within the dialog that his response with `tag` to Alice's INVITE
+/// made.
+pub(super) fn within(invite: &Request, tag: &str, method: &str, cseq: u32, branch: &str) -> String {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    format!(
+        "{method} sip:alice@192.0.2.1 SIP/2.0\n\
+         Via: SIP/2.0/UDP 192.0.2.4;branch=z9hG4bK{branch}\n\
+         Max-Forwards: 70\n\
+         From: {};tag={tag}\n\
+         To: {}\n\
+         Call-ID: {}\n\
+         CSeq: {cseq} {method}\n\
+         Contact: <sip:bob@192.0.2.4>\n\
+         Content-Length: 0\n\n",
+        text(invite.to_value()),
+        text(invite.from_value()),
+        invite.call_id(),
+    )
+}
+
+impl Flow {
+    /// The first request that was sent: Alice's INVITE.
+    pub(super) fn invite(&self) -> Request {
+        request(&self.world.record().sent().next().unwrap().bytes).unwrap()
+    }
+
+    /// What Alice sent last, as text.
+    pub(super) fn last_of_alice(&self) -> String {
+        let sent = self
+            .world
+            .record()
+            .sent()
+            .filter(|sent| sent.from == self.alice);
+        String::from_utf8_lossy(&sent.last().unwrap().bytes).into_owned()
+    }
+}
+
+/// A scripted callee that answers an INVITE with these responses, after that many milliseconds,
+/// each with its tag; and every other request but ACK with 200.
+pub(super) fn script(
+    responses: &'static [(u64, u16, &'static str)],
+) -> impl FnMut(Time, SocketAddr, &Bytes, &mut Vec<Letter>) {
+    let mut seen = Vec::new();
+    move |_, _, bytes, out| {
+        let Some(request) = request(bytes) else {
+            return;
+        };
+        match request.method().as_str() {
+            "ACK" => {}
+            "INVITE" if seen.contains(bytes) => {}
+            "INVITE" => {
+                seen.push(bytes.clone());
+                for (after, status, tag) in responses {
+                    out.push(letter(*after, response(&request, *status, tag)));
+                }
+            }
+            _ => {
+                let tag = request.to_tag().unwrap_or("new").to_string();
+                out.push(letter(0, response(&request, 200, &tag)));
+            }
+        }
+    }
+}
