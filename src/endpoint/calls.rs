@@ -13,10 +13,10 @@ use super::{
     CallEvent, CallHandle, ClientHandle, Dropped, Endpoint, Event, Origin, Output, Part, QueryId,
     RequestHandle, event_for,
 };
-use crate::call::{Action, Call, Command, Invitation, Notice, RequestId};
+use crate::call::{Action, Call, Command, Invitation, Notice, RequestId, ServerId};
 use crate::error::Misuse;
 use crate::machine::Machine;
-use crate::message::{Draft, HeaderList, Request, StatusCode, Uri};
+use crate::message::{Draft, HeaderList, Method, Outgoing, Request, StatusCode, Uri};
 use crate::seed::Token;
 use crate::sink::Sink;
 use crate::time::Time;
@@ -74,7 +74,7 @@ impl Endpoint {
         if self.calls() >= self.limits().calls {
             return Err(Misuse::LimitReached { limit: "calls" });
         }
-        if self.transactions() >= self.limits().transactions {
+        if !self.has_room(false) {
             return Err(Misuse::LimitReached {
                 limit: "transactions",
             });
@@ -120,8 +120,7 @@ impl Endpoint {
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let full = self.calls() >= self.limits().calls
-            || self.transactions() >= self.limits().transactions;
+        let full = self.calls() >= self.limits().calls || !self.has_room(false);
         let server = match full {
             true => None,
             false => self.start_server(now, &request, flow, tag, Owner::Nobody, out),
@@ -281,6 +280,11 @@ impl Endpoint {
                 } => {
                     self.respond(now, server_handle(server), status, bytes, out);
                 }
+                Action::Notify(Notice::Request { server, request })
+                    if request.method() == Method::Options =>
+                {
+                    self.answer_options(now, call, server, out);
+                }
                 Action::Notify(notice) => out.push(Output::Event(event_of(call, notice))),
                 Action::Absorbed => {
                     self.counters.absorbed = self.counters.absorbed.saturating_add(1);
@@ -288,6 +292,28 @@ impl Endpoint {
                 Action::Terminated => self.remove_call(call),
             }
         }
+    }
+
+    /// 11.2, within a dialog: its call has taken the CSeq.
+    fn answer_options(
+        &mut self,
+        now: Time,
+        call: CallHandle,
+        server: ServerId,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let outgoing = Outgoing {
+            headers: self.options.clone(),
+            body: None,
+        };
+        let status = StatusCode::OK;
+        let command = Command::Respond {
+            server,
+            status,
+            outgoing,
+        };
+        // The core's own headers and a final status cannot be a misuse.
+        let _ = self.command_call(now, call, command, out);
     }
 
     /// Sends a request of a call to its next hop, at once if that is numeric.
@@ -445,7 +471,7 @@ impl Endpoint {
 }
 
 fn is_invite(draft: &Draft) -> bool {
-    draft.method() == crate::message::Method::Invite
+    draft.method() == Method::Invite
 }
 
 /// The endpoint's name for what a call says.

@@ -177,10 +177,6 @@ impl Endpoint {
             return;
         }
         let tag = Token::new(local_tag).unwrap_or_else(|| self.tag_for(&request));
-        if request.method() == Method::Options {
-            let options = self.options.clone();
-            return self.answer_at_once(now, &request, flow, StatusCode::OK, &options, tag, out);
-        }
         let owner = Owner::Call(call);
         match self.admit(now, &request, flow, tag, owner, out) {
             Some(server) => {
@@ -216,6 +212,9 @@ impl Endpoint {
         match request.method() {
             Method::Invite => self.take_invite(now, request, flow, tag, out),
             Method::Options => {
+                if !self.has_room(false) {
+                    return self.busy(&request, &flow, out);
+                }
                 let options = self.options.clone();
                 self.answer_at_once(now, &request, flow, StatusCode::OK, &options, tag, out);
             }
@@ -241,7 +240,7 @@ impl Endpoint {
         }
     }
 
-    /// 8.2.1 method, 8.2.2.1 Request-URI, 8.2.2.3 Require.
+    /// 8.2.1 method, 8.2.2.1 Request-URI, 8.2.2.2 merged requests, 8.2.2.3 Require.
     fn refuse_unsupported(
         &mut self,
         request: &Request,
@@ -267,6 +266,11 @@ impl Endpoint {
                 &none,
                 out,
             );
+            return true;
+        }
+        if self.is_merged(request) {
+            let none = HeaderList::new();
+            self.refuse(request, flow, StatusCode::LOOP_DETECTED, &none, out);
             return true;
         }
         let required = request.require().filter_map(Result::ok);
@@ -332,6 +336,17 @@ impl Endpoint {
         )
     }
 
+    /// Whether one more transaction may be. New work is refused at the limit; what belongs to a
+    /// call goes on to twice that, so that a full endpoint can still end its calls.
+    pub(super) fn has_room(&self, within_call: bool) -> bool {
+        let limit = self.limits().transactions;
+        let limit = match within_call {
+            true => limit.saturating_mul(2),
+            false => limit,
+        };
+        self.transactions() < limit
+    }
+
     /// A server transaction, if there is room for one.
     fn admit(
         &mut self,
@@ -342,7 +357,7 @@ impl Endpoint {
         owner: Owner,
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Option<RequestHandle> {
-        if self.transactions() >= self.limits().transactions {
+        if !self.has_room(matches!(owner, Owner::Call(_))) {
             return None;
         }
         self.start_server(now, request, flow, tag, owner, out)

@@ -29,6 +29,8 @@ pub(super) struct ServerEntry {
     pub(super) owner: Owner,
     /// The tag in the To of its responses.
     pub(super) tag: Token,
+    /// What its copies over another way have in common with it (8.2.2.2).
+    origin: Option<u64>,
 }
 
 /// Who answers a request.
@@ -177,6 +179,7 @@ impl Endpoint {
         };
         let key = ServerKey::of_request(request);
         let flow = super::dispatch::response_flow(&request.top_via(), &flow);
+        let origin = self.origin_of(request);
         let call = match &owner {
             Owner::Call(call) => Some(*call),
             Owner::Application { .. } | Owner::Nobody => None,
@@ -187,15 +190,41 @@ impl Endpoint {
             flow,
             owner,
             tag,
+            origin,
         };
         let server = self.servers.insert(entry)?;
         self.server_keys.insert(key, server);
+        if let Some(origin) = origin {
+            self.origins.insert(origin, server);
+        }
         if let Some(entry) = call.and_then(|call| self.calls.get_mut(call)) {
             entry.servers.push(server);
         }
         self.rearm_server(server);
         self.perform_server(now, server, actions, out);
         Some(server)
+    }
+
+    /// 8.2.2.2: a request without To tag that came before over another way, so with another
+    /// branch.
+    pub(super) fn is_merged(&self, request: &Request) -> bool {
+        self.origin_of(request)
+            .is_some_and(|origin| self.origins.contains_key(&origin))
+    }
+
+    /// A keyed hash of From tag, Call-ID and CSeq. A CANCEL has those of its INVITE.
+    fn origin_of(&self, request: &Request) -> Option<u64> {
+        if request.to_tag().is_some() || request.method() == Method::Cancel {
+            return None;
+        }
+        let cseq = request.cseq();
+        let parts = [
+            request.call_id().as_bytes(),
+            request.from_tag().unwrap_or_default().as_bytes(),
+            &cseq.number.to_be_bytes(),
+            cseq.method.as_str().as_bytes(),
+        ];
+        Some(self.context.ids.base(&parts))
     }
 
     /// Calls the machine and does what it wants.
@@ -256,6 +285,9 @@ impl Endpoint {
             return;
         };
         self.server_keys.remove(&entry.key);
+        if let Some(origin) = entry.origin {
+            self.origins.remove(&origin);
+        }
         if let Owner::Call(call) = entry.owner {
             if let Some(call) = self.calls.get_mut(call) {
                 call.servers.retain(|handle| *handle != server);

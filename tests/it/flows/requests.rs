@@ -8,9 +8,7 @@ use drongo::message::{Outgoing, StatusCode};
 use drongo::sim::{Turn, ladder};
 use drongo::time::Time;
 
-use super::support::{
-    Flow, answers_at_once, hang_up, info, raw, raw_to, rings, script, update, within,
-};
+use super::support::{Flow, answers_at_once, hang_up, info, raw, raw_to, script, update, within};
 
 /// Answers calls and requests.
 fn obliging(turn: &mut Turn<'_>, event: Event) {
@@ -257,13 +255,21 @@ fn garbage_is_counted_and_nothing_else() {
 #[test]
 fn merged_request_gets_482() {
     // 3261-8.2.2.2-1: the same request over two ways.
-    let user = |turn: &mut Turn<'_>, event: Event| rings(turn, event);
     let mut flow = Flow::with_peer(());
-    let _ = user;
     let one = raw("INVITE", "f1", "");
     let two = one.replace("z9hG4bKf1", "z9hG4bKf2");
     flow.send(0, &one);
     flow.send(5, &two);
+    flow.send(
+        1000,
+        &one.replacen("INVITE", "CANCEL", 1)
+            .replace("1 INVITE", "1 CANCEL"),
+    );
+    flow.send(
+        1015,
+        &one.replacen("INVITE", "ACK", 1)
+            .replace("1 INVITE", "1 ACK"),
+    );
     assert_snapshot!(flow.end());
 }
 
