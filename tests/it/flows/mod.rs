@@ -4,6 +4,7 @@
 mod calls;
 mod cancelling;
 mod forks;
+mod laws;
 mod limits;
 mod loss;
 mod queries;
