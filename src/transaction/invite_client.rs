@@ -494,9 +494,8 @@ impl Machine for InviteClient {
 }
 
 impl Leaf for InviteClient {
-    /// A provisional response, the CANCEL that waited for it, and with a T1 of zero the end of
-    /// the wait for its effect. Otherwise three: timer A late, then the ACK and a final response.
-    const MAX_ACTIONS: usize = 4;
+    /// Timer A, late; then the ACK and a final response, or a provisional one and the CANCEL.
+    const MAX_ACTIONS: usize = 3;
 }
 
 #[cfg(test)]

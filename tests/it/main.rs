@@ -12,4 +12,8 @@ mod conformance;
 #[cfg(all(test, feature = "sim"))]
 mod flows;
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod pairs;
+#[cfg(test)]
 mod peers;
