@@ -1,13 +1,15 @@
 #![cfg_attr(not(any(feature = "tokio", test)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
-//! SIP as state machines: bytes and time go in, actions come out.
+#![doc = include_str!("../README.md")]
 
 extern crate alloc;
 
 pub mod call;
 pub mod deadlines;
 pub mod dialog;
+#[cfg(feature = "tokio")]
+pub mod driver;
 pub mod endpoint;
 pub mod error;
 pub mod handle;

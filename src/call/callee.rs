@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -118,6 +119,10 @@ impl Incoming {
     }
 
     /// A request within the early dialog.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "every method but those of calls is the user's to answer"
+    )]
     fn request(
         self: Box<Self>,
         core: &mut Core,
@@ -421,7 +426,7 @@ impl Core {
 }
 
 /// `<sip:user@host>`.
-fn contact(user: &[u8], host: &[u8], secure: bool) -> alloc::vec::Vec<u8> {
+fn contact(user: &[u8], host: &[u8], secure: bool) -> Vec<u8> {
     let scheme: &[u8] = if secure { b"<sips:" } else { b"<sip:" };
     let at: &[u8] = if user.is_empty() { b"" } else { b"@" };
     [scheme, user, at, host, b">"].concat()

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::dialog::{Dialog, Origin, as_request_uri, routed};
 use crate::error::Misuse;
+use crate::machine::Machine;
 use crate::message::{
     HeaderList, Method, Name, NameAddr, Outgoing, Request, Response, StatusCode, Uri, UriBuf,
     parse_delta_seconds,
@@ -96,10 +97,8 @@ impl Invitation {
 
     /// The URI that says where the INVITE goes first (8.1.2).
     pub(crate) fn first_hop(&self) -> Uri<'_> {
-        let route = self
-            .routes
-            .first()
-            .and_then(|route| NameAddr::parse(route).ok());
+        let route = self.routes.first();
+        let route = route.and_then(|route| NameAddr::parse(route).ok());
         route.map_or(self.target(), |route| route.uri())
     }
 
@@ -190,10 +189,10 @@ impl Call {
             cancelled: None,
         };
         state.attempt(&mut core, 1, out);
-        Ok(Self {
-            core,
-            state: State::Inviting(Box::new(state)),
-        })
+        let state = State::Inviting(Box::new(state));
+        let mut call = Self { core, state };
+        call.on_deadline(now, out);
+        Ok(call)
     }
 }
 
@@ -362,6 +361,10 @@ impl Inviting {
     }
 
     /// A request within an early dialog.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "every method but those of calls is the user's to answer"
+    )]
     fn request(
         self: Box<Self>,
         core: &mut Core,

@@ -66,6 +66,14 @@ impl Leg {
         }
     }
 
+    /// What the ACKs hold.
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.acks
+            .capacity()
+            .saturating_mul(size_of::<(RequestId, Draft)>())
+    }
+
     pub(super) fn is_leaving(&self) -> bool {
         matches!(self.state, LegState::Leaving { .. })
     }

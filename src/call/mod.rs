@@ -15,9 +15,13 @@
 //! +----------+              V       V     +----------+
 //!   | 300-699, silence,   +-----------+        | reject, CANCEL: 487, BYE: 487,
 //!   | cancelled           | Confirmed |        | nobody answers: 480
-//!   |                     +-----------+        |
-//!   |   BYE of either side, no ACK | , lost    |
-//!   |                              V           |
+//!   |        BYE of the   +-----------+        |
+//!   |        other side     |       | BYE of this side: hung up, no ACK, dialog lost
+//!   |                       |       V          |
+//!   |                       |  +---------+     |
+//!   |                       |  | Leaving |     |
+//!   |                       |  +---------+     |
+//!   |                       V       V its end  |
 //!   |                       +-----------+      |
 //!   +---------------------->| Lingering |<-----+
 //!                           +-----------+
@@ -33,9 +37,12 @@ mod caller;
 mod leg;
 mod notice;
 mod session;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
@@ -162,7 +169,7 @@ pub enum Command {
     /// Send another request within the dialog.
     Request {
         /// A method other than INVITE, ACK, CANCEL and BYE.
-        method: alloc::string::String,
+        method: String,
         /// What goes with it.
         outgoing: Outgoing,
     },
@@ -179,6 +186,10 @@ pub enum Command {
 
 /// What a call wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once, on the stack; a box would cost an allocation a message"
+)]
 #[non_exhaustive]
 pub enum Action {
     /// Send an INVITE in a client transaction of its own, and report on it until
@@ -263,7 +274,7 @@ enum State {
     Inviting(Box<Inviting>),
     /// The INVITE of the other side has none.
     Incoming(Box<Incoming>),
-    /// A dialog is confirmed.
+    /// A dialog is confirmed. While the BYE of this side is out on it, it is Leaving.
     Confirmed(Session),
     /// The user heard [`Notice::Ended`].
     Lingering,
@@ -271,6 +282,10 @@ enum State {
 }
 
 /// All that can happen, for the table.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once, on the stack; a box would cost an allocation a message"
+)]
 enum Input {
     Event(Event),
     Command(Command),
@@ -298,6 +313,7 @@ impl Call {
         match &self.state {
             State::Inviting(_) => "Inviting",
             State::Incoming(_) => "Incoming",
+            State::Confirmed(_) if self.core.is_leaving() => "Leaving",
             State::Confirmed(_) => "Confirmed",
             State::Lingering => "Lingering",
             State::Terminated => "Terminated",
@@ -316,8 +332,8 @@ impl Call {
         input: Input,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
+        let before = self.state();
         let state = mem::replace(&mut self.state, State::Terminated);
-        let before = mem::discriminant(&state);
         let core = &mut self.core;
         let (state, result) = match (state, input) {
             (State::Inviting(state), Input::Event(event)) => {
@@ -366,7 +382,7 @@ impl Call {
             self.state = State::Terminated;
             out.push(Action::Terminated);
         }
-        if mem::discriminant(&self.state) != before {
+        if self.state() != before {
             self.core.since = now;
         }
         result
@@ -383,6 +399,8 @@ impl Machine for Call {
         self.on_deadline(now, out);
         // Only a command can be a misuse.
         let _ = self.step(now, Input::Event(event), out);
+        // A wait of zero is over in the call that began it.
+        self.on_deadline(now, out);
     }
 
     fn command(
@@ -393,15 +411,14 @@ impl Machine for Call {
     ) -> Result<(), Misuse> {
         let now = now.max(self.core.since);
         self.on_deadline(now, out);
-        self.step(now, Input::Command(command), out)
+        let result = self.step(now, Input::Command(command), out);
+        self.on_deadline(now, out);
+        result
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut (impl Sink<Action> + ?Sized)) {
         let now = now.max(self.core.since);
-        while let Some((due, timer)) = self.next_timer() {
-            if due > now {
-                break;
-            }
+        while let Some(timer) = timer::due(&self.core, &self.state, now) {
             let _ = self.step(now, Input::Timer(timer), out);
         }
     }
@@ -500,9 +517,18 @@ impl Core {
         for leg in &mut self.legs {
             leg.forget_ack(request);
         }
+        self.prune();
+    }
+
+    /// Without a live INVITE of this side, a fork that is not bound has nothing to wait for.
+    fn prune(&mut self) {
         if self.invites.is_empty() {
-            self.legs
-                .retain(|leg| !matches!(leg.state, LegState::Early | LegState::Left));
+            let mut first = true;
+            self.legs.retain(|leg| {
+                mem::take(&mut first) || !matches!(leg.state, LegState::Early | LegState::Left)
+            });
+            self.legs.shrink_to_fit();
+            self.invites.shrink_to_fit();
         }
     }
 
@@ -510,13 +536,20 @@ impl Core {
     fn left(&mut self, bye: RequestId) -> bool {
         let leaving = LegState::Leaving { bye };
         let leg = self.legs.iter_mut().find(|leg| leg.state == leaving);
-        leg.map(|leg| leg.state = LegState::Left).is_some()
+        let was_one = leg.map(|leg| leg.state = LegState::Left).is_some();
+        self.prune();
+        was_one
     }
 
     /// The leg of a request of the other side.
     fn leg_of(&self, request: &Request) -> Option<&Leg> {
         let at = self.find_leg(request.from_tag())?;
         self.legs.get(at)
+    }
+
+    /// The BYE of this side is out on the leg that the user talks on.
+    fn is_leaving(&self) -> bool {
+        self.legs.first().is_some_and(Leg::is_leaving)
     }
 
     /// The leg that the user talks on owes nothing and is not being left.
@@ -558,9 +591,10 @@ impl Core {
                 return None;
             }
         }
-        let at = match found {
-            Some(at) => at,
-            None => self.fork_from(&response)?,
+        let Some(at) = found.or_else(|| self.fork_from(&response)) else {
+            // Every place is bound: the other side's BYE after 64*T1 is what is left.
+            out.push(Action::Absorbed);
+            return None;
         };
         if let Some(leg) = self.legs.get_mut(at) {
             leg.dialog.confirm(&response);
@@ -605,10 +639,10 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.send_ack(at, invite, cseq, outgoing, out);
-        if let Some(leg) = self.legs.get_mut(at) {
-            if matches!(leg.state, LegState::Early | LegState::AwaitingAnswer { .. }) {
-                leg.state = LegState::Confirmed;
-            }
+        if let Some(leg) = self.legs.get_mut(at)
+            && matches!(leg.state, LegState::Early | LegState::AwaitingAnswer { .. })
+        {
+            leg.state = LegState::Confirmed;
         }
     }
 
@@ -649,10 +683,10 @@ impl Core {
     }
 
     fn bye(&mut self, at: usize, outgoing: &Outgoing, out: &mut (impl Sink<Action> + ?Sized)) {
-        if let Some(bye) = self.request(at, Method::Bye, outgoing, out) {
-            if let Some(leg) = self.legs.get_mut(at) {
-                leg.state = LegState::Leaving { bye };
-            }
+        if let Some(bye) = self.request(at, Method::Bye, outgoing, out)
+            && let Some(leg) = self.legs.get_mut(at)
+        {
+            leg.state = LegState::Leaving { bye };
         }
     }
 

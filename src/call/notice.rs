@@ -139,7 +139,10 @@ pub enum EndReason {
     /// The BYE of this side got no answer. The call is over all the same (15.1.1).
     ByeFailed(Failure),
     /// The 2xx of this side was never acknowledged; BYE was sent (13.3.1.4).
-    NoAck,
+    NoAck {
+        /// How the BYE failed, if it did.
+        bye: Option<Failure>,
+    },
     /// The user did not give the answer that the ACK owed; ACK and BYE were sent.
     NoAnswer,
     /// The other side has lost the dialog: a request within it met 481, 408 or silence

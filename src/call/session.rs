@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::callee::Host;
 use super::caller::has_body;
 use super::leg::{Leg, LegState};
-use super::timer::min;
+use super::timer::timed;
 use super::{
     Action, Command, Core, EndReason, Event, Notice, RequestId, ServerId, Side, State, Timer,
     check, wrong_state,
@@ -117,16 +117,24 @@ impl Session {
         }
     }
 
-    pub(super) fn next_timer(&self) -> Option<(Time, Timer)> {
-        let reoffer = self.reoffer.as_ref().and_then(|r| r.until);
-        let reoffer = reoffer.map(|at| (at, Timer::ReofferWait));
-        let Some(unacked) = &self.unacked else {
-            return reoffer;
-        };
-        let (server, resend) = (unacked.server, unacked.resend);
-        let no_ack = unacked.until.map(|at| (at, Timer::NoAck(server)));
-        let resend = resend.map(|resend| (resend.due, Timer::Resend(server)));
-        min(reoffer, min(no_ack, resend))
+    /// Nothing is awaited, and nothing kept.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.requests.capacity() == 0 && *self == Self::default()
+    }
+
+    /// The answer owed, or what the 2xx waits for: a call never waits for both; and the re-INVITE.
+    pub(super) fn timers(&self, core: &Core) -> [Option<(Time, Timer)>; 3] {
+        let owed = core.legs.first().and_then(Leg::deadline);
+        let owed = timed(owed, Timer::AnswerOwed);
+        if let Some(unacked) = &self.unacked {
+            let server = unacked.server;
+            let resend = unacked.resend.map(|resend| resend.due);
+            let no_ack = timed(unacked.until, Timer::NoAck(server));
+            return [owed, no_ack, timed(resend, Timer::Resend(server))];
+        }
+        let reoffer = self.reoffer.as_ref().and_then(|reoffer| reoffer.until);
+        [owed, timed(reoffer, Timer::ReofferWait), None]
     }
 
     pub(super) fn rebase(&mut self, from: Time, to: Time) {
@@ -206,7 +214,7 @@ impl Session {
             return State::Confirmed(self);
         }
         if response.status().is_final() {
-            self.requests.retain(|id| *id != request);
+            self.forget(request);
         }
         let lost = is_lost(response.status()).then(|| response.clone());
         out.push(Action::Notify(Notice::Response { request, response }));
@@ -285,7 +293,7 @@ impl Session {
         }
         let is_reinvite = self.reinvite.as_ref().is_some_and(|r| r.request == request);
         if is_reinvite || self.requests.contains(&request) {
-            self.requests.retain(|id| *id != request);
+            self.forget(request);
             self.reinvite = self.reinvite.filter(|r| r.request != request);
             out.push(Action::Notify(Notice::RequestFailed { request, failure }));
             return match failure {
@@ -299,6 +307,14 @@ impl Session {
         }
         out.push(Action::Absorbed);
         State::Confirmed(self)
+    }
+
+    /// A request of this side is answered.
+    fn forget(&mut self, request: RequestId) {
+        self.requests.retain(|id| *id != request);
+        if self.requests.is_empty() {
+            self.requests = Vec::new();
+        }
     }
 
     /// The BYE of the call's own leg ends it; that of a dropped fork frees the fork.
@@ -315,7 +331,7 @@ impl Session {
             return State::Confirmed(self);
         }
         let reason = match (self.ending, failure) {
-            (Some(reason), _) => *reason,
+            (Some(reason), failure) => after_bye(*reason, failure),
             (None, Some(failure)) => EndReason::ByeFailed(failure),
             (None, None) => EndReason::HungUp {
                 by: Side::Local,
@@ -325,6 +341,10 @@ impl Session {
         core.end(reason, out)
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "every method but those of calls is the user's to answer"
+    )]
     fn on_request(
         mut self,
         core: &mut Core,
@@ -488,7 +508,7 @@ impl Session {
         reason: EndReason,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        if !core.legs.first().is_some_and(Leg::is_leaving) {
+        if !core.is_leaving() {
             self.ending.get_or_insert_with(|| Box::new(reason));
             let outgoing = self.hang_up.take().unwrap_or_default();
             self.part(core, outgoing, out);
@@ -706,7 +726,7 @@ impl Session {
             Timer::NoAck(_) => {
                 // 13.3.1.4: the dialog stands, the session must not.
                 self.unacked = None;
-                return self.leave(core, EndReason::NoAck, out);
+                return self.leave(core, EndReason::NoAck { bye: None }, out);
             }
             Timer::AnswerOwed => {
                 return self.leave(core, EndReason::NoAnswer, out);
@@ -742,6 +762,23 @@ fn acknowledge(
     }
 }
 
+/// The reason for a BYE, now that its own fate is known.
+fn after_bye(reason: EndReason, failure: Option<Failure>) -> EndReason {
+    match reason {
+        EndReason::NoAck { .. } => EndReason::NoAck { bye: failure },
+        reason @ (EndReason::Refused { .. }
+        | EndReason::Failed(_)
+        | EndReason::Cancelled { .. }
+        | EndReason::CancelledByCaller { .. }
+        | EndReason::Rejected { .. }
+        | EndReason::Unanswered
+        | EndReason::HungUp { .. }
+        | EndReason::ByeFailed(_)
+        | EndReason::NoAnswer
+        | EndReason::DialogLost { .. }) => reason,
+    }
+}
+
 /// Responses after which the other side has no dialog, or cannot be reached within it (12.2.1.2;
 /// RFC 5057 5.1, table 1).
 fn is_lost(status: StatusCode) -> bool {
@@ -754,10 +791,10 @@ fn is_lost(status: StatusCode) -> bool {
 impl Core {
     /// A Contact in a re-INVITE or its 2xx (12.2.1.2, 12.2.2).
     fn refresh_target(&mut self, contact: Uri<'_>, out: &mut (impl Sink<Action> + ?Sized)) {
-        if let Some(leg) = self.legs.first_mut() {
-            if leg.dialog.refresh_target(contact) {
-                out.push(Action::Notify(Notice::TargetRefreshed));
-            }
+        if let Some(leg) = self.legs.first_mut()
+            && leg.dialog.refresh_target(contact)
+        {
+            out.push(Action::Notify(Notice::TargetRefreshed));
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::transaction::rebase;
 
 /// A timer of a call.
 ///
-/// At one instant they go in this order: what ends something goes before what repeats it (L4).
+/// At one instant they go in this order: what ends something goes before what repeats it (L4). A
+/// wake that is so late that the INVITE or its 2xx is at its end repeats nothing first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Timer {
@@ -31,33 +32,57 @@ pub enum Timer {
     Resend(ServerId),
 }
 
-/// The earliest timer.
-pub(super) fn next(core: &Core, state: &State) -> Option<(Time, Timer)> {
-    let own = match state {
-        State::Inviting(state) => state.ringing_until.map(|at| (at, Timer::Ringing)),
-        State::Incoming(state) => min(
-            state.answer_until.map(|at| (at, Timer::AnswerWait)),
-            state.repeat.map(|at| (at, Timer::RepeatProvisional)),
-        ),
-        State::Confirmed(session) => {
-            let owed = core.legs.first().and_then(|leg| leg.deadline());
-            min(session.next_timer(), owed.map(|at| (at, Timer::AnswerOwed)))
-        }
-        State::Lingering | State::Terminated => None,
-    };
-    core.pending
-        .iter()
-        .map(|pending| pending.until.map(|at| (at, Timer::Pending(pending.server))))
-        .fold(own, min)
+impl Timer {
+    /// Whether what it ends would be repeated by another timer.
+    fn ends_repetition(self) -> bool {
+        matches!(self, Self::NoAck(_) | Self::AnswerWait)
+    }
 }
 
-/// The earlier; at a tie the lesser timer.
-pub(super) fn min(a: Option<(Time, Timer)>, b: Option<(Time, Timer)>) -> Option<(Time, Timer)> {
-    match (a, b) {
+/// The earliest timer; at a tie the lesser.
+pub(super) fn next(core: &Core, state: &State) -> Option<(Time, Timer)> {
+    let [a, b, c] = own(core, state);
+    let own = [a, b, c].into_iter().flatten().min();
+    let pending = pending(core).min();
+    match (own, pending) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (Some(a), None) => Some(a),
         (None, b) => b,
     }
+}
+
+/// The timer that fires first at `now`, if one is due: what ends a repetition, then the earliest.
+pub(super) fn due(core: &Core, state: &State, now: Time) -> Option<Timer> {
+    own(core, state)
+        .into_iter()
+        .flatten()
+        .chain(pending(core))
+        .filter(|(at, _)| *at <= now)
+        .min_by_key(|(at, timer)| (!timer.ends_repetition(), *at, *timer))
+        .map(|(_, timer)| timer)
+}
+
+/// The timers of the state.
+fn own(core: &Core, state: &State) -> [Option<(Time, Timer)>; 3] {
+    match state {
+        State::Inviting(state) => [timed(state.ringing_until, Timer::Ringing), None, None],
+        State::Incoming(state) => [
+            timed(state.answer_until, Timer::AnswerWait),
+            timed(state.repeat, Timer::RepeatProvisional),
+            None,
+        ],
+        State::Confirmed(session) => session.timers(core),
+        State::Lingering | State::Terminated => [None; 3],
+    }
+}
+
+fn pending(core: &Core) -> impl Iterator<Item = (Time, Timer)> {
+    let pending = core.pending.iter();
+    pending.filter_map(|p| timed(p.until, Timer::Pending(p.server)))
+}
+
+pub(super) fn timed(at: Option<Time>, timer: Timer) -> Option<(Time, Timer)> {
+    at.map(|at| (at, timer))
 }
 
 /// Shifts every point in time of a call.

@@ -125,6 +125,12 @@ impl Dialog {
         self.phase = Phase::Confirmed;
     }
 
+    /// What it holds outside itself.
+    #[cfg(test)]
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.text.heap_bytes()
+    }
+
     /// Early or confirmed.
     pub fn phase(&self) -> Phase {
         self.phase

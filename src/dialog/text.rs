@@ -91,6 +91,11 @@ impl Text {
         self.bytes.shrink_to_fit();
     }
 
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     pub(super) fn call_id_bytes(&self) -> &[u8] {
         self.slice(0..self.call_id)
     }

@@ -2,6 +2,7 @@
 //!
 //! Here, and nowhere else, it is decided that a request belongs to no dialog (481).
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -65,8 +66,8 @@ impl Endpoint {
         if let (Some(status), Some(mut reply)) = (error.status, error.reply) {
             reply.stamp_source(flow.remote);
             let ids = &self.context.ids;
-            let call_id = alloc::string::String::from_utf8_lossy(reply.call_id_value());
-            let via = alloc::string::String::from_utf8_lossy(reply.top_via_value());
+            let call_id = String::from_utf8_lossy(reply.call_id_value());
+            let via = String::from_utf8_lossy(reply.top_via_value());
             let tag = ids.to_tag(&call_id, None, Some(&via), 0);
             let bytes = reply.write(status, None, Some(tag.as_str()), &HeaderList::new(), None);
             let flow = reply

@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_number_fits_in_32_bits() {
-        // 3261-20.16-01, 3261-20.16-06, 3261-20.16-07, 4475-3.1.2.4-01
+        // 3261-20.16-01, 3261-20.16-06, 3261-20.16-07
         let number = |text: &'static str| CSeq::parse(text.as_bytes()).unwrap().number;
         assert_eq!(number("0 INVITE"), 0);
         assert_eq!(number("2147483648 INVITE"), 1 << 31);

@@ -522,7 +522,7 @@ mod tests {
 
     #[test]
     fn removing_the_first_via_leaves_the_rest_of_its_row() {
-        // 3261-7.3.1-09, 3261-7.3.1-11, 3261-7.3.3-01
+        // 3261-7.3.1-09, 3261-7.3.3-01
         let one = edited(|edit| {
             edit.remove_first_value(Name::Via);
         });

@@ -13,7 +13,7 @@ use super::{Name, Reply, StatusCode, ValueErrorKind};
 pub struct ParseError {
     /// What is wrong.
     pub kind: ParseErrorKind,
-    /// Where, in bytes from the start of what was parsed.
+    /// Where, in bytes from the first one of the start line.
     pub offset: usize,
     /// The response to send. `None` for what is not answered: responses, ACK, noise.
     pub status: Option<StatusCode>,

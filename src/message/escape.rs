@@ -7,6 +7,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::scan::{class, is};
 use super::value_error::{ValueError, ValueErrorKind};
 
 /// Decodes the escapes of one part of a URI; `%` without two hexadecimal digits stays as it is.
@@ -57,23 +58,23 @@ pub fn escape_header(text: &[u8]) -> Cow<'_, str> {
 
 /// `unreserved` of 3261 25.1.
 pub(crate) fn is_unreserved(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&b)
+    is(b, class::UNRESERVED)
 }
 
-/// Checks one part of a URI: every `%` begins an escape, and `allowed` holds of all else.
-pub(crate) fn check_part(
-    part: &[u8],
-    base: usize,
-    allowed: impl Fn(u8) -> bool,
-) -> Result<(), ValueError> {
+/// Checks one part of a URI: every `%` begins an escape, and all else is of a class without `%`.
+pub(crate) fn check_part(part: &[u8], base: usize, allowed: u8) -> Result<(), ValueError> {
     let mut rest = part;
     loop {
+        let run = rest
+            .iter()
+            .position(|&b| !is(b, allowed))
+            .unwrap_or(rest.len());
+        rest = rest.get(run..).unwrap_or(&[]);
         let at = base.saturating_add(part.len().saturating_sub(rest.len()));
         rest = match rest {
             [] => return Ok(()),
             [b'%', a, b, tail @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => tail,
             [b'%', ..] => return Err(ValueError::new(ValueErrorKind::Escape, at)),
-            [b, tail @ ..] if allowed(*b) => tail,
             [..] => return Err(ValueError::new(ValueErrorKind::UriByte, at)),
         };
     }

@@ -8,10 +8,12 @@ use super::lexer::{self, LexError, Line};
 use super::put::offset;
 use crate::limits::Limits;
 
-/// What the header block holds.
-#[derive(PartialEq, Eq, Debug)]
+/// The index of the header lines.
+pub(crate) type Headers = SmallVec<[Entry; INLINE_HEADERS]>;
+
+/// What the header block says about the rest of the message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Block {
-    pub(crate) headers: SmallVec<[Entry; INLINE_HEADERS]>,
     /// The value of Content-Length, and where it stands.
     pub(crate) content_length: Option<(usize, usize)>,
     /// The first byte after the empty line.
@@ -44,30 +46,31 @@ pub(crate) enum HeaderPath {
 }
 
 impl Block {
-    /// Reads the block that starts at `at`.
+    /// Reads the block that starts at `at`, and adds its lines to an empty index.
     pub(crate) fn read(
         bytes: &[u8],
         at: usize,
         limits: &Limits,
         path: HeaderPath,
+        headers: &mut Headers,
     ) -> Result<Self, LexError> {
-        let fast = match path {
-            HeaderPath::Fast => read_fast(bytes, at, limits),
-            HeaderPath::Tolerant => None,
-        };
-        fast.map_or_else(|| read_tolerant(bytes, at, limits), Ok)
-    }
-
-    fn new() -> Self {
-        Self {
-            headers: SmallVec::new(),
-            content_length: None,
-            end: 0,
+        match path {
+            HeaderPath::Fast => {
+                if let Some(block) = read_fast(bytes, at, limits, headers) {
+                    return Ok(block);
+                }
+                headers.clear();
+            }
+            HeaderPath::Tolerant => {}
         }
+        read_tolerant(bytes, at, limits, headers)
     }
 
+    /// Takes one line, and what it says if it is Content-Length.
+    #[inline]
     fn push(
         &mut self,
+        headers: &mut Headers,
         bytes: &[u8],
         name: (usize, usize),
         value: (usize, usize),
@@ -81,7 +84,7 @@ impl Block {
         if known == Name::ContentLength {
             self.content_length(bytes.get(value.0..value.1).unwrap_or_default(), value.0)?;
         }
-        self.headers.push(Entry {
+        headers.push(Entry {
             start: offset(name.0),
             value: offset(value.0),
             value_end: offset(value.1),
@@ -108,7 +111,7 @@ impl Block {
 const FAST_HEADERS: usize = 32;
 
 /// Reads the block with `httparse`. `None`: the tolerant lexer must say.
-fn read_fast(bytes: &[u8], at: usize, limits: &Limits) -> Option<Block> {
+fn read_fast(bytes: &[u8], at: usize, limits: &Limits, headers: &mut Headers) -> Option<Block> {
     let block = bytes.get(at..)?;
     let mut parsed = [httparse::EMPTY_HEADER; FAST_HEADERS];
     let Ok(httparse::Status::Complete((length, parsed))) =
@@ -121,7 +124,7 @@ fn read_fast(bytes: &[u8], at: usize, limits: &Limits) -> Option<Block> {
     }
     let end = at.checked_add(length)?;
     let base = bytes.as_ptr().addr();
-    let mut out = Block::new();
+    let mut out = Block::default();
     let mut line = None;
     for header in parsed {
         let start = header.name.as_ptr().addr().checked_sub(base)?;
@@ -132,7 +135,7 @@ fn read_fast(bytes: &[u8], at: usize, limits: &Limits) -> Option<Block> {
         line = Some(start);
         let name = (start, start.checked_add(header.name.len())?);
         let value = (value, value.checked_add(header.value.len())?);
-        out.push(bytes, name, value, false).ok()?;
+        out.push(headers, bytes, name, value, false).ok()?;
     }
     let empty_line = end.checked_sub(2)?;
     if bytes.get(empty_line..end) != Some(b"\r\n".as_slice()) {
@@ -153,8 +156,13 @@ fn check_line(bytes: &[u8], start: usize, next: usize, limits: &Limits) -> Optio
 }
 
 /// Reads the block with the tolerant lexer.
-fn read_tolerant(bytes: &[u8], mut at: usize, limits: &Limits) -> Result<Block, LexError> {
-    let mut out = Block::new();
+fn read_tolerant(
+    bytes: &[u8],
+    mut at: usize,
+    limits: &Limits,
+    headers: &mut Headers,
+) -> Result<Block, LexError> {
+    let mut out = Block::default();
     loop {
         match lexer::line(bytes, at)? {
             Line::End { next } => {
@@ -162,13 +170,13 @@ fn read_tolerant(bytes: &[u8], mut at: usize, limits: &Limits) -> Result<Block, 
                 return Ok(out);
             }
             Line::Header(header) => {
-                if out.headers.len() >= limits.headers {
+                if headers.len() >= limits.headers {
                     return Err((ParseErrorKind::TooManyHeaders, at));
                 }
                 if header.next.saturating_sub(at) > limits.header_line_bytes {
                     return Err((ParseErrorKind::HeaderLineTooLong, at));
                 }
-                out.push(bytes, header.name, header.value, header.folded)?;
+                out.push(headers, bytes, header.name, header.value, header.folded)?;
                 at = header.next;
             }
         }
@@ -192,8 +200,16 @@ mod tests {
 
     use super::*;
 
-    fn read(block: &[u8], path: HeaderPath) -> Result<Block, LexError> {
-        Block::read(block, 0, &Limits::DEFAULT, path)
+    fn read(block: &[u8], path: HeaderPath) -> Result<(Block, Headers), LexError> {
+        let mut headers = Headers::new();
+        let block = Block::read(block, 0, &Limits::DEFAULT, path, &mut headers)?;
+        Ok((block, headers))
+    }
+
+    fn fast(block: &[u8]) -> Option<(Block, Headers)> {
+        let mut headers = Headers::new();
+        let block = read_fast(block, 0, &Limits::DEFAULT, &mut headers)?;
+        Some((block, headers))
     }
 
     /// Pieces that make and break header lines.
@@ -222,7 +238,7 @@ mod tests {
 
         #[test]
         fn both_paths_give_the_same_index(block in pieces()) {
-            if let Some(fast) = read_fast(&block, 0, &Limits::DEFAULT) {
+            if let Some(fast) = fast(&block) {
                 prop_assert_eq!(Ok(fast), read(&block, HeaderPath::Tolerant));
             }
         }
@@ -236,7 +252,7 @@ mod tests {
                 block.push_str(&format!("X{name}: {value}\r\n"));
             }
             block.push_str("\r\n");
-            let fast = read_fast(block.as_bytes(), 0, &Limits::DEFAULT);
+            let fast = fast(block.as_bytes());
             prop_assert!(fast.is_some());
             prop_assert_eq!(fast.map(Ok), Some(read(block.as_bytes(), HeaderPath::Tolerant)));
         }
@@ -252,7 +268,7 @@ mod tests {
             b"A:\nC: d\r\n\r\n",
             b"\n",
         ] {
-            assert_eq!(read_fast(block, 0, &Limits::DEFAULT), None);
+            assert_eq!(fast(block), None);
             let error = read(block, HeaderPath::Fast).unwrap_err();
             assert_eq!(
                 error.0,
@@ -287,7 +303,7 @@ mod tests {
             ),
         ] {
             for path in [HeaderPath::Fast, HeaderPath::Tolerant] {
-                let got = Block::read(block, 0, &limits, path);
+                let got = Block::read(block, 0, &limits, path, &mut Headers::new());
                 assert_eq!(got.err(), expected, "{}", block.escape_ascii());
             }
         }
@@ -296,20 +312,20 @@ mod tests {
     #[test]
     fn more_headers_than_the_fast_path_takes_are_read() {
         let block = ["A: 1\r\n".repeat(200).as_bytes(), b"\r\n"].concat();
-        assert_eq!(read(&block, HeaderPath::Fast).unwrap().headers.len(), 200);
+        assert_eq!(read(&block, HeaderPath::Fast).unwrap().1.len(), 200);
     }
 
     #[test]
     fn twenty_four_headers_need_no_allocation_and_an_entry_is_small() {
         let block = ["A: 1\r\n".repeat(24).as_bytes(), b"\r\n"].concat();
-        assert!(!read(&block, HeaderPath::Fast).unwrap().headers.spilled());
+        assert!(!read(&block, HeaderPath::Fast).unwrap().1.spilled());
         assert_eq!(size_of::<Entry>(), 16);
     }
 
     #[test]
     fn content_length_is_digits_that_fit_and_agree() {
-        // 3261-18.3-09, 3261-25.1-27
-        let length = |block: &[u8]| read(block, HeaderPath::Fast).map(|b| b.content_length);
+        // 3261-18.3-09
+        let length = |block: &[u8]| read(block, HeaderPath::Fast).map(|(b, _)| b.content_length);
         assert_eq!(length(b"l: 0150\r\n\r\n"), Ok(Some((150, 3))));
         assert_eq!(
             length(b"l: 5\r\nContent-Length: 5\r\n\r\n"),

@@ -7,7 +7,7 @@
 use memchr::memchr2;
 
 use super::error::ParseErrorKind;
-use super::scan::{is_space, is_token_byte};
+use super::scan::is_space;
 
 /// One line of the header block, in absolute offsets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,42 +33,40 @@ pub(crate) struct HeaderLine {
 pub(crate) type LexError = (ParseErrorKind, usize);
 
 /// Reads the line that starts at `at`.
+#[inline]
 pub(crate) fn line(bytes: &[u8], at: usize) -> Result<Line, LexError> {
-    match bytes.get(at..).unwrap_or_default() {
-        [b'\r', b'\n', ..] => {
-            return Ok(Line::End {
-                next: at.saturating_add(2),
-            });
-        }
-        [] | [b'\r'] => return Err((ParseErrorKind::Unterminated, bytes.len())),
-        [b'\r' | b'\n', ..] => return Err((ParseErrorKind::BareLineBreak, at)),
-        _ => {}
+    let rest = bytes.get(at..).unwrap_or_default();
+    let name_len = rest
+        .iter()
+        .position(|&b| !is_name_byte(b))
+        .unwrap_or(rest.len());
+    if name_len == 0 {
+        return end_of_block(bytes, at);
     }
-    let name_end = skip(bytes, at, is_name_byte);
+    let name_end = at.saturating_add(name_len);
     let colon = skip(bytes, name_end, is_blank);
-    if name_end == at || bytes.get(colon) != Some(&b':') {
+    if bytes.get(colon) != Some(&b':') {
         return Err((ParseErrorKind::HeaderName, colon));
     }
     let start = skip(bytes, colon.saturating_add(1), is_blank);
+    let (mut end, mut next) = end_of_line(bytes, start)?;
     let mut folded = false;
-    let mut from = start;
-    let (end, next) = loop {
-        let (end, next) = end_of_line(bytes, from)?;
+    loop {
         match bytes.get(next) {
             Some(b' ' | b'\t') => {
                 folded = true;
-                from = next;
+                (end, next) = end_of_line(bytes, next)?;
             }
-            Some(_) => break (end, next),
+            Some(_) => break,
             None => return Err((ParseErrorKind::Unterminated, next)),
         }
-    };
-    let value = if folded {
-        let start = skip(bytes, start, is_space).min(end);
-        (start, trim_end(bytes, start, end))
+    }
+    let start = if folded {
+        skip(bytes, start, is_space).min(end)
     } else {
-        (start, trim_end(bytes, start, end))
+        start
     };
+    let value = (start, trim_end(bytes, start, end));
     Ok(Line::Header(HeaderLine {
         name: (at, name_end),
         value,
@@ -77,7 +75,20 @@ pub(crate) fn line(bytes: &[u8], at: usize) -> Result<Line, LexError> {
     }))
 }
 
+/// Reads what does not start with a name: the empty line, or an error.
+fn end_of_block(bytes: &[u8], at: usize) -> Result<Line, LexError> {
+    match bytes.get(at..).unwrap_or_default() {
+        [b'\r', b'\n', ..] => Ok(Line::End {
+            next: at.saturating_add(2),
+        }),
+        [] | [b'\r'] => Err((ParseErrorKind::Unterminated, bytes.len())),
+        [b'\r' | b'\n', ..] => Err((ParseErrorKind::BareLineBreak, at)),
+        _ => Err((ParseErrorKind::HeaderName, skip(bytes, at, is_blank))),
+    }
+}
+
 /// The end of the line that `from` is in: where its CRLF starts, and the byte after that.
+#[inline]
 pub(crate) fn end_of_line(bytes: &[u8], from: usize) -> Result<(usize, usize), LexError> {
     let rest = bytes.get(from..).unwrap_or_default();
     let Some(at) = memchr2(b'\r', b'\n', rest) else {
@@ -113,8 +124,30 @@ pub(crate) const fn is_blank(b: u8) -> bool {
 }
 
 /// SIP's `token` and what HTTP's adds to it, which the fast path takes too.
-pub(crate) const fn is_name_byte(b: u8) -> bool {
-    is_token_byte(b) || matches!(b, b'#' | b'$' | b'&' | b'^' | b'|')
+fn is_name_byte(b: u8) -> bool {
+    NAME_BYTES.get(usize::from(b)).copied().unwrap_or_default()
+}
+
+static NAME_BYTES: [bool; 256] = name_bytes();
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "runs in the compiler only, where a panic is a build error"
+)]
+const fn name_bytes() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut b = 0_u8;
+    while b < 128 {
+        table[b as usize] = b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+            )
+            || matches!(b, b'#' | b'$' | b'&' | b'^' | b'|');
+        b += 1;
+    }
+    table
 }
 
 #[cfg(test)]
@@ -188,7 +221,7 @@ mod tests {
 
     #[test]
     fn control_characters_stay_in_values() {
-        // 4475-3.1.1.2-01 has them as quoted pairs
+        // intmeth of RFC 4475 has them as quoted pairs.
         assert_eq!(
             value(b"To: \"\\\x00\\\x07\\\x7f\"\r\n\r\n").1,
             b"\"\\\x00\\\x07\\\x7f\""

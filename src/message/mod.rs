@@ -1,4 +1,36 @@
 //! Messages: parse, index, read, edit, write.
+//!
+//! [`parse`] turns a datagram into a checked [`Request`] or [`Response`]; [`Message`] is the index
+//! below them, for messages that need no check. Values are read when asked for and borrow from the
+//! datagram. A [`Reply`] is what it takes to answer a request. [`Edit`] changes a message and keeps
+//! the rest of its bytes; [`RequestWriter`] and [`Builder`] make new ones.
+//!
+//! What is read is lenient where RFC 3261 and RFC 4475 say so: folded lines, white space before a
+//! colon, any bytes in a value. A bare CR or LF in the start line or the headers is refused, since
+//! two readers that disagree on where a line ends read two different messages. What is written is
+//! strict.
+//!
+//! ```
+//! use drongo::limits::Limits;
+//! use drongo::message::{HeaderList, Incoming, Method, Reply, StatusCode, parse};
+//!
+//! let datagram = b"OPTIONS sip:carol@chicago.example.com SIP/2.0\r\n\
+//!     Via: SIP/2.0/UDP pc33.example.com;branch=z9hG4bKhjhs8ass877;rport\r\n\
+//!     To: <sip:carol@chicago.example.com>\r\n\
+//!     From: Alice <sip:alice@example.com>;tag=1928301774\r\n\
+//!     Call-ID: a84b4c76e66710\r\n\
+//!     CSeq: 63104 OPTIONS\r\n\r\n";
+//! let Incoming::Request(mut request) = parse(datagram.as_slice().into(), &Limits::DEFAULT)? else {
+//!     unreachable!("it has a request line");
+//! };
+//! assert_eq!(request.method(), Method::Options);
+//! request.stamp_source(([192, 0, 2, 1], 5062).into());
+//!
+//! let headers = HeaderList::new();
+//! let bytes = Reply::new(&request).write(StatusCode::OK, None, Some("93810874"), &headers, None);
+//! assert!(bytes.starts_with(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP pc33.example.com;"));
+//! # Ok::<(), drongo::message::ParseError>(())
+//! ```
 
 mod builder;
 mod content_type;

@@ -53,6 +53,7 @@ impl Reply {
         for header in request.headers() {
             draft.take(header.name, header.value);
         }
+        draft.to_tag = Tag::Read(request.to_tag());
         draft
             .reply(request.source())
             .unwrap_or_else(|| Self::empty(request.source()))
@@ -224,7 +225,7 @@ impl Emit for Response<'_> {
         let trying = self.status.as_u16() == 100;
         if let Some(tag) = self.to_tag.filter(|_| !trying && reply.to_tag.is_none()) {
             out.put(b";tag=");
-            out.put(tag.as_bytes());
+            unfolded(tag.as_bytes(), &mut |piece| out.put(piece));
         }
         out.put(b"\r\n");
         if self.record_route {
@@ -247,6 +248,16 @@ struct Draft<'a> {
     call_id: &'a [u8],
     cseq: &'a [u8],
     timestamp: &'a [u8],
+    to_tag: Tag<'a>,
+}
+
+/// What is known of the To tag.
+#[derive(Clone, Copy, Default)]
+enum Tag<'a> {
+    #[default]
+    Unread,
+    /// A part of the To value, if there is one.
+    Read(Option<&'a str>),
 }
 
 impl<'a> Draft<'a> {
@@ -295,8 +306,25 @@ impl<'a> Draft<'a> {
             marks,
             to_tag: None,
         };
-        reply.to_tag = find_to_tag(&reply);
+        reply.to_tag = self.find_to_tag(&reply);
         reply
+    }
+
+    /// Where the To tag is in the reply. A To that cannot be read has none.
+    fn find_to_tag(&self, reply: &Reply) -> Option<(u32, u32)> {
+        let to = reply.to_value();
+        match self.to_tag {
+            Tag::Read(None) => None,
+            // Without folds the value was copied as it is.
+            Tag::Read(Some(tag)) if to.len() == self.to.len() => {
+                let (start, end) = range_in(self.to, tag.as_bytes())?;
+                let (at, _) = range_in(&reply.bytes, to)?;
+                Some((at.checked_add(start)?, at.checked_add(end)?))
+            }
+            Tag::Read(Some(_)) | Tag::Unread => {
+                range_in(&reply.bytes, NameAddr::parse(to).ok()?.tag()?.as_bytes())
+            }
+        }
     }
 
     fn lay(&self, out: &mut dyn Put, source: Option<SocketAddr>, top: &[u8]) -> Marks {
@@ -334,12 +362,6 @@ impl<'a> Draft<'a> {
             record_routes_end,
         }
     }
-}
-
-/// Where the To tag is. A To that cannot be read has none.
-fn find_to_tag(reply: &Reply) -> Option<(u32, u32)> {
-    let to = NameAddr::parse(reply.to_value()).ok()?;
-    range_in(&reply.bytes, to.tag()?.as_bytes())
 }
 
 /// Where a part of `whole` is in it. The addresses are only compared.
@@ -430,6 +452,8 @@ mod tests {
     use alloc::format;
     use alloc::string::{String, ToString};
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::limits::Limits;
     use crate::message::{Incoming, Message, parse};
@@ -484,7 +508,7 @@ mod tests {
         assert_eq!(
             text(&bytes),
             "SIP/2.0 200 OK\r\n\
-            Via: SIP/2.0/UDP pc33.atlanta.com:5066;branch=z9hG4bKnashds8;received=192.0.2.1;rport=9988\r\n\
+            Via: SIP/2.0/UDP pc33.atlanta.com:5066;branch=z9hG4bKnashds8;rport=9988;received=192.0.2.1\r\n\
             Via: SIP/2.0/TCP a;branch=1,SIP/2.0/TCP b\r\n\
             From: Alice <sip:alice@atlanta.com>;tag=1928301774\r\n\
             Call-ID: a84b4c76e66710\r\n\
@@ -568,13 +592,13 @@ mod tests {
         let via = "SIP/2.0/UDP 192.0.2.1;rport ;branch=z9hG4bK1";
         assert_eq!(
             top_via(via, "192.0.2.1:1024"),
-            "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1;received=192.0.2.1;rport=1024"
+            "SIP/2.0/UDP 192.0.2.1;rport=1024;branch=z9hG4bK1;received=192.0.2.1"
         );
-        // What the sender claims about itself is replaced.
+        // What the sender claims about its address is replaced.
         let lie = "SIP/2.0/UDP h;received=203.0.113.5;RPORT=1;x=\";rport\"";
         assert_eq!(
             top_via(lie, "192.0.2.1:1024"),
-            "SIP/2.0/UDP h;x=\";rport\";received=192.0.2.1;rport=1024"
+            "SIP/2.0/UDP h;RPORT=1;x=\";rport\";received=192.0.2.1"
         );
     }
 
@@ -582,7 +606,7 @@ mod tests {
     fn only_the_first_value_of_the_top_row_is_stamped() {
         assert_eq!(
             top_via(", SIP/2.0/UDP a;rport , SIP/2.0/UDP b;rport", "192.0.2.1:7"),
-            "SIP/2.0/UDP a;received=192.0.2.1;rport=7, SIP/2.0/UDP b;rport"
+            "SIP/2.0/UDP a;rport=7;received=192.0.2.1 , SIP/2.0/UDP b;rport"
         );
     }
 
@@ -689,5 +713,82 @@ mod tests {
                 .top_via_value()
                 .starts_with(b"SIP/2.0/UDP 192.0.2.15;")
         );
+    }
+
+    #[test]
+    fn a_to_tag_is_found_with_and_without_folds() {
+        for to in [
+            "Bob <sip:b@b>;x=1;tag=old;y",
+            "Bob\r\n <sip:b@b>;x=1;\r\n tag=old;y",
+        ] {
+            let text = INVITE.replace("Bob\r\n <sip:bob@biloxi.com>", to);
+            assert_eq!(
+                Reply::new(&request(&text, None)).to_tag(),
+                Some("old"),
+                "{to}"
+            );
+        }
+    }
+
+    fn mutated() -> impl Strategy<Value = Vec<u8>> {
+        let pieces = [
+            " ", "\t", "\r\n ", "\r\n", ",", ";", "\"", "\\", "<", ">", "\0", "\u{fc}", "tag=x",
+            ";rport", "=",
+        ];
+        let edit = (
+            any::<prop::sample::Index>(),
+            0..4_usize,
+            prop::sample::select(pieces.to_vec()),
+        );
+        prop::collection::vec(edit, 0..4).prop_map(|edits| {
+            let mut bytes = INVITE.as_bytes().to_vec();
+            for (at, cut, piece) in edits {
+                let at = at.index(bytes.len());
+                let end = bytes.len().min(at.saturating_add(cut));
+                bytes.splice(at..end, piece.bytes());
+            }
+            bytes
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn whatever_is_read_is_answered_well_formed(bytes in mutated()) {
+            let source = "192.0.2.1:9988".parse().unwrap();
+            let list = HeaderList::new();
+            match parse(bytes.into(), &Limits::DEFAULT) {
+                Ok(Incoming::Request(mut request)) => {
+                    let vias = request.all(Name::Via).flat_map(crate::message::split_commas).count();
+                    request.stamp_source(source);
+                    let reply = Reply::new(&request);
+                    let written = reply.write(StatusCode::OK, None, Some("new"), &list, None);
+                    let parsed = parse(written, &Limits::DEFAULT);
+                    let Ok(Incoming::Response(response)) = parsed else {
+                        panic!("{request:?} got {parsed:?}");
+                    };
+                    prop_assert_eq!(response.call_id(), request.call_id());
+                    prop_assert_eq!(response.cseq(), request.cseq());
+                    prop_assert_eq!(response.branch(), request.branch());
+                    prop_assert_eq!(response.from_tag(), request.from_tag());
+                    prop_assert_eq!(response.to_tag(), Some(request.to_tag().unwrap_or("new")));
+                    prop_assert_eq!(response.top_via().received(), Some(source.ip()));
+                    let echoed = response.all(Name::Via).flat_map(crate::message::split_commas);
+                    prop_assert_eq!(echoed.count(), vias);
+                }
+                Ok(Incoming::Response(response)) => panic!("{response:?}"),
+                Err(ParseError { status: Some(status), reply: Some(mut reply), .. }) => {
+                    reply.stamp_source(source);
+                    let written = reply.write(status, None, Some("new"), &list, None);
+                    let message = Message::parse(written).unwrap();
+                    prop_assert_eq!(message.status_code(), Some(status));
+                    for name in [Name::From, Name::To, Name::CallId, Name::CSeq] {
+                        prop_assert_eq!(message.count(name), 1);
+                    }
+                }
+                Err(_) => {}
+            }
+        }
     }
 }

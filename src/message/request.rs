@@ -511,7 +511,7 @@ mod tests {
 
     #[test]
     fn a_header_that_occurs_once_may_not_occur_twice() {
-        // 4475-3.3.8-01 without its answer
+        // 4475-3.3.8-01
         for (index, line) in LINES.iter().enumerate().skip(2) {
             let again = line.repeat(2);
             let error = with(index, &again).unwrap_err();

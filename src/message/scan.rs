@@ -3,13 +3,88 @@
 
 use super::value_error::{ValueError, ValueErrorKind};
 
-/// `token` of 3261 25.1.
-pub(crate) const fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric()
-        || matches!(
+/// Sets of bytes; each is a bit of [`CLASSES`].
+pub(crate) mod class {
+    /// `token` of 3261 25.1.
+    pub(crate) const TOKEN: u8 = 1;
+    /// What may stand in the name of a URI parameter, once its bytes are checked.
+    pub(crate) const URI_NAME: u8 = 2;
+    /// What may stand in a value without quotes, beyond ASCII too.
+    pub(crate) const VALUE: u8 = 4;
+    /// `unreserved` of 3261 25.1.
+    pub(crate) const UNRESERVED: u8 = 8;
+    /// What is read in a user part or a password, beyond the grammar too; not `%`.
+    pub(crate) const USER: u8 = 16;
+    /// What is read in the parameters of a URI, beyond the grammar too; not `%`.
+    pub(crate) const URI_PARAMS: u8 = 32;
+    /// What is read in the headers of a URI, beyond the grammar too; not `%`.
+    pub(crate) const URI_HEADERS: u8 = 64;
+}
+
+/// The classes of each byte.
+const CLASSES: [u8; 256] = classes();
+
+/// Whether the byte is in the class.
+pub(crate) fn is(b: u8, class: u8) -> bool {
+    CLASSES
+        .get(usize::from(b))
+        .is_some_and(|classes| classes & class != 0)
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated when compiling, where a slip is an error"
+)]
+const fn classes() -> [u8; 256] {
+    let mut classes = [0_u8; 256];
+    let mut b = 0_u8;
+    loop {
+        let alphanumeric = b.is_ascii_alphanumeric();
+        let visible = b.is_ascii_graphic() || b >= 0x80;
+        let mark = matches!(
+            b,
+            b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')'
+        );
+        let user = visible && !matches!(b, b'<' | b'>' | b'"' | b'@' | b'%');
+        let token = matches!(
             b,
             b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-        )
+        );
+        let uri_params = matches!(
+            b,
+            b'[' | b']' | b'/' | b':' | b'&' | b'+' | b'$' | b';' | b'='
+        ) || matches!(b, b'{' | b'}' | b'|' | b'^' | b'`');
+        let sets = [
+            (alphanumeric || token, class::TOKEN),
+            (
+                b.is_ascii_graphic() && !matches!(b, b';' | b'='),
+                class::URI_NAME,
+            ),
+            (visible && !matches!(b, b';' | b'"' | b','), class::VALUE),
+            (alphanumeric || mark, class::UNRESERVED),
+            (user, class::USER),
+            (
+                alphanumeric || mark || uri_params || b >= 0x80,
+                class::URI_PARAMS,
+            ),
+            (user && b != b'#', class::URI_HEADERS),
+        ];
+        let mut i = 0_usize;
+        while i < sets.len() {
+            if sets[i].0 {
+                classes[b as usize] |= sets[i].1;
+            }
+            i = i.wrapping_add(1);
+        }
+        if b == u8::MAX {
+            return classes;
+        }
+        b = b.wrapping_add(1);
+    }
+}
+
+pub(crate) fn is_token_byte(b: u8) -> bool {
+    is(b, class::TOKEN)
 }
 
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
@@ -127,6 +202,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Takes bytes as long as they are in the class.
+    pub(crate) fn take_class(&mut self, class: u8) -> &'a [u8] {
+        self.take_while(|b| is(b, class))
+    }
+
     pub(crate) fn take_while(&mut self, keep: impl Fn(u8) -> bool) -> &'a [u8] {
         let n = self
             .rest
@@ -154,7 +234,7 @@ impl<'a> Cursor<'a> {
     /// A token, or an error where it should begin.
     pub(crate) fn token(&mut self) -> Result<&'a str, ValueError> {
         let error = self.error(ValueErrorKind::Token);
-        let token = self.take_while(is_token_byte);
+        let token = self.take_class(class::TOKEN);
         if token.is_empty() {
             Err(error)
         } else {

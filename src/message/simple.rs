@@ -310,7 +310,6 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_errors_and_never_wrap() {
-        // 3261-20.22-02, 4475-3.1.2.3-01, 4475-3.1.2.4-01
         let kind = |e: ValueError| e.kind;
         let overflow = Err(ValueErrorKind::Overflow);
         for text in [

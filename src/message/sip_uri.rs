@@ -5,7 +5,8 @@ use core::fmt;
 use super::escape::{check_part, same, same_folded};
 use super::host::Host;
 use super::params::{MAX_PARAMS, Param, Params};
-use super::scan::digits;
+use super::print::{Pieces, writes};
+use super::scan::{class, digits};
 use super::value_error::{ValueError, ValueErrorKind};
 
 /// A `sip:` or `sips:` URI: `sip:user:password@host:port;params?headers`.
@@ -65,12 +66,12 @@ impl<'a> SipUri<'a> {
 
         let params_len = memchr::memchr(b'?', tail).unwrap_or(tail.len());
         let (params, headers) = tail.split_at_checked(params_len).unwrap_or((tail, &[]));
-        let params = Params::parse_uri(params).map_err(|e| e.shifted(tail_at(tail)))?;
+        let params = Params::parse_uri_with(params, |param| check_param(param, secure))
+            .map_err(|e| e.shifted(tail_at(tail)))?;
         let headers = headers.get(1..);
         if let Some(headers) = headers {
             check_headers(headers, tail_at(headers))?;
         }
-        check_params(params, secure).map_err(|kind| ValueError::new(kind, tail_at(tail)))?;
         Ok(Self {
             raw,
             secure,
@@ -197,6 +198,14 @@ impl core::hash::Hash for SipUri<'_> {
     }
 }
 
+impl Pieces for SipUri<'_> {
+    fn pieces(&self, out: &mut dyn FnMut(&[u8])) {
+        out(self.raw);
+    }
+}
+
+writes!(SipUri<'_>);
+
 impl fmt::Debug for SipUri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SipUri({})", self.raw.escape_ascii())
@@ -216,7 +225,7 @@ fn split_userinfo(rest: &[u8], base: usize) -> Result<UserInfo<'_>, ValueError> 
     if user.is_empty() {
         return Err(ValueError::new(ValueErrorKind::User, base));
     }
-    check_part(info, base, is_user_byte)?;
+    check_part(info, base, class::USER)?;
     Ok((Some(user), password.get(1..), host.get(1..).unwrap_or(&[])))
 }
 
@@ -227,12 +236,8 @@ fn parse_host_port(bytes: &[u8]) -> Result<(Host<'_>, Option<u16>), ValueError> 
     Host::parse_with_port(bytes)
 }
 
-const fn is_user_byte(b: u8) -> bool {
-    super::scan::is_visible(b) && !matches!(b, b'<' | b'>' | b'"' | b'@' | b'%')
-}
-
 fn check_headers(headers: &[u8], base: usize) -> Result<(), ValueError> {
-    check_part(headers, base, is_user_byte)?;
+    check_part(headers, base, class::URI_HEADERS)?;
     if header_pairs(headers).nth(MAX_PARAMS).is_some() {
         return Err(ValueError::new(ValueErrorKind::TooManyParams, base));
     }
@@ -252,16 +257,14 @@ fn header_pairs(headers: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 /// The parameters that this crate acts on must be right: a wrong `maddr` or `ttl` would send the
 /// request elsewhere, and `sips` never goes over UDP (3261 19.1.1).
-fn check_params(params: Params<'_>, secure: bool) -> Result<(), ValueErrorKind> {
-    if let Some(maddr) = params.get("maddr") {
-        Host::parse(maddr.value.unwrap_or(&[])).map_err(|e| e.kind)?;
-    }
-    if let Some(ttl) = params.get("ttl") {
-        let ttl = digits(ttl.value.unwrap_or(&[]))?;
-        u8::try_from(ttl).map_err(|_| ValueErrorKind::Overflow)?;
-    }
-    let udp = |transport: &str| transport.eq_ignore_ascii_case("udp");
-    if secure && params.str("transport").is_some_and(udp) {
+fn check_param(param: &Param<'_>, secure: bool) -> Result<(), ValueErrorKind> {
+    let is = |name: &str| same_folded(param.name.as_bytes(), name.as_bytes());
+    let value = param.value.unwrap_or(&[]);
+    if is("maddr") {
+        Host::parse(value).map_err(|e| e.kind)?;
+    } else if is("ttl") {
+        u8::try_from(digits(value)?).map_err(|_| ValueErrorKind::Overflow)?;
+    } else if secure && is("transport") && same_folded(value, b"udp") {
         return Err(ValueErrorKind::InsecureTransport);
     }
     Ok(())
@@ -358,7 +361,7 @@ mod tests {
 
     #[test]
     fn the_user_part_ends_at_the_at_sign() {
-        // 3261-19.1.1-02, 3261-19.1.1-03, 4475-3.1.1.9-01
+        // 3261-19.1.1-02, 3261-19.1.1-03
         let a = uri("sip:user;par=u%40example.net@example.com");
         assert_eq!(
             &*percent_decode(a.user().unwrap()),
@@ -381,7 +384,7 @@ mod tests {
 
     #[test]
     fn the_torture_user_parts_are_read() {
-        // From RFC 4475 3.1.1.2 and 3.1.1.3. 4475-3.1.1.3-01
+        // From RFC 4475 3.1.1.2 and 3.1.1.3.
         let a = uri(
             "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.\
              (doesn't-it)@example.com",
@@ -449,6 +452,7 @@ mod tests {
             ValueErrorKind::InsecureTransport
         );
         assert_eq!(uri("sips:a@b;transport=tcp").transport(), Some("tcp"));
+        assert_eq!(uri("sips:a@b;transport=sctp").transport(), Some("sctp"));
         assert_eq!(uri("sip:a@b;transport=tls").transport(), Some("tls"));
     }
 
@@ -518,7 +522,7 @@ mod tests {
 
     #[test]
     fn ipv6_needs_brackets_in_a_uri() {
-        // 5118-4.1-01, 5118-4.2-01, 5118-4.3-01, 5118-4.4-01
+        // 5118-4.3-01, 5118-4.4-01
         assert!(SipUri::parse(b"sip:2001:db8::10").is_err());
         let (a, b) = (
             uri("sip:[2001:db8::10:5070]"),
@@ -548,6 +552,14 @@ mod tests {
             "sip:a@b;ttl",
             "sip:a@b;maddr",
         ] {
+            assert!(SipUri::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hash_sign_is_read_in_a_user_part_only() {
+        assert_eq!(uri("sip:*#06#@b").user(), Some(&b"*#06#"[..]));
+        for text in ["sip:a@b#c", "sip:a@b;x=#", "sip:a@b?x=#"] {
             assert!(SipUri::parse(text.as_bytes()).is_err(), "{text}");
         }
     }

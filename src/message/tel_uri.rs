@@ -1,9 +1,16 @@
 //! `tel:` URIs (3966).
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
+use core::fmt::Write as _;
 
+use super::escape::escape_user;
+use super::host::Host;
 use super::params::{Param, Params};
+use super::print::{Pieces, writes};
 use super::scan::ascii;
+use super::uri::UriBuf;
 use super::value_error::{ValueError, ValueErrorKind};
 
 /// A `tel:` URI: a global number with `+`, or a local one with its `phone-context`.
@@ -45,7 +52,8 @@ impl<'a> TelUri<'a> {
             .filter(|number| is_number(number))
             .ok_or(error)?;
         let params_at = number_len.saturating_add(4);
-        let params = Params::parse_uri(params).map_err(|e| e.shifted(params_at))?;
+        let params =
+            Params::parse_uri_with(params, |_| Ok(())).map_err(|e| e.shifted(params_at))?;
         let uri = Self {
             raw,
             number,
@@ -112,6 +120,48 @@ impl<'a> TelUri<'a> {
     }
 }
 
+impl TelUri<'_> {
+    /// The same number as the user part of a SIP URI at `host`, by 3261 19.1.6: the whole number
+    /// with its parameters, in lower case, `isub`, `ext` and `postd` before the others, those in the
+    /// order of their names, and `user=phone`. Allocates.
+    ///
+    /// ```
+    /// use drongo::message::{Host, TelUri};
+    ///
+    /// let tel = TelUri::parse(b"tel:+358-555-1234567;POSTD=pp22").unwrap();
+    /// let sip = tel.to_sip(Host::Name("foo.com"));
+    /// assert_eq!(sip.to_string(), "sip:+358-555-1234567;postd=pp22@foo.com;user=phone");
+    /// ```
+    pub fn to_sip(&self, host: Host<'_>) -> UriBuf {
+        let rank = |param: &Param<'_>| match param.name.to_ascii_lowercase().as_str() {
+            "isub" => 0_u8,
+            "ext" => 1,
+            "postd" => 2,
+            _ => 3,
+        };
+        let mut params: Vec<Param<'_>> = self.params.iter().collect();
+        params.sort_by_cached_key(|param| (rank(param), param.name.to_ascii_lowercase()));
+        let mut user = Vec::from(self.number);
+        for param in params {
+            param.write_to(&mut user);
+        }
+        user.make_ascii_lowercase();
+        // What is escaped already stays as it is.
+        let mut text = String::from("sip:");
+        for part in user.split_inclusive(|&b| b == b'%') {
+            let (part, percent) = match part.strip_suffix(b"%") {
+                Some(part) => (part, "%"),
+                None => (part, ""),
+            };
+            text.push_str(&escape_user(part));
+            text.push_str(percent);
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(text, "@{host};user=phone");
+        UriBuf::from_checked(text.into_bytes().into())
+    }
+}
+
 impl PartialEq for TelUri<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.raw == other.raw
@@ -125,6 +175,14 @@ impl core::hash::Hash for TelUri<'_> {
         self.raw.hash(state);
     }
 }
+
+impl Pieces for TelUri<'_> {
+    fn pieces(&self, out: &mut dyn FnMut(&[u8])) {
+        out(self.raw);
+    }
+}
+
+writes!(TelUri<'_>);
 
 impl fmt::Debug for TelUri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -208,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_number_has_digits_and_a_local_one_a_context() {
-        // 3966-3-01, 3966-3-05, 3966-3-06, 3966-3-07, 3966-5.1-03, 3966-5.1.1-01
+        // 3966-3-01, 3966-3-05, 3966-3-06, 3966-3-07, 3966-5.1-03
         for text in [
             "tel:+", "tel:+-", "tel:", "tel:+12A", "tel:+*1", "tel:7042", "tel:+1 2",
         ] {
@@ -258,8 +316,32 @@ mod tests {
     }
 
     #[test]
+    fn a_number_becomes_the_user_part_of_a_sip_uri() {
+        // 3261-19.1.6-01, 3261-19.1.6-02, 3261-19.1.6-03, 3261-19.1.6-04, 3261-19.1.1-11
+        let sip = |text: &'static str| {
+            let sip = tel(text).to_sip(Host::Name("foo.com"));
+            assert!(sip.as_uri().as_sip().is_some(), "{text}");
+            sip.to_string()
+        };
+        let first = "sip:+358-555-1234567;postd=pp22@foo.com;user=phone";
+        assert_eq!(sip("tel:+358-555-1234567;postd=pp22"), first);
+        assert_eq!(sip("tel:+358-555-1234567;POSTD=PP22"), first);
+        assert_eq!(
+            sip("tel:+358-555-1234567;tsp=a.b;phone-context=5"),
+            "sip:+358-555-1234567;phone-context=5;tsp=a.b@foo.com;user=phone"
+        );
+        assert_eq!(
+            sip("tel:+1;a=1;EXT=2;b"),
+            "sip:+1;ext=2;a=1;b@foo.com;user=phone"
+        );
+        assert_eq!(
+            sip("tel:*#06#;phone-context=+1;x=[:%41"),
+            "sip:*%2306%23;phone-context=+1;x=%5B%3A%41@foo.com;user=phone"
+        );
+    }
+
+    #[test]
     fn a_mandatory_parameter_is_told() {
-        // 3966-5.4-01
         assert_eq!(tel("tel:+1;x=1;m-new=2").unknown_mandatory(), Some("m-new"));
         assert_eq!(tel("tel:+1;mm-new=2").unknown_mandatory(), None);
     }

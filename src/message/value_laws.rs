@@ -61,6 +61,27 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![4 => likely, 1 => vec(any::<u8>(), 0..40)]
 }
 
+/// Global numbers with parameters of any bytes.
+fn tel_uri() -> impl Strategy<Value = Vec<u8>> {
+    let pieces = prop::sample::select(vec![
+        &b"x"[..],
+        b"=",
+        b";",
+        b"%41",
+        b"[",
+        b"]",
+        b":",
+        b"&",
+        b"{",
+        b"|",
+        b"`",
+        b"\xff",
+        b"$",
+        b"Y",
+    ]);
+    vec(pieces, 0..10).prop_map(|pieces| [&b"tel:+1;a="[..], &pieces.concat()].concat())
+}
+
 /// Reads, writes and reads again: the second writing equals the first, and has no line break.
 macro_rules! round_trip {
     ($type:ident, $bytes:expr) => {
@@ -132,6 +153,14 @@ proptest! {
         prop_assert_eq!(&*addr.display_name().unwrap(), name.as_bytes());
         prop_assert_eq!(addr.tag(), Some(tag.as_str()));
         prop_assert_eq!(addr.to_string(), text);
+    }
+
+    #[test]
+    fn any_telephone_number_becomes_a_sip_uri(bytes in tel_uri()) {
+        if let Ok(tel) = TelUri::parse(&bytes) {
+            let sip = tel.to_sip(Host::Name("a.example"));
+            prop_assert!(sip.as_uri().as_sip().is_some(), "{sip}");
+        }
     }
 
     #[test]

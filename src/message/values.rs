@@ -140,3 +140,57 @@ fn token(element: &[u8]) -> Result<&str, ValueError> {
         .next()
         .unwrap_or(Err(ValueError::new(super::ValueErrorKind::Empty, 0)))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::message::ValueErrorKind;
+
+    fn message(lines: &str) -> Message {
+        let text = format!("OPTIONS sip:a@b SIP/2.0\r\n{lines}\r\n");
+        Message::parse(text.into()).unwrap()
+    }
+
+    #[test]
+    fn rows_and_commas_give_one_list() {
+        // 3261-7.3.1-11
+        for lines in [
+            "Route: <sip:1,2@a>, \"b,\" <sip:b>,<sip:c>\r\n",
+            "Route: <sip:1,2@a>\r\nSubject: x\r\nroute: \"b,\" <sip:b>\r\nRoute: <sip:c>\r\n",
+            "Route: <sip:1,2@a>\r\n , \"b,\" <sip:b>\r\nRoute:\r\nRoute: ,<sip:c>,\r\n",
+        ] {
+            let message = message(lines);
+            let routes: Result<Vec<_>, _> = message.routes().collect();
+            let routes = routes.unwrap();
+            let uris: Vec<_> = routes.iter().map(|route| route.uri()).collect();
+            let uris: Vec<_> = uris.iter().map(|uri| uri.as_bytes()).collect();
+            assert_eq!(uris, [&b"sip:1,2@a"[..], b"sip:b", b"sip:c"], "{lines}");
+        }
+    }
+
+    #[test]
+    fn tokens_of_all_rows_are_read() {
+        let message = message("Supported: 100rel, timer\r\nk: path\r\nRequire: a b, c\r\n");
+        let supported: Result<Vec<_>, _> = message.supported().collect();
+        assert_eq!(supported, Ok(["100rel", "timer", "path"].to_vec()));
+        let require: Vec<_> = message.require().collect();
+        assert_eq!(
+            require,
+            [Err(ValueError::new(ValueErrorKind::Token, 0)), Ok("c")]
+        );
+        assert_eq!(message.allow().count(), 0);
+    }
+
+    #[test]
+    fn single_values_are_read_or_absent() {
+        let message = message("Expires: 60\r\nRSeq: 0\r\nRAck: 1 2 INVITE\r\nc: a/b\r\n");
+        assert_eq!(message.expires(), Some(Ok(60)));
+        assert!(matches!(message.rseq(), Some(Err(_))));
+        assert_eq!(message.rack().unwrap().unwrap().cseq, 2);
+        assert!(message.content_type().unwrap().unwrap().is("A", "B"));
+        assert_eq!(message.max_forwards(), None);
+    }
+}

@@ -1,98 +1,70 @@
 //! Where a request came from, written into its top Via (RFC 3261 18.2.1, RFC 3581 4).
 
-use core::fmt::Write as _;
-use core::net::{IpAddr, SocketAddr};
+use core::fmt::{self, Write as _};
+use core::net::SocketAddr;
 
 use super::print::{AsFmt, unfolded};
-use super::put::Put;
+use super::put::{Put, offset};
 use super::reply::range_in;
+use super::scan::trim;
 use super::{Via, split_commas};
 
 /// Writes a Via row whose first value is the top one, with `received` and `rport` of the source.
 ///
-/// What the sender said in these two is replaced: it cannot know them. Everything else stays.
+/// `received` is written unless sent-by is the source and neither parameter is there; a `received`
+/// that is there is replaced, since the sender cannot know it. `rport` is filled in if it has no
+/// value. All other bytes stay, those of a Via that cannot be read too.
 pub(crate) fn put_top_via(out: &mut dyn Put, row: &[u8], source: Option<SocketAddr>) {
-    let Some(source) = source else {
-        unfolded(row, &mut |piece| out.put(piece));
-        return;
-    };
-    let address = source.ip().to_canonical();
-    let mut rport = false;
     // Empty elements may stand before the first.
-    let start = split_commas(row)
+    let first = split_commas(row)
         .next()
         .and_then(|first| range_in(row, first));
-    let row = start
-        .and_then(|(start, _)| row.get(start as usize..))
-        .unwrap_or(row);
-    let mut rest = row;
-    let mut first = None;
-    loop {
-        let (segment, tail) = split_segment(rest);
-        let end = tail.first() != Some(&b';');
-        let parameter = first.is_some();
-        first.get_or_insert(segment);
-        match stamped(segment, parameter) {
-            Some(Stamped::Rport) => rport = true,
-            Some(Stamped::Received) => {}
-            None => {
-                if parameter {
-                    out.put(b";");
-                }
-                unfolded(trim(segment), &mut |piece| out.put(piece));
-            }
-        }
-        rest = tail;
-        if end {
-            break;
-        }
-        rest = rest.get(1..).unwrap_or_default();
-    }
-    let value = row
-        .get(..row.len().saturating_sub(rest.len()))
-        .unwrap_or_default();
-    let mut fmt = |piece: &[u8]| out.put(piece);
-    let mut fmt = AsFmt(&mut fmt);
-    // Writing into a message cannot fail.
-    if rport || sent_by(value) != Some(address) {
-        let _ = write!(fmt, ";received={address}");
-    }
-    if rport {
-        let _ = write!(fmt, ";rport={}", source.port());
+    let (start, end) = first.unwrap_or((0, offset(row.len())));
+    let via = row.get(start as usize..end as usize).unwrap_or_default();
+    let rest = row.get(end as usize..).unwrap_or_default();
+    match source {
+        Some(source) => put_stamped(out, via, source),
+        None => unfolded(via, &mut |piece| out.put(piece)),
     }
     unfolded(rest, &mut |piece| out.put(piece));
 }
 
-/// The two parameters that the receiver writes.
-enum Stamped {
-    Received,
-    Rport,
-}
-
-fn stamped(segment: &[u8], parameter: bool) -> Option<Stamped> {
-    if !parameter {
-        return None;
+fn put_stamped(out: &mut dyn Put, via: &[u8], source: SocketAddr) {
+    let address = source.ip().to_canonical();
+    let sent_by = Via::parse(via)
+        .ok()
+        .and_then(|via| via.host().ip())
+        .map(|ip| ip.to_canonical());
+    let mut received = sent_by != Some(address);
+    let (mut segment, mut rest) = split_segment(via);
+    unfolded(trim(segment), &mut |piece| out.put(piece));
+    while let Some(next) = rest.get(1..) {
+        (segment, rest) = split_segment(next);
+        let name = trim(segment.split(|&b| b == b'=').next().unwrap_or_default());
+        if name.eq_ignore_ascii_case(b"received") {
+            received = true;
+            continue;
+        }
+        out.put(b";");
+        unfolded(trim(segment), &mut |piece| out.put(piece));
+        if name.eq_ignore_ascii_case(b"rport") {
+            received = true;
+            if name.len() == trim(segment).len() {
+                put_text(out, format_args!("={}", source.port()));
+            }
+        }
     }
-    let name = trim(segment.split(|&b| b == b'=').next()?);
-    if name.eq_ignore_ascii_case(b"received") {
-        Some(Stamped::Received)
-    } else if name.eq_ignore_ascii_case(b"rport") {
-        Some(Stamped::Rport)
-    } else {
-        None
+    if received {
+        put_text(out, format_args!(";received={address}"));
     }
 }
 
-/// The address in sent-by, if it is one.
-fn sent_by(value: &[u8]) -> Option<IpAddr> {
-    Via::parse(value)
-        .ok()?
-        .host()
-        .ip()
-        .map(|ip| ip.to_canonical())
+fn put_text(out: &mut dyn Put, text: fmt::Arguments<'_>) {
+    // Writing into a message cannot fail.
+    let _ = AsFmt(&mut |piece: &[u8]| out.put(piece)).write_fmt(text);
 }
 
-/// Splits before the next `;` or `,` that is not inside a quoted string.
+/// Splits before the next `;` that is not inside a quoted string.
 fn split_segment(row: &[u8]) -> (&[u8], &[u8]) {
     let mut quoted = false;
     let mut escaped = false;
@@ -103,12 +75,8 @@ fn split_segment(row: &[u8]) -> (&[u8], &[u8]) {
             return false;
         }
         quoted = b == b'"';
-        matches!(b, b';' | b',')
+        b == b';'
     });
     row.split_at_checked(at.unwrap_or(row.len()))
         .unwrap_or((row, &[]))
-}
-
-fn trim(bytes: &[u8]) -> &[u8] {
-    super::scan::trim(bytes)
 }

@@ -3,6 +3,7 @@
 //! Client and server keys are different types, so a request that an element sends to itself
 //! cannot be taken for the wrong side.
 
+use alloc::string::String;
 use core::fmt;
 
 use smallvec::SmallVec;
@@ -34,9 +35,9 @@ impl ClientKey {
     }
 
     /// The branch, in lower case: as the core's own are.
-    pub(crate) fn branch(&self) -> alloc::string::String {
+    pub(crate) fn branch(&self) -> String {
         let mut parts = self.0.splitn(2, |b| *b == END);
-        alloc::string::String::from_utf8_lossy(parts.nth(1).unwrap_or(&[])).into_owned()
+        String::from_utf8_lossy(parts.nth(1).unwrap_or(&[])).into_owned()
     }
 
     /// The key of the request that this response answers; `None` if its top Via has no branch.

@@ -214,7 +214,6 @@ mod tests {
 
     #[test]
     fn only_udp_is_unreliable() {
-        // 7118-5-51
         assert_eq!(
             ALL.map(Transport::is_reliable),
             [false, true, true, true, true]

@@ -219,7 +219,6 @@ mod tests {
 
     #[test]
     fn a_response_is_ours_if_we_wrote_its_via() {
-        // 3261-18.1.2-01
         let ours = |local: &Local, via: &str| local.is_ours(&Via::parse(via.as_bytes()).unwrap());
         let plain = local(Transport::Udp, "192.0.2.1:5060");
         let own = plain.via("z9hG4bK1").to_string();

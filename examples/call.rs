@@ -1,0 +1,199 @@
+//! Places calls.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::wildcard_enum_match_arm,
+    reason = "an application may count, read the clock and ignore what it likes"
+)]
+
+mod common;
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use common::{Application, Exit, Runner, What, count, listen, sdp, seconds};
+use drongo::call::Invitation;
+use drongo::endpoint::{CallHandle, Config, Event};
+use drongo::message::{Outgoing, StatusCode};
+
+const HELP: &str = "\
+call: places SIP calls and hangs up
+
+Usage: call --to sip:USER@HOST:PORT [OPTIONS]
+
+Options:
+  --to URI                    whom to call; HOST is an address or a name
+  --listen udp:ADDRESS:PORT   where from; port 0 takes any [default: udp:127.0.0.1:0]
+  --calls N                   how many calls [default: 1]
+  --rate N                    how many of them a second [default: 10]
+  --hold SECONDS              hang up so long after the answer [default: 1]
+  --cancel-after SECONDS      cancel what is not answered by then
+  --help                      this text
+
+Each call event is a line on stderr. At the end, which waits up to 32 s for the last transactions,
+one line of JSON on stdout. The exit status is 1 if any call failed. Ctrl-C hangs up and stops; a
+second one exits at once.";
+
+struct Options {
+    to: String,
+    listen: SocketAddr,
+    calls: u64,
+    rate: u64,
+    hold: Duration,
+    cancel_after: Option<Duration>,
+}
+
+fn options() -> Result<Options, Exit> {
+    use lexopt::prelude::*;
+    let mut to = None;
+    let mut options = Options {
+        to: String::new(),
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        calls: 1,
+        rate: 10,
+        hold: Duration::from_secs(1),
+        cancel_after: None,
+    };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("help") | Short('h') => return Err(Exit::Help),
+            Long("to") => to = Some(parser.value()?.to_string_lossy().into_owned()),
+            Long("listen") => {
+                options.listen = listen("--listen", &parser.value()?.to_string_lossy())?;
+            }
+            Long("calls") => {
+                options.calls = count("--calls", &parser.value()?.to_string_lossy())?;
+            }
+            Long("rate") => options.rate = count("--rate", &parser.value()?.to_string_lossy())?,
+            Long("hold") => options.hold = seconds("--hold", &parser.value()?.to_string_lossy())?,
+            Long("cancel-after") => {
+                let value = parser.value()?;
+                options.cancel_after = Some(seconds("--cancel-after", &value.to_string_lossy())?);
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    options.to = to.ok_or_else(|| Exit::Usage("--to sip:USER@HOST:PORT is missing".into()))?;
+    Invitation::new(&options.to, "sip:drongo@127.0.0.1")
+        .map_err(|_| Exit::Usage(format!("--to {}: it must be a SIP URI", options.to)))?;
+    Ok(options)
+}
+
+struct Caller {
+    options: Options,
+    placed: u64,
+    /// What was placed and has not ended.
+    open: HashSet<CallHandle>,
+    started: tokio::time::Instant,
+}
+
+impl Caller {
+    /// Places what is due by now: a loop that was late catches up.
+    fn place(&mut self, runner: &mut Runner) {
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let due = 1 + (elapsed * self.options.rate as f64) as u64;
+        while self.placed < due.min(self.options.calls) {
+            self.placed += 1;
+            self.place_one(runner);
+        }
+        if self.placed < self.options.calls {
+            let next = self.placed as f64 / self.options.rate as f64 - elapsed;
+            runner.at(
+                Duration::try_from_secs_f64(next).unwrap_or_default(),
+                What::Place,
+            );
+        }
+    }
+
+    fn place_one(&mut self, runner: &mut Runner) {
+        runner.summary.calls += 1;
+        let from = format!("sip:drongo@{}", runner.udp.local_addr());
+        let offer = sdp::offer(runner.media());
+        let placed = Invitation::new(&self.options.to, &from)
+            .map(|invitation| invitation.with(Outgoing::default().with_body(offer)))
+            .and_then(|invitation| runner.udp.place(invitation));
+        match placed {
+            Ok(call) => {
+                eprintln!("{call} calling {}", self.options.to);
+                self.open.insert(call);
+                if let Some(after) = self.options.cancel_after {
+                    runner.at(after, What::Cancel(call));
+                }
+            }
+            Err(misuse) => {
+                eprintln!("cannot call {}: {misuse}", self.options.to);
+                runner.summary.failed += 1;
+            }
+        }
+    }
+}
+
+impl Application for Caller {
+    fn on_event(&mut self, runner: &mut Runner, event: &Event) {
+        match event {
+            Event::Answered { call, .. } => {
+                runner.at(self.options.hold, What::HangUp(*call));
+            }
+            Event::Ended { call, .. } => {
+                self.open.remove(call);
+            }
+            // This example only calls.
+            Event::Incoming { call, .. } => {
+                runner.reject(*call, StatusCode::TEMPORARILY_UNAVAILABLE);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_time(&mut self, runner: &mut Runner, what: What) {
+        match what {
+            What::Place => self.place(runner),
+            What::HangUp(call) => runner.hang_up(call),
+            What::Cancel(call) => {
+                if !runner.is_answered(call) {
+                    runner.hang_up(call);
+                }
+            }
+            What::Answer(_) => {}
+        }
+    }
+
+    fn is_done(&self, _: &Runner) -> bool {
+        self.placed == self.options.calls && self.open.is_empty()
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(exit) => return common::exit(exit, HELP),
+    };
+    let mut runner = match Runner::bind(options.listen, Config::default()).await {
+        Ok(runner) => runner,
+        Err(error) => {
+            eprintln!("error: cannot listen on udp:{}: {error}", options.listen);
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut caller = Caller {
+        options,
+        placed: 0,
+        open: HashSet::new(),
+        started: tokio::time::Instant::now(),
+    };
+    caller.place(&mut runner);
+    match runner.run(caller).await {
+        Ok(summary) if summary.failed == 0 => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

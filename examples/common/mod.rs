@@ -1,0 +1,388 @@
+//! What the examples share: arguments, the loop with its clean stop, the summary.
+
+#![allow(dead_code, reason = "each example uses its part")]
+
+pub(crate) mod sdp;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use drongo::call::EndReason;
+use drongo::driver::tokio::Udp;
+use drongo::endpoint::{CallHandle, Config, Event};
+use drongo::message::{Body, Outgoing, StatusCode};
+use drongo::transaction::Failure;
+use tokio::time::{Instant, sleep_until};
+
+/// How long a stop may take: 64*T1 until the last transaction is gone. A callee whose 2xx was not
+/// acknowledged waits up to that long before its BYE (RFC 3261 §15), which may take as long again.
+const DRAIN: Duration = Duration::from_secs(70);
+
+/// What ends an example before it begins.
+pub(crate) enum Exit {
+    /// `--help`.
+    Help,
+    /// A mistake on the command line.
+    Usage(String),
+}
+
+impl From<lexopt::Error> for Exit {
+    fn from(error: lexopt::Error) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+/// Ends with the help text or with a mistake.
+pub(crate) fn exit(exit: Exit, help: &str) -> ExitCode {
+    match exit {
+        Exit::Help => {
+            println!("{help}");
+            ExitCode::SUCCESS
+        }
+        Exit::Usage(mistake) => {
+            eprintln!("error: {mistake}\n\nTry --help.");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// `udp:ADDRESS:PORT`.
+pub(crate) fn listen(name: &str, value: &str) -> Result<SocketAddr, Exit> {
+    let Some(address) = value.strip_prefix("udp:") else {
+        return Err(Exit::Usage(format!(
+            "{name} {value}: it must be udp:ADDRESS:PORT"
+        )));
+    };
+    address
+        .parse()
+        .map_err(|error| Exit::Usage(format!("{name} {value}: {error}")))
+}
+
+/// A number that is not negative, such as `1.5`, of seconds.
+pub(crate) fn seconds(name: &str, value: &str) -> Result<Duration, Exit> {
+    let seconds = value
+        .parse::<f64>()
+        .ok()
+        .and_then(|s| Duration::try_from_secs_f64(s).ok());
+    seconds.ok_or_else(|| Exit::Usage(format!("{name} {value}: it must be a number of seconds")))
+}
+
+/// A whole number of at least one.
+pub(crate) fn count(name: &str, value: &str) -> Result<u64, Exit> {
+    let number = value.parse().ok().filter(|n| *n >= 1);
+    number.ok_or_else(|| Exit::Usage(format!("{name} {value}: it must be a number above 0")))
+}
+
+/// The summary, as one line of JSON.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    pub(crate) calls: u64,
+    pub(crate) answered: u64,
+    pub(crate) rejected: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) failed: u64,
+    pub(crate) bye_timeout: u64,
+    pub(crate) ended: u64,
+}
+
+impl Summary {
+    fn print(&self, udp: &Udp) {
+        let endpoint = udp.endpoint();
+        println!(
+            "{{\"calls\":{},\"answered\":{},\"rejected\":{},\"cancelled\":{},\"failed\":{},\
+             \"bye_timeout\":{},\"dropped\":{},\"transactions\":{},\"dialogs\":{}}}",
+            self.calls,
+            self.answered,
+            self.rejected,
+            self.cancelled,
+            self.failed,
+            self.bye_timeout,
+            endpoint.counters().dropped(),
+            endpoint.transactions(),
+            endpoint.dialogs(),
+        );
+    }
+
+    /// Counts how a call ended. A refusal with 408 or 5xx is a failure that nobody asked for.
+    fn count(&mut self, reason: &EndReason) {
+        self.ended += 1;
+        match reason {
+            EndReason::Refused { response } if is_failure(response.status()) => self.failed += 1,
+            EndReason::Refused { .. } | EndReason::Rejected { .. } => self.rejected += 1,
+            EndReason::Cancelled { timeout: false } | EndReason::CancelledByCaller { .. } => {
+                self.cancelled += 1;
+            }
+            EndReason::ByeFailed(Failure::Timeout | Failure::Transport) => self.bye_timeout += 1,
+            // It had its final response; only the ACK is missing.
+            EndReason::NoAck { bye: Some(_) } => self.bye_timeout += 1,
+            EndReason::NoAck { bye: None } => {}
+            EndReason::HungUp { .. } | EndReason::DialogLost { .. } => {}
+            // No final response, or a 480 because nobody decided.
+            _ => self.failed += 1,
+        }
+    }
+}
+
+fn is_failure(status: StatusCode) -> bool {
+    status.as_u16() == 408 || status.class() == 5
+}
+
+/// What makes one example different from another.
+pub(crate) trait Application {
+    /// Something happened. [`Runner`] has counted it already.
+    fn on_event(&mut self, runner: &mut Runner, event: &Event);
+
+    /// A time that the application asked for has come.
+    fn on_time(&mut self, runner: &mut Runner, what: What);
+
+    /// Whether all is done and the example can stop by itself.
+    fn is_done(&self, runner: &Runner) -> bool;
+}
+
+/// What is to be done at some time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum What {
+    Answer(CallHandle),
+    HangUp(CallHandle),
+    Cancel(CallHandle),
+    Place,
+}
+
+/// The loop around a driver.
+pub(crate) struct Runner {
+    pub(crate) udp: Udp,
+    pub(crate) summary: Summary,
+    /// What is due when, in the order in which it was asked for.
+    agenda: BTreeMap<(Instant, u64), What>,
+    asked: u64,
+    stopping: bool,
+    media: UdpSocket,
+}
+
+impl Runner {
+    /// Binds the sockets. What arrives as media is thrown away.
+    pub(crate) async fn bind(address: SocketAddr, config: Config) -> io::Result<Self> {
+        let udp = Udp::bind(address, config).await?;
+        let media = UdpSocket::bind(SocketAddr::new(udp.local_addr().ip(), 0))?;
+        eprintln!("listening on udp:{}", udp.local_addr());
+        Ok(Self {
+            udp,
+            summary: Summary::default(),
+            agenda: BTreeMap::new(),
+            asked: 0,
+            stopping: false,
+            media,
+        })
+    }
+
+    /// Where this side pretends to take media.
+    pub(crate) fn media(&self) -> (IpAddr, u16) {
+        let local = self.media.local_addr();
+        local.map_or((self.udp.local_addr().ip(), 9), |address| {
+            (address.ip(), address.port())
+        })
+    }
+
+    pub(crate) fn at(&mut self, after: Duration, what: What) {
+        let Some(at) = Instant::now().checked_add(after) else {
+            return;
+        };
+        self.asked += 1;
+        if let Entry::Vacant(entry) = self.agenda.entry((at, self.asked)) {
+            entry.insert(what);
+        }
+    }
+
+    /// Whether the call has got a final response.
+    pub(crate) fn is_answered(&mut self, call: CallHandle) -> bool {
+        self.udp.act(|endpoint, _, _| {
+            let state = endpoint
+                .call(call)
+                .ok()
+                .and_then(|c| c.machine().map(|m| m.state()));
+            state != Some("Inviting")
+        })
+    }
+
+    /// A verb that meets a call which has just ended is no trouble.
+    pub(crate) fn hang_up(&mut self, call: CallHandle) {
+        let _ = self
+            .udp
+            .act(|endpoint, now, out| endpoint.call(call)?.hang_up(now, out));
+    }
+
+    pub(crate) fn reject(&mut self, call: CallHandle, status: StatusCode) {
+        let _ = self.udp.act(|endpoint, now, out| {
+            endpoint
+                .call(call)?
+                .reject(now, status, Outgoing::default(), out)
+        });
+    }
+
+    pub(crate) fn answer(&mut self, call: CallHandle, body: Option<Body>) {
+        let outgoing = match body {
+            Some(body) => Outgoing::default().with_body(body),
+            None => Outgoing::default(),
+        };
+        let _ = self
+            .udp
+            .act(|endpoint, now, out| endpoint.call(call)?.answer(now, outgoing, out));
+    }
+
+    /// Hangs up all, and takes no more.
+    fn stop(&mut self) {
+        self.stopping = true;
+        self.agenda.clear();
+        let calls: Vec<CallHandle> = self.udp.endpoint().call_handles().collect();
+        for call in calls {
+            self.hang_up(call);
+        }
+        let (calls, transactions) = (
+            self.udp.endpoint().calls(),
+            self.udp.endpoint().transactions(),
+        );
+        eprintln!(
+            "stopping: {calls} calls and {transactions} transactions to drain, up to 32 s, \
+             or twice that where an ACK is missing; Ctrl-C again exits at once"
+        );
+    }
+
+    fn is_drained(&self) -> bool {
+        self.udp.endpoint().calls() == 0 && self.udp.endpoint().transactions() == 0
+    }
+
+    /// Counts an event, says it on stderr, and answers what every application answers alike.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Incoming { call, request, .. } => {
+                self.summary.calls += 1;
+                eprintln!("{call} incoming from {}", request.from().uri());
+                if self.stopping {
+                    self.reject(*call, StatusCode::SERVICE_UNAVAILABLE);
+                }
+            }
+            Event::Progress { call, response } => eprintln!("{call} {}", response.status()),
+            Event::Answered {
+                call,
+                response,
+                answer_needed,
+            } => {
+                self.summary.answered += 1;
+                eprintln!("{call} answered");
+                if *answer_needed {
+                    self.acknowledge(*call, &response.body());
+                }
+            }
+            Event::Acknowledged { call, .. } => eprintln!("{call} acknowledged"),
+            Event::Ended { call, reason } => {
+                self.summary.count(reason);
+                eprintln!("{call} ended: {}", spoken(reason));
+            }
+            Event::Request {
+                request, message, ..
+            } => {
+                eprintln!("{} answered 200", message.method());
+                let request = *request;
+                let _ = self.udp.act(|endpoint, now, out| {
+                    let outgoing = Outgoing::default();
+                    endpoint
+                        .request(request)?
+                        .respond(now, StatusCode::OK, outgoing, out)
+                });
+            }
+            Event::Reoffered { call, request } => {
+                eprintln!("{call} re-INVITE");
+                let body = sdp::answer(&request.body(), self.media());
+                self.answer(*call, body);
+            }
+            other => eprintln!("{other:?}"),
+        }
+    }
+
+    fn acknowledge(&mut self, call: CallHandle, offer: &[u8]) {
+        let outgoing = match sdp::answer(offer, self.media()) {
+            Some(body) => Outgoing::default().with_body(body),
+            None => Outgoing::default(),
+        };
+        let _ = self
+            .udp
+            .act(|endpoint, now, out| endpoint.call(call)?.acknowledge(now, outgoing, out));
+    }
+
+    /// Runs until the application is done or Ctrl-C, drains, and prints the summary.
+    pub(crate) async fn run(mut self, mut application: impl Application) -> io::Result<Summary> {
+        let mut give_up: Option<Instant> = None;
+        loop {
+            if !self.stopping && application.is_done(&self) {
+                self.stop();
+            }
+            if self.stopping {
+                let limit = *give_up.get_or_insert_with(|| Instant::now() + DRAIN);
+                if self.is_drained() || Instant::now() >= limit {
+                    break;
+                }
+            }
+            let next = self.agenda.first_key_value().map(|((at, _), _)| *at);
+            // While draining, the tables are looked at often: nothing is said when they empty.
+            let look = self
+                .stopping
+                .then(|| Instant::now() + Duration::from_millis(50));
+            let wake = [next, look].into_iter().flatten().min();
+            tokio::select! {
+                event = self.udp.next_event() => {
+                    let event = event?;
+                    self.note(&event);
+                    if !self.stopping {
+                        application.on_event(&mut self, &event);
+                    }
+                }
+                () = until(wake) => {
+                    let now = Instant::now();
+                    while let Some(entry) = self.agenda.first_entry() {
+                        if entry.key().0 > now {
+                            break;
+                        }
+                        let what = entry.remove();
+                        application.on_time(&mut self, what);
+                    }
+                }
+                signal = tokio::signal::ctrl_c() => {
+                    signal?;
+                    if self.stopping {
+                        eprintln!("stopped at once");
+                        break;
+                    }
+                    self.stop();
+                }
+            }
+        }
+        self.summary.print(&self.udp);
+        Ok(self.summary)
+    }
+}
+
+async fn until(wake: Option<Instant>) {
+    match wake {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn spoken(reason: &EndReason) -> String {
+    match reason {
+        EndReason::Refused { response } => format!("refused with {}", response.status()),
+        EndReason::Rejected { status } => format!("rejected with {status}"),
+        EndReason::Cancelled { timeout: false } => "cancelled".into(),
+        EndReason::Cancelled { timeout: true } => "cancelled: nobody answered".into(),
+        EndReason::CancelledByCaller { .. } => "cancelled by the caller".into(),
+        EndReason::HungUp { by, .. } => format!("hung up, {by:?}"),
+        EndReason::ByeFailed(failure) => format!("BYE got no answer: {failure:?}"),
+        EndReason::Failed(failure) => format!("failed: {failure:?}"),
+        EndReason::NoAck { .. } => "the 2xx was never acknowledged".into(),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,16 @@
+//! A call driven alone, as timed scripts: no transaction, no endpoint, no socket.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "small numbers of the tests themselves"
+)]
+
+mod callee;
+mod caller;
+mod commands;
+mod invite_headers;
+mod lingering;
+mod memory;
+mod reinvite;
+mod script;
+mod session;
