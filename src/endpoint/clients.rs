@@ -56,19 +56,17 @@ impl Client {
             false => Reliability::Unreliable,
         };
         let bytes = start.bytes.clone();
-        match start.method {
-            Method::Invite => Self::Invite(InviteClient::new(now, timers, reliability, bytes, out)),
-            _ => {
-                let mut retag = |action| out.push(retagged(action));
-                Self::Other(NonInviteClient::new(
-                    now,
-                    timers,
-                    reliability,
-                    bytes,
-                    &mut retag,
-                ))
-            }
+        if start.method == Method::Invite {
+            return Self::Invite(InviteClient::new(now, timers, reliability, bytes, out));
         }
+        let mut retag = |action| out.push(retagged(action));
+        Self::Other(NonInviteClient::new(
+            now,
+            timers,
+            reliability,
+            bytes,
+            &mut retag,
+        ))
     }
 
     pub(super) fn receive(&mut self, now: Time, event: Event, out: &mut Actions) {

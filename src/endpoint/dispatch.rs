@@ -145,7 +145,7 @@ impl Endpoint {
         // The tag of the 200 is that of the responses to the request (9.2).
         let (tag, call) = (entry.tag, entry.pending_call());
         let none = HeaderList::new();
-        self.answer_at_once(now, &cancel, flow, StatusCode::OK, &none, tag, out);
+        self.accept_at_once(now, &cancel, flow, &none, tag, out);
         if let Some(call) = call {
             let server = super::servers::server_id(server);
             self.tell_call(now, call, CallEvent::Cancel { server, cancel }, out);
@@ -217,27 +217,47 @@ impl Endpoint {
                     return self.busy(&request, &flow, out);
                 }
                 let options = self.options.clone();
-                self.answer_at_once(now, &request, flow, StatusCode::OK, &options, tag, out);
+                self.accept_at_once(now, &request, flow, &options, tag, out);
             }
             // They make no sense without a dialog, and name none.
             Method::Bye | Method::Prack | Method::Update => {
                 self.no_such_dialog(&request, &flow, out);
             }
-            _ => {
-                let until = now + self.limits().request_wait;
-                let owner = Owner::Application {
-                    reply: Reply::new(&request),
-                    until,
-                };
-                match self.admit(now, &request, flow, tag, owner, out) {
-                    Some(server) => out.push(Output::Event(Event::Request {
-                        request: server,
-                        call: None,
-                        message: request,
-                    })),
-                    None => self.busy(&request, &flow, out),
-                }
-            }
+            // ACK and CANCEL have gone another way.
+            Method::Ack
+            | Method::Cancel
+            | Method::Register
+            | Method::Info
+            | Method::Message
+            | Method::Refer
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Publish
+            | Method::Other(_) => self.hand_over(now, request, flow, tag, out),
+        }
+    }
+
+    /// A request outside of any call that is the application's to answer.
+    fn hand_over(
+        &mut self,
+        now: Time,
+        request: Request,
+        flow: Flow,
+        tag: Token,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let until = now + self.limits().request_wait;
+        let owner = Owner::Application {
+            reply: Reply::new(&request),
+            until,
+        };
+        match self.admit(now, &request, flow, tag, owner, out) {
+            Some(server) => out.push(Output::Event(Event::Request {
+                request: server,
+                call: None,
+                message: request,
+            })),
+            None => self.busy(&request, &flow, out),
         }
     }
 
@@ -250,9 +270,9 @@ impl Endpoint {
     ) -> bool {
         let method = request.method();
         if !self.config.allows(method.as_str()) {
-            let status = match method {
-                Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
-                _ => StatusCode::METHOD_NOT_ALLOWED,
+            let status = match matches!(method, Method::Other(_)) {
+                true => StatusCode::NOT_IMPLEMENTED,
+                false => StatusCode::METHOD_NOT_ALLOWED,
             };
             let allow = self.allow.clone();
             self.refuse(request, flow, status, &allow, out);

@@ -167,15 +167,15 @@ impl Endpoint {
             false => Reliability::Unreliable,
         };
         let mut actions = Actions::new();
-        let machine = match request.method() {
-            Method::Invite => Server::Invite(InviteServer::new(
+        let machine = match request.method() == Method::Invite {
+            true => Server::Invite(InviteServer::new(
                 now,
                 timers,
                 reliability,
                 reply,
                 &mut actions,
             )),
-            _ => Server::Other(NonInviteServer::new(now, timers, reliability, reply)),
+            false => Server::Other(NonInviteServer::new(now, timers, reliability, reply)),
         };
         let key = ServerKey::of_request(request);
         let flow = super::dispatch::response_flow(&request.top_via(), &flow);
@@ -288,10 +288,10 @@ impl Endpoint {
         if let Some(origin) = entry.origin {
             self.origins.remove(&origin);
         }
-        if let Owner::Call(call) = entry.owner {
-            if let Some(call) = self.calls.get_mut(call) {
-                call.servers.retain(|handle| *handle != server);
-            }
+        if let Owner::Call(call) = entry.owner
+            && let Some(call) = self.calls.get_mut(call)
+        {
+            call.servers.retain(|handle| *handle != server);
         }
     }
 
@@ -311,11 +311,10 @@ impl Endpoint {
         if let Owner::Application {
             until: Some(until), ..
         } = entry.owner
+            && until <= now
         {
-            if until <= now {
-                let status = StatusCode::SERVER_INTERNAL_ERROR;
-                let _ = self.respond_as_application(now, server, status, &Outgoing::default(), out);
-            }
+            let status = StatusCode::SERVER_INTERNAL_ERROR;
+            let _ = self.respond_as_application(now, server, status, &Outgoing::default(), out);
         }
     }
 
@@ -359,17 +358,17 @@ impl Endpoint {
         Ok(())
     }
 
-    /// An answer that is the core's own, in a transaction that somebody may ask again.
-    pub(super) fn answer_at_once(
+    /// A 200 that is the core's own, in a transaction that somebody may ask again.
+    pub(super) fn accept_at_once(
         &mut self,
         now: Time,
         request: &Request,
         flow: Flow,
-        status: StatusCode,
         headers: &HeaderList,
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
+        let status = StatusCode::OK;
         let reply = Reply::new(request);
         let bytes = reply.write(status, None, Some(tag.as_str()), headers, None);
         match self.start_server(now, request, flow, tag, Owner::Nobody, out) {

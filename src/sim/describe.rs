@@ -31,7 +31,14 @@ pub(super) fn query(host: &str) -> String {
 pub(super) fn dropped(dropped: &Dropped) -> String {
     match dropped {
         Dropped::Malformed { kind, .. } => format!("drops Malformed {kind:?}"),
-        other => format!("drops {other:?}"),
+        Dropped::KeepAlive
+        | Dropped::StrayResponse
+        | Dropped::ForeignResponse
+        | Dropped::StrayAck
+        | Dropped::StrayRequest
+        | Dropped::Overload
+        | Dropped::StaleAnswer
+        | Dropped::StaleFailure => format!("drops {dropped:?}"),
     }
 }
 
@@ -108,7 +115,8 @@ fn ended(reason: &EndReason) -> String {
             Side::Remote => "hung up by the other side".to_string(),
         },
         EndReason::ByeFailed(failure) => format!("BYE failed {failure:?}"),
-        EndReason::NoAck => "no ACK".to_string(),
+        EndReason::NoAck { bye: None } => "no ACK".to_string(),
+        EndReason::NoAck { bye: Some(failure) } => format!("no ACK, and BYE failed {failure:?}"),
         EndReason::NoAnswer => "no answer for the ACK".to_string(),
         EndReason::DialogLost {
             response: Some(response),
