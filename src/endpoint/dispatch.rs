@@ -3,8 +3,6 @@
 //! Here, and nowhere else, it is decided that a request belongs to no dialog (481).
 
 use alloc::string::String;
-use alloc::vec::Vec;
-
 use bytes::Bytes;
 
 use super::servers::Owner;
@@ -259,51 +257,6 @@ impl Endpoint {
             })),
             None => self.busy(&request, &flow, out),
         }
-    }
-
-    /// 8.2.1 method, 8.2.2.1 Request-URI, 8.2.2.2 merged requests, 8.2.2.3 Require.
-    fn refuse_unsupported(
-        &mut self,
-        request: &Request,
-        flow: &Flow,
-        out: &mut (impl Sink<Output> + ?Sized),
-    ) -> bool {
-        let method = request.method();
-        if !self.config.allows(method.as_str()) {
-            let status = match matches!(method, Method::Other(_)) {
-                true => StatusCode::NOT_IMPLEMENTED,
-                false => StatusCode::METHOD_NOT_ALLOWED,
-            };
-            let allow = self.allow.clone();
-            self.refuse(request, flow, status, &allow, out);
-            return true;
-        }
-        if request.uri().as_sip().is_none() {
-            let none = HeaderList::new();
-            self.refuse(
-                request,
-                flow,
-                StatusCode::UNSUPPORTED_URI_SCHEME,
-                &none,
-                out,
-            );
-            return true;
-        }
-        if self.is_merged(request) {
-            let none = HeaderList::new();
-            self.refuse(request, flow, StatusCode::LOOP_DETECTED, &none, out);
-            return true;
-        }
-        let required = request.require().filter_map(Result::ok);
-        let unsupported: Vec<&str> = required.filter(|tag| !self.config.supports(tag)).collect();
-        if unsupported.is_empty() {
-            return false;
-        }
-        let mut headers = HeaderList::new();
-        // Tokens of a request that was read can stand in a header.
-        let _ = headers.push("Unsupported", unsupported.join(", "));
-        self.refuse(request, flow, StatusCode::BAD_EXTENSION, &headers, out);
-        true
     }
 
     fn no_such_dialog(

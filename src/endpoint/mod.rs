@@ -6,6 +6,7 @@
 //! [`Machine`] hold for it, but for L9: an endpoint does not end.
 
 mod calls;
+mod checks;
 mod clients;
 mod config;
 mod dispatch;

@@ -14,6 +14,7 @@ use super::support::{
 
 #[test]
 fn call_answered_and_hung_up_by_the_caller() {
+    // 3261-13.2.2.4-06, 3261-13.2.2.4-07, 3261-15.1.2-02, 3261-15.1.2-03
     let mut flow = Flow::new(answers);
     flow.place();
     flow.at(3000, flow.alice, hang_up);
@@ -30,6 +31,7 @@ fn call_answered_and_hung_up_by_the_callee() {
 
 #[test]
 fn callee_that_hangs_up_before_the_ack_waits_for_it() {
+    // 3261-15-05
     // 3261 15: the callee's BYE must not overtake its 2xx.
     let mut flow = Flow::new(answers_at_once);
     flow.place();
@@ -39,6 +41,7 @@ fn callee_that_hangs_up_before_the_ack_waits_for_it() {
 
 #[test]
 fn delayed_offer_is_answered_in_the_ack() {
+    // 3261-13.2.2.4-10
     let alice = |turn: &mut Turn<'_>, event: Event| {
         if let Event::Answered {
             call,
@@ -89,6 +92,7 @@ fn callee_that_is_silent_says_100_after_200_ms_and_480_in_the_end() {
 
 #[test]
 fn callee_that_rings_repeats_its_180_each_minute() {
+    // 3261-13.3.1.1-02
     let mut flow = Flow::new(rings);
     flow.place();
     assert_snapshot!(flow.end());
@@ -182,6 +186,7 @@ fn call_abandoned_while_cancelling_leaves_nothing() {
 
 #[test]
 fn peer_of_an_abandoned_call_finds_out_by_itself() {
+    // 3261-12.2.1.2-04, 3261-14.1-11, 3261-15.1.1-02
     let mut flow = Flow::new(answers_at_once);
     flow.place();
     flow.at(1000, flow.alice, abandon);

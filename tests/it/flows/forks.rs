@@ -6,6 +6,7 @@ use super::support::{Flow, hang_up, script};
 
 #[test]
 fn second_fork_that_answers_is_acknowledged_and_hung_up() {
+    // 3261-13.2.2.4-01, 3261-13.2.2.4-04, 3261-13.2.2.4-17
     // PAINS 1, 2, 4, 98; 13.2.2.4
     let mut flow = Flow::with_peer(script(&[(0, 200, "f1"), (50, 200, "f2")]));
     flow.place();
@@ -15,6 +16,7 @@ fn second_fork_that_answers_is_acknowledged_and_hung_up() {
 
 #[test]
 fn repeated_2xx_of_a_dropped_fork_gets_its_ack_again() {
+    // 3261-13.2.2.4-12, 3261-13.2.2.4-13
     let mut flow = Flow::with_peer(script(&[
         (0, 200, "f1"),
         (50, 200, "f2"),
@@ -28,6 +30,7 @@ fn repeated_2xx_of_a_dropped_fork_gets_its_ack_again() {
 
 #[test]
 fn forks_that_ring_are_told_apart() {
+    // 3261-13.2.2.1-01, 3261-13.2.2.4-02
     // PAINS 3: the ACK has the tag of the 2xx.
     let mut flow = Flow::with_peer(script(&[
         (0, 180, "f1"),
@@ -43,6 +46,7 @@ fn forks_that_ring_are_told_apart() {
 
 #[test]
 fn fork_that_answers_after_the_bye_is_acknowledged_and_hung_up() {
+    // 3261-13.2.2.4-17
     // PAINS 4: the call lingers for 64*T1.
     let mut flow = Flow::with_peer(script(&[(0, 200, "f1"), (10_000, 200, "f2")]));
     flow.place();
@@ -64,6 +68,7 @@ fn two_forks_answer_a_cancelled_call() {
 
 #[test]
 fn refusal_after_a_fork_rang_ends_the_call() {
+    // 3261-13.2.2.3-02
     let mut flow = Flow::with_peer(script(&[
         (0, 180, "f1"),
         (10, 180, "f2"),
@@ -75,6 +80,7 @@ fn refusal_after_a_fork_rang_ends_the_call() {
 
 #[test]
 fn fork_that_answers_after_64_t1_is_a_stray() {
+    // 3261-13.2.2.4-18, 6026-8.9-01
     // 6026 8.9 as corrected: the response is dropped.
     let mut flow = Flow::with_peer(script(&[(0, 200, "f1"), (40_000, 200, "f2")]));
     flow.place();

@@ -30,6 +30,7 @@ fn callee_reinvites() {
 
 #[test]
 fn crossing_reinvites_get_491() {
+    // 3261-14.2-03, 3261-14.1-16
     // PAINS 99: 491 to both; the session stands.
     let mut flow = Flow::between(answers_at_once, answers_at_once);
     flow.place();
@@ -41,6 +42,7 @@ fn crossing_reinvites_get_491() {
 
 #[test]
 fn refused_reinvite_leaves_the_session() {
+    // 3261-14.1-10, 3261-12.2.1.2-05
     let bob = |turn: &mut Turn<'_>, event: Event| match event {
         Event::Reoffered { call, .. } => {
             let status = StatusCode::new(488).unwrap();
@@ -87,6 +89,7 @@ fn reinvite_that_nobody_answers_is_refused() {
 
 #[test]
 fn lost_200_and_lost_ack_of_a_reinvite() {
+    // 3261-13.2.2.4-12
     // PAINS 5
     let mut flow = Flow::new(answers_at_once);
     flow.place();

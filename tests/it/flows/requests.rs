@@ -39,6 +39,7 @@ fn info_is_handed_over_and_answered() {
 
 #[test]
 fn info_that_the_application_never_answers_gets_500() {
+    // 4320-4.2-01, 4320-4.1-04
     // Never 408 (4320 4.2); before the client gives up.
     let mut flow = Flow::new(answers_at_once);
     flow.place();
@@ -49,6 +50,7 @@ fn info_that_the_application_never_answers_gets_500() {
 
 #[test]
 fn info_unanswered_at_the_bye_gets_487() {
+    // 3261-15.1.2-04, 3261-15.1.2-05
     // 15.1.2
     let mut flow = Flow::new(answers_at_once);
     flow.place();
@@ -69,7 +71,8 @@ fn message_outside_a_call_is_answered_by_the_application_or_with_500() {
 
 #[test]
 fn stray_requests_get_481_with_the_same_tag_for_each_copy() {
-    // 3261-12.2.2-2, PAINS 42
+    // 3261-12.2.2-03, 3261-15.1.2-01, 3261-9.2-05, 3261-8.2.7-05, 3261-8.2.7-06
+    // PAINS 42
     let mut flow = Flow::with_peer(());
     for (n, method) in ["BYE", "INFO", "INVITE", "OPTIONS", "MESSAGE"]
         .into_iter()
@@ -95,6 +98,7 @@ fn stray_requests_get_481_with_the_same_tag_for_each_copy() {
 
 #[test]
 fn stray_acks_and_responses_are_dropped_in_silence() {
+    // 3261-12.2.2-04, 3261-18.1.2-01, 6026-8.9-01
     // PAINS 75: never a reply to an ACK.
     let mut flow = Flow::with_peer(());
     flow.send(0, &raw("ACK", "a1", ""));
@@ -118,7 +122,6 @@ fn stray_acks_and_responses_are_dropped_in_silence() {
         )
     };
     flow.send(0, &stray("192.0.2.1:5060"));
-    // 3261-18.1.2-1
     flow.send(0, &stray("192.0.2.99:5060"));
     flow.send(0, "\n\n");
     assert_snapshot!(flow.end());
@@ -126,6 +129,7 @@ fn stray_acks_and_responses_are_dropped_in_silence() {
 
 #[test]
 fn options_says_what_the_endpoint_can_do() {
+    // 3261-11.2-03, 3261-11.2-04
     // 11.2
     let config = Config::default().method("MESSAGE");
     let mut flow = Flow::with_peer_and(config, ());
@@ -151,6 +155,7 @@ fn options_says_what_the_endpoint_can_do() {
 
 #[test]
 fn options_within_a_call_leaves_it_alone() {
+    // 3261-11.2-02
     let mut flow = Flow::with_peer(script(&[(0, 200, "b")]));
     flow.place();
     flow.world.run_until(Time::from_secs(1));
@@ -162,6 +167,8 @@ fn options_within_a_call_leaves_it_alone() {
 
 #[test]
 fn what_the_core_refuses_says_why() {
+    // 3261-8.2.1-01, 3261-8.2.1-02, 3261-8.2.1-03, 3261-8.2.2.1-03, 3261-8.2.2.3-01,
+    // 3261-8.2.2.3-02, 3261-8.2.7-06
     // PAINS 100, 112; 8.2.1, 8.2.2.1, 8.2.2.3, 21.5.6
     let cases = [
         (
@@ -254,7 +261,8 @@ fn garbage_is_counted_and_nothing_else() {
 
 #[test]
 fn merged_request_gets_482() {
-    // 3261-8.2.2.2-1: the same request over two ways.
+    // 3261-8.2.2.2-01, 3261-8.2.2.2-02, 3261-8.2.2.2-03
+    // The same request over two ways.
     let mut flow = Flow::with_peer(());
     let one = raw("INVITE", "f1", "");
     let two = one.replace("z9hG4bKf1", "z9hG4bKf2");
@@ -275,6 +283,7 @@ fn merged_request_gets_482() {
 
 #[test]
 fn reinvite_of_the_peer_that_is_cancelled_gets_487() {
+    // 3261-9.2-07
     let mut flow = Flow::with_peer(script(&[(0, 200, "b")]));
     flow.place();
     flow.world.run_until(Time::from_secs(1));
@@ -289,6 +298,7 @@ fn reinvite_of_the_peer_that_is_cancelled_gets_487() {
 
 #[test]
 fn request_out_of_order_gets_500() {
+    // 3261-12.2.2-06, 3261-12.2.2-08, 3261-12.2.2-09
     // 12.2.2
     let mut flow = Flow::with_peer(script(&[(0, 200, "b")]));
     flow.place();
@@ -310,4 +320,140 @@ fn ladder_numbers_what_differs_between_seeds() {
     assert!(text.contains("branch 2 from A to B"), "{text}");
     flow.at(2000, flow.bob, hang_up);
     flow.end();
+}
+
+#[test]
+fn body_that_is_not_understood_gets_415() {
+    // 3261-8.2.3-01, 3261-8.2.3-02, 3261-8.2.3-03, 3261-8.2.3-05, PAINS 100
+    let with_body = |branch: &str, headers: &str| {
+        raw("INVITE", branch, headers).replace("Content-Length: 0\n\n", "Content-Length: 3\n\nabc")
+    };
+    let cases = [
+        (
+            "b1",
+            "Content-Type: text/plain\n",
+            "415 ",
+            "\r\nAccept: application/sdp\r\n",
+        ),
+        (
+            "b2",
+            "Content-Type: application/sdp\nContent-Encoding: gzip\n",
+            "415 ",
+            "\r\nAccept-Encoding: identity\r\n",
+        ),
+        (
+            "b3",
+            "Content-Type: application/SDP;charset=utf-8\n",
+            "100 ",
+            "\r\n",
+        ),
+        (
+            "b4",
+            "Content-Type: text/plain\nContent-Disposition: render;handling=optional\n",
+            "100 ",
+            "\r\n",
+        ),
+    ];
+    for (branch, headers, status, header) in cases {
+        let mut flow = Flow::with_peer(());
+        flow.send(0, &with_body(branch, headers));
+        flow.world.run_for(Duration::from_millis(250));
+        let reply = flow.last_of_alice();
+        assert!(
+            reply.starts_with(&format!("SIP/2.0 {status}")),
+            "{headers}{reply}"
+        );
+        assert!(reply.contains(header), "{headers}{reply}");
+        flow.end();
+    }
+}
+
+#[test]
+fn cancel_of_a_message_is_answered_and_does_nothing() {
+    // 3261-9.2-08, 3261-9.2-09
+    let mut flow = Flow::with_peer(());
+    flow.send(0, &raw("MESSAGE", "m2", ""));
+    flow.send(1000, &raw("CANCEL", "m2", ""));
+    assert_snapshot!(flow.end());
+}
+
+#[test]
+fn require_in_a_cancel_is_ignored() {
+    // 3261-8.2.2.3-04
+    let mut flow = Flow::with_peer(());
+    flow.send(0, &raw("INVITE", "n1", ""));
+    flow.send(
+        1000,
+        &raw("CANCEL", "n1", "Require: nothing\nProxy-Require: nothing\n"),
+    );
+    flow.send(1015, &raw("ACK", "n1", "Require: nothing\n"));
+    assert_snapshot!(flow.end());
+}
+
+#[test]
+fn bye_that_overtakes_the_ack_ends_the_call() {
+    // 3261-15.1.2-06
+    let mut flow = Flow::new(answers_at_once);
+    flow.world.lose(flow.alice, "ACK", 1);
+    flow.place();
+    flow.at(100, flow.alice, hang_up);
+    assert_snapshot!(flow.end());
+}
+
+#[test]
+fn responses_go_where_the_top_via_and_the_source_say() {
+    // Bob sends from 192.0.2.4:5060.
+    let cases = [
+        // 3261-18.2.2-06, 3261-18.2.1-03, 3261-18.2.1-04, 3581-4-05
+        (
+            "192.0.2.77:5070",
+            "192.0.2.4:5070",
+            ";received=192.0.2.4\r\n",
+        ),
+        (
+            "bob.example.com",
+            "192.0.2.4:5060",
+            ";received=192.0.2.4\r\n",
+        ),
+        // 3581-4-01, 3581-4-02, 3581-4-06
+        ("192.0.2.77:5070;rport", "192.0.2.4:5060", ";rport=5060"),
+        (
+            "192.0.2.4:5070;rport",
+            "192.0.2.4:5060",
+            ";received=192.0.2.4",
+        ),
+        // 3261-18.2.2-04
+        (
+            "192.0.2.4;maddr=192.0.2.9",
+            "192.0.2.9:5060",
+            "maddr=192.0.2.9",
+        ),
+    ];
+    for (n, (via, destination, contains)) in cases.into_iter().enumerate() {
+        let (host, params) = via.split_once(';').unwrap_or((via, ""));
+        let params = if params.is_empty() {
+            String::new()
+        } else {
+            format!(";{params}")
+        };
+        for (method, m) in [("OPTIONS", "o"), ("BYE", "b"), ("INVITE", "i")] {
+            let branch = format!("v{m}{n}");
+            let text = raw(method, &branch, "").replace(
+                &format!("192.0.2.4;branch=z9hG4bK{branch};rport"),
+                &format!("{host};branch=z9hG4bK{branch}{params}"),
+            );
+            let mut flow = Flow::with_peer(());
+            flow.send(0, &text);
+            flow.world.run_for(Duration::from_millis(500));
+            let sent = flow.world.record().sent().last().unwrap();
+            // 3581-4-07
+            assert_eq!(sent.from, flow.alice, "{text}");
+            assert_eq!(sent.remote.to_string(), destination, "{text}");
+            assert!(
+                flow.last_of_alice().contains(contains),
+                "{}",
+                flow.last_of_alice()
+            );
+        }
+    }
 }
