@@ -366,8 +366,9 @@ impl World {
     }
 
     fn perform_client(&mut self, out: Vec<invite_client::Action>) {
-        self.nothing_after("client", &out, &invite_client::Action::Terminated);
         use invite_client::Action;
+
+        self.nothing_after("client", &out, &Action::Terminated);
         for action in out {
             match action {
                 Action::Transmit(bytes) => self.send(Due::ToServer, &bytes),
@@ -397,8 +398,9 @@ impl World {
     }
 
     fn perform_canceller(&mut self, out: Vec<non_invite_client::Action>) {
-        self.nothing_after("canceller", &out, &non_invite_client::Action::Terminated);
         use non_invite_client::Action;
+
+        self.nothing_after("canceller", &out, &Action::Terminated);
         for action in out {
             match action {
                 Action::Transmit(bytes) => self.send(Due::ToServer, &bytes),
@@ -412,8 +414,9 @@ impl World {
     }
 
     fn perform_server(&mut self, out: Vec<invite_server::Action>) {
-        self.nothing_after("server", &out, &invite_server::Action::Terminated);
         use invite_server::Action;
+
+        self.nothing_after("server", &out, &Action::Terminated);
         for action in out {
             match action {
                 Action::Transmit(bytes) => self.send(Due::ToClient, &bytes),
