@@ -3,8 +3,6 @@
 //! Here, and nowhere else, it is decided that a request belongs to no dialog (481).
 
 use alloc::string::String;
-use alloc::vec::Vec;
-
 use bytes::Bytes;
 
 use super::servers::Owner;
@@ -145,7 +143,7 @@ impl Endpoint {
         // The tag of the 200 is that of the responses to the request (9.2).
         let (tag, call) = (entry.tag, entry.pending_call());
         let none = HeaderList::new();
-        self.answer_at_once(now, &cancel, flow, StatusCode::OK, &none, tag, out);
+        self.accept_at_once(now, &cancel, flow, &none, tag, out);
         if let Some(call) = call {
             let server = super::servers::server_id(server);
             self.tell_call(now, call, CallEvent::Cancel { server, cancel }, out);
@@ -178,10 +176,6 @@ impl Endpoint {
             return;
         }
         let tag = Token::new(local_tag).unwrap_or_else(|| self.tag_for(&request));
-        if request.method() == Method::Options {
-            let options = self.options.clone();
-            return self.answer_at_once(now, &request, flow, StatusCode::OK, &options, tag, out);
-        }
         let owner = Owner::Call(call);
         match self.admit(now, &request, flow, tag, owner, out) {
             Some(server) => {
@@ -217,69 +211,52 @@ impl Endpoint {
         match request.method() {
             Method::Invite => self.take_invite(now, request, flow, tag, out),
             Method::Options => {
+                if !self.has_room(false) {
+                    return self.busy(&request, &flow, out);
+                }
                 let options = self.options.clone();
-                self.answer_at_once(now, &request, flow, StatusCode::OK, &options, tag, out);
+                self.accept_at_once(now, &request, flow, &options, tag, out);
             }
             // They make no sense without a dialog, and name none.
             Method::Bye | Method::Prack | Method::Update => {
                 self.no_such_dialog(&request, &flow, out);
             }
-            _ => {
-                let until = now + self.limits().request_wait;
-                let owner = Owner::Application {
-                    reply: Reply::new(&request),
-                    until,
-                };
-                match self.admit(now, &request, flow, tag, owner, out) {
-                    Some(server) => out.push(Output::Event(Event::Request {
-                        request: server,
-                        call: None,
-                        message: request,
-                    })),
-                    None => self.busy(&request, &flow, out),
-                }
-            }
+            // ACK and CANCEL have gone another way.
+            Method::Ack
+            | Method::Cancel
+            | Method::Register
+            | Method::Info
+            | Method::Message
+            | Method::Refer
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Publish
+            | Method::Other(_) => self.hand_over(now, request, flow, tag, out),
         }
     }
 
-    /// 8.2.1 method, 8.2.2.1 Request-URI, 8.2.2.3 Require.
-    fn refuse_unsupported(
+    /// A request outside of any call that is the application's to answer.
+    fn hand_over(
         &mut self,
-        request: &Request,
-        flow: &Flow,
+        now: Time,
+        request: Request,
+        flow: Flow,
+        tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
-    ) -> bool {
-        let method = request.method();
-        if !self.config.allows(method.as_str()) {
-            let status = match method {
-                Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
-                _ => StatusCode::METHOD_NOT_ALLOWED,
-            };
-            let allow = self.allow.clone();
-            self.refuse(request, flow, status, &allow, out);
-            return true;
+    ) {
+        let until = now + self.limits().request_wait;
+        let owner = Owner::Application {
+            reply: Reply::new(&request),
+            until,
+        };
+        match self.admit(now, &request, flow, tag, owner, out) {
+            Some(server) => out.push(Output::Event(Event::Request {
+                request: server,
+                call: None,
+                message: request,
+            })),
+            None => self.busy(&request, &flow, out),
         }
-        if request.uri().as_sip().is_none() {
-            let none = HeaderList::new();
-            self.refuse(
-                request,
-                flow,
-                StatusCode::UNSUPPORTED_URI_SCHEME,
-                &none,
-                out,
-            );
-            return true;
-        }
-        let required = request.require().filter_map(Result::ok);
-        let unsupported: Vec<&str> = required.filter(|tag| !self.config.supports(tag)).collect();
-        if unsupported.is_empty() {
-            return false;
-        }
-        let mut headers = HeaderList::new();
-        // Tokens of a request that was read can stand in a header.
-        let _ = headers.push("Unsupported", unsupported.join(", "));
-        self.refuse(request, flow, StatusCode::BAD_EXTENSION, &headers, out);
-        true
     }
 
     fn no_such_dialog(
@@ -333,6 +310,17 @@ impl Endpoint {
         )
     }
 
+    /// Whether one more transaction may be. New work is refused at the limit; what belongs to a
+    /// call goes on to twice that, so that a full endpoint can still end its calls.
+    pub(super) fn has_room(&self, within_call: bool) -> bool {
+        let limit = self.limits().transactions;
+        let limit = match within_call {
+            true => limit.saturating_mul(2),
+            false => limit,
+        };
+        self.transactions() < limit
+    }
+
     /// A server transaction, if there is room for one.
     fn admit(
         &mut self,
@@ -343,7 +331,7 @@ impl Endpoint {
         owner: Owner,
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Option<RequestHandle> {
-        if self.transactions() >= self.limits().transactions {
+        if !self.has_room(matches!(owner, Owner::Call(_))) {
             return None;
         }
         self.start_server(now, request, flow, tag, owner, out)

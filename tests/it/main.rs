@@ -9,6 +9,8 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(all(test, feature = "sim"))]
+mod flows;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
