@@ -7,6 +7,7 @@ mod forks;
 mod laws;
 mod limits;
 mod loss;
+mod misbehaviour;
 mod queries;
 mod reinvites;
 mod requests;
