@@ -162,7 +162,8 @@ pub enum Command {
     /// Send the ACK that carries the answer to the offer in a 2xx.
     Acknowledge(Outgoing),
     /// End the call, whatever state it is in: cancel, refuse with 480, or BYE. It waits where the
-    /// RFC says so: CANCEL for a provisional response (9.1), a callee's BYE for the ACK (§15).
+    /// RFC says so: CANCEL for a provisional response (9.1), a callee's BYE for the ACK (§15). A
+    /// CANCEL takes the headers only.
     HangUp(Outgoing),
     /// Send a re-INVITE (§14.1).
     Update(Outgoing),
@@ -728,14 +729,17 @@ impl Core {
     ) -> Option<RequestId> {
         let branch = self.new_branch();
         let request = self.new_request();
-        let leg = self.legs.get_mut(at)?;
-        let cseq = leg.dialog.next_cseq();
-        let draft = leg
-            .dialog
+        let cseq = self.legs.get_mut(at)?.dialog.next_cseq();
+        let user = match refreshes_target(method) {
+            true => self.contact_user(&outgoing.headers),
+            false => None,
+        };
+        let dialog = &self.legs.get(at)?.dialog;
+        let draft = dialog
             .request(method, cseq)
             .headers(&outgoing.headers)
             .body(outgoing.body.as_ref())
-            .draft(branch, None);
+            .draft(branch, user);
         out.push(Action::Request { request, draft });
         Some(request)
     }
@@ -856,6 +860,15 @@ impl Core {
         out.push(Action::Notify(Notice::Ended { reason }));
         State::Lingering
     }
+}
+
+/// Requests besides INVITE that carry a Contact (12.2.1.1): UPDATE (RFC 3311 5.1), and those of
+/// the usages that share the dialog (RFC 6665 4.1.2, 4.2.2; RFC 3515 2.2).
+fn refreshes_target(method: Method<'_>) -> bool {
+    matches!(
+        method,
+        Method::Update | Method::Subscribe | Method::Notify | Method::Refer
+    )
 }
 
 /// An application's headers must not be the core's.

@@ -376,7 +376,7 @@ impl World {
                 Action::Failed(failure) => {
                     assert_eq!(self.seen.failed.replace(failure), None);
                 }
-                _ => {}
+                Action::Response(_) | Action::Terminated | _ => {}
             }
         }
     }
@@ -390,7 +390,7 @@ impl World {
                     let first = self.seen.cancelled.replace(response.status().as_u16());
                     assert_eq!(first, None);
                 }
-                _ => {}
+                Action::Response(_) | Action::Terminated | _ => {}
             }
         }
     }
@@ -404,7 +404,7 @@ impl World {
                     assert_eq!(failure, Failure::NoAck);
                     self.seen.no_ack = true;
                 }
-                _ => {}
+                Action::Ack(_) | Action::Terminated | _ => {}
             }
         }
     }

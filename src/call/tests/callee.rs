@@ -277,7 +277,10 @@ fn answered_no_ack_repeats_the_2xx_from_t1_to_t2_and_then_says_bye() {
     assert_eq!(s.take(), ["BYE 1"]);
     assert_eq!(s.call.deadline(), None);
     s.fail("BYE 1", Failure::Timeout);
-    assert_eq!(s.take(), ["ended: no ACK", "terminated"]);
+    assert_eq!(
+        s.take(),
+        ["ended: no ACK, BYE failed Timeout", "terminated"]
+    );
 }
 
 #[test]
@@ -292,6 +295,8 @@ fn answered_a_late_wake_repeats_once() {
     s.wake();
     // L4: the end of it beats its repetition.
     assert_eq!(s.take(), ["BYE 1"]);
+    s.respond("BYE 1", 200, "x");
+    assert_eq!(s.take(), ["ended: no ACK", "terminated"]);
 }
 
 #[test]

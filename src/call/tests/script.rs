@@ -513,7 +513,8 @@ fn describe_end(reason: EndReason) -> String {
             format!("BYE of the other side, CSeq {}", bye.cseq().number)
         }
         EndReason::ByeFailed(failure) => format!("BYE failed {failure:?}"),
-        EndReason::NoAck { .. } => "no ACK".into(),
+        EndReason::NoAck { bye: None } => "no ACK".into(),
+        EndReason::NoAck { bye: Some(failure) } => format!("no ACK, BYE failed {failure:?}"),
         EndReason::NoAnswer => "no answer".into(),
         EndReason::DialogLost { response } => {
             let status = response.map(|response| response.status().as_u16());

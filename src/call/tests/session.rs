@@ -342,3 +342,21 @@ fn confirmed_over_a_strict_router_puts_the_target_last() {
         assert_eq!(all(&sent, "Route"), routes);
     }
 }
+
+#[test]
+fn confirmed_requests_that_refresh_the_target_have_a_contact() {
+    let mut s = Script::confirmed_as_caller();
+    for (method, expected) in [
+        ("UPDATE", 1),
+        ("REFER", 1),
+        ("NOTIFY", 1),
+        ("SUBSCRIBE", 1),
+        ("INFO", 0),
+        ("MESSAGE", 0),
+    ] {
+        s.command(request(method)).unwrap();
+        let label = s.take().remove(0);
+        // 3261-12.2.1.1-12
+        assert_eq!(all(&s.sent(&label), "Contact").len(), expected, "{method}");
+    }
+}

@@ -159,7 +159,7 @@ fn ack_matches_the_invite_if_it_has_its_branch() {
         acknowledged.into_iter().map(|a| a.key).collect()
     };
     let ack = with_to_tag(&method(INVITE, "ACK"), "ours");
-    assert_eq!(keys(&ack), [invite.clone()]);
+    assert_eq!(keys(&ack), core::slice::from_ref(&invite));
     // That for a 2xx has a branch of its own.
     assert_ne!(keys(&ack.replace("nashds8", "nashds9")), [invite]);
 }
