@@ -187,10 +187,6 @@ pub enum Command {
 
 /// What a call wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once, on the stack; a box would cost an allocation a message"
-)]
 #[non_exhaustive]
 pub enum Action {
     /// Send an INVITE in a client transaction of its own, and report on it until
@@ -283,10 +279,6 @@ enum State {
 }
 
 /// All that can happen, for the table.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once, on the stack; a box would cost an allocation a message"
-)]
 enum Input {
     Event(Event),
     Command(Command),

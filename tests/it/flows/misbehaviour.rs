@@ -212,7 +212,7 @@ impl User for Moody {
                 });
                 assert_eq!(ends, Some(1), "{call} ends once");
             }
-            Event::Reoffered { call, .. } if mood % 2 == 0 => {
+            Event::Reoffered { call, .. } if mood.is_multiple_of(2) => {
                 turn.call(call, |call, now, out| call.answer(now, sdp(), out))
                     .unwrap();
             }
@@ -225,7 +225,7 @@ impl User for Moody {
                 call,
                 answer_needed: true,
                 ..
-            } if mood % 2 == 0 => {
+            } if mood.is_multiple_of(2) => {
                 turn.call(call, |call, now, out| call.acknowledge(now, sdp(), out))
                     .unwrap();
             }
@@ -240,7 +240,7 @@ impl User for Moody {
                     _ => Ok(()),
                 });
             }
-            Event::Request { request, .. } if mood % 2 == 0 => {
+            Event::Request { request, .. } if mood.is_multiple_of(2) => {
                 turn.request(request, |request, now, out| {
                     request.respond(now, StatusCode::OK, Outgoing::default(), out)
                 })
