@@ -187,10 +187,6 @@ pub enum Command {
 
 /// What a call wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once, on the stack; a box would cost an allocation a message"
-)]
 #[non_exhaustive]
 pub enum Action {
     /// Send an INVITE in a client transaction of its own, and report on it until
@@ -283,10 +279,6 @@ enum State {
 }
 
 /// All that can happen, for the table.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once, on the stack; a box would cost an allocation a message"
-)]
 enum Input {
     Event(Event),
     Command(Command),
@@ -302,6 +294,12 @@ impl Call {
         self.core.legs.iter().any(|leg| {
             !matches!(leg.state, LegState::Left) && leg.dialog.remote_tag() == remote_tag
         })
+    }
+
+    /// Takes the CSeq of a request that its owner refuses before the call hears of it: that
+    /// counts all the same. Otherwise says what refuses it first (12.2.2).
+    pub(crate) fn take_cseq(&mut self, request: &Request) -> Result<(), StatusCode> {
+        self.core.take_cseq(request)
     }
 
     /// The dialog that the user talks on, or the first early one.

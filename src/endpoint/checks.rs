@@ -3,35 +3,22 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Endpoint, Output};
+use super::Endpoint;
 use crate::message::{ContentType, HeaderList, Method, Name, Params, Request, StatusCode};
 use crate::message::{split_commas, unquote};
-use crate::sink::Sink;
-use crate::transport::Flow;
 
 /// What a request that is refused gets.
-type Refusal = (StatusCode, HeaderList);
+pub(super) type Refusal = (StatusCode, HeaderList);
 
 impl Endpoint {
-    /// Refuses what this endpoint cannot process. Returns whether it did.
-    pub(super) fn refuse_unsupported(
-        &mut self,
-        request: &Request,
-        flow: &Flow,
-        out: &mut (impl Sink<Output> + ?Sized),
-    ) -> bool {
-        let refusal = self
-            .wrong_method(request)
+    /// Why this endpoint cannot process a request, if it cannot.
+    pub(super) fn refusal(&self, request: &Request) -> Option<Refusal> {
+        self.wrong_method(request)
             .or_else(|| wrong_scheme(request))
             .or_else(|| self.merged(request))
             .or_else(|| self.wrong_extension(request))
             .or_else(|| wrong_encoding(request))
-            .or_else(|| self.wrong_type(request));
-        let Some((status, headers)) = refusal else {
-            return false;
-        };
-        self.refuse(request, flow, status, &headers, out);
-        true
+            .or_else(|| self.wrong_type(request))
     }
 
     /// 8.2.1.
@@ -60,7 +47,7 @@ impl Endpoint {
         if unsupported.is_empty() {
             return None;
         }
-        refusal(
+        refused_with(
             StatusCode::BAD_EXTENSION,
             "Unsupported",
             &unsupported.join(", "),
@@ -82,7 +69,7 @@ impl Endpoint {
         };
         match self.config.accept.iter().any(accepts) {
             true => None,
-            false => refusal(
+            false => refused_with(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "Accept",
                 &self.config.accept.join(", "),
@@ -104,7 +91,7 @@ fn wrong_encoding(request: &Request) -> Option<Refusal> {
     if !packed || request.body_slice().is_empty() || is_optional(request) {
         return None;
     }
-    refusal(
+    refused_with(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "Accept-Encoding",
         "identity",
@@ -125,7 +112,7 @@ fn is_optional(request: &Request) -> bool {
     handling.is_some_and(|value| unquote(value).eq_ignore_ascii_case(b"optional"))
 }
 
-fn refusal(status: StatusCode, name: &str, value: &str) -> Option<Refusal> {
+fn refused_with(status: StatusCode, name: &str, value: &str) -> Option<Refusal> {
     // Tokens of a request that was read, and of a configuration that was checked, can stand in a
     // header.
     let headers = HeaderList::new().with(name, value).unwrap_or_default();

@@ -5,8 +5,9 @@
 use alloc::string::String;
 use bytes::Bytes;
 
+use super::checks::Refusal;
 use super::servers::Owner;
-use super::{CallEvent, Dropped, Endpoint, Event, Origin, Output, RequestHandle};
+use super::{CallEvent, CallHandle, Dropped, Endpoint, Event, Origin, Output, RequestHandle};
 use crate::message::{
     HeaderList, Incoming, Method, ParseError, Reply, Request, StatusCode, Via, parse,
 };
@@ -143,7 +144,7 @@ impl Endpoint {
         // The tag of the 200 is that of the responses to the request (9.2).
         let (tag, call) = (entry.tag, entry.pending_call());
         let none = HeaderList::new();
-        self.accept_at_once(now, &cancel, flow, &none, tag, out);
+        self.answer_at_once(now, &cancel, flow, (StatusCode::OK, &none), tag, out);
         if let Some(call) = call {
             let server = super::servers::server_id(server);
             self.tell_call(now, call, CallEvent::Cancel { server, cancel }, out);
@@ -172,8 +173,8 @@ impl Endpoint {
         let Some(call) = found else {
             return self.no_such_dialog(&request, &flow, out);
         };
-        if self.refuse_unsupported(&request, &flow, out) {
-            return;
+        if let Some(refusal) = self.refusal(&request) {
+            return self.refuse_in_dialog(now, call, &request, flow, refusal, out);
         }
         let tag = Token::new(local_tag).unwrap_or_else(|| self.tag_for(&request));
         let owner = Owner::Call(call);
@@ -196,6 +197,30 @@ impl Endpoint {
         }
     }
 
+    /// A refusal takes the CSeq all the same (12.2.2), so its copies need a transaction.
+    fn refuse_in_dialog(
+        &mut self,
+        now: Time,
+        call: CallHandle,
+        request: &Request,
+        flow: Flow,
+        (status, headers): Refusal,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        if !self.has_room(true) {
+            return self.busy(request, &flow, out);
+        }
+        self.counters.refused = self.counters.refused.saturating_add(1);
+        let entry = self.calls.get_mut(call);
+        let taken = entry.map_or(Ok(()), |entry| entry.call.take_cseq(request));
+        let (status, headers) = match taken {
+            Ok(()) => (status, headers),
+            Err(status) => (status, HeaderList::new()),
+        };
+        let tag = self.tag_for(request);
+        self.answer_at_once(now, request, flow, (status, &headers), tag, out);
+    }
+
     /// 8.2: in the order of the RFC.
     fn on_request_outside(
         &mut self,
@@ -204,8 +229,8 @@ impl Endpoint {
         request: Request,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        if self.refuse_unsupported(&request, &flow, out) {
-            return;
+        if let Some((status, headers)) = self.refusal(&request) {
+            return self.refuse(&request, &flow, status, &headers, out);
         }
         let tag = self.tag_for(&request);
         match request.method() {
@@ -215,7 +240,7 @@ impl Endpoint {
                     return self.busy(&request, &flow, out);
                 }
                 let options = self.options.clone();
-                self.accept_at_once(now, &request, flow, &options, tag, out);
+                self.answer_at_once(now, &request, flow, (StatusCode::OK, &options), tag, out);
             }
             // They make no sense without a dialog, and name none.
             Method::Bye | Method::Prack | Method::Update => {

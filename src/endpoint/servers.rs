@@ -358,17 +358,16 @@ impl Endpoint {
         Ok(())
     }
 
-    /// A 200 that is the core's own, in a transaction that somebody may ask again.
-    pub(super) fn accept_at_once(
+    /// A response that is the core's own, in a transaction that somebody may ask again.
+    pub(super) fn answer_at_once(
         &mut self,
         now: Time,
         request: &Request,
         flow: Flow,
-        headers: &HeaderList,
+        (status, headers): (StatusCode, &HeaderList),
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let status = StatusCode::OK;
         let reply = Reply::new(request);
         let bytes = reply.write(status, None, Some(tag.as_str()), headers, None);
         match self.start_server(now, request, flow, tag, Owner::Nobody, out) {

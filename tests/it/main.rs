@@ -9,7 +9,8 @@
 
 #[cfg(test)]
 mod conformance;
-#[cfg(all(test, feature = "sim"))]
+#[cfg(test)]
+#[cfg(feature = "sim")]
 mod flows;
 #[cfg(test)]
 mod laws;

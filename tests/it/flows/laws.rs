@@ -275,11 +275,18 @@ fn act(turn: &mut Turn<'_>, nth: usize, deed: Deed) {
     let Some(call) = calls.get(nth % calls.len().max(1)).copied() else {
         return;
     };
-    let _ = turn.call(call, |call, now, out| match deed {
+    turn.endpoint.on_deadline(turn.now, turn.out);
+    let (before, pushed) = (turn.endpoint.clone(), turn.out.len());
+    let result = turn.call(call, |call, now, out| match deed {
         Deed::HangUp => call.hang_up(now, out),
         Deed::Update => call.update(now, sdp(), out),
         Deed::Info => call.send(now, "INFO", Outgoing::default(), out),
     });
+    if result.is_err() {
+        // L10
+        assert_eq!(turn.out.len(), pushed, "a misuse pushes nothing");
+        assert!(*turn.endpoint == before, "a misuse changes nothing");
+    }
 }
 
 /// What one side has lost, the other has not, unless it is told so.

@@ -457,3 +457,21 @@ fn responses_go_where_the_top_via_and_the_source_say() {
         }
     }
 }
+
+#[test]
+fn request_refused_in_a_dialog_takes_its_cseq() {
+    // 3261-12.2.2-01, 3261-12.2.2-10
+    let mut flow = Flow::with_peer(script(&[(0, 200, "b")]));
+    flow.place();
+    flow.world.run_until(Time::from_secs(1));
+    let invite = flow.invite();
+    let update = within(&invite, "b", "UPDATE", 3, "u1");
+    flow.send(1000, &update);
+    flow.send(1500, &update);
+    flow.send(2000, &within(&invite, "b", "BYE", 2, "u2"));
+    let required = within(&invite, "b", "INVITE", 4, "u3");
+    flow.send(3000, &required.replace("Contact:", "Require: x\nContact:"));
+    flow.send(3100, &within(&invite, "b", "ACK", 4, "u3"));
+    flow.send(4000, &within(&invite, "b", "BYE", 5, "u4"));
+    assert_snapshot!(flow.end());
+}
