@@ -18,6 +18,8 @@ pub mod machine;
 pub mod message;
 pub mod queued;
 pub mod seed;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod sink;
 pub mod table;
 pub mod time;

@@ -32,7 +32,8 @@ pub struct Limits {
     pub forks: usize,
     /// Calls in one endpoint, answered or not.
     pub calls: usize,
-    /// Transactions in one endpoint, lingering ones included.
+    /// Transactions in one endpoint, lingering ones included. New work is refused then; requests of
+    /// calls that stand go on up to twice as many, so that a full endpoint can end its calls.
     pub transactions: usize,
     /// Requests of one call that the application has not answered yet.
     pub pending_requests: usize,

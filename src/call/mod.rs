@@ -296,6 +296,12 @@ impl Call {
         })
     }
 
+    /// Takes the CSeq of a request that its owner refuses before the call hears of it: that
+    /// counts all the same. Otherwise says what refuses it first (12.2.2).
+    pub(crate) fn take_cseq(&mut self, request: &Request) -> Result<(), StatusCode> {
+        self.core.take_cseq(request)
+    }
+
     /// The dialog that the user talks on, or the first early one.
     pub fn dialog(&self) -> Option<&Dialog> {
         self.core.dialog()

@@ -6,17 +6,17 @@ use core::borrow::Borrow;
 
 use smallvec::SmallVec;
 
-use super::clients::Start;
+use super::clients::{Owner as ClientOwner, Start};
 use super::queries::Errand;
 use super::servers::{Owner, server_handle, server_id};
 use super::{
     CallEvent, CallHandle, ClientHandle, Dropped, Endpoint, Event, Origin, Output, Part, QueryId,
     RequestHandle, event_for,
 };
-use crate::call::{Action, Call, Command, Invitation, Notice, RequestId};
+use crate::call::{Action, Call, Command, Invitation, Notice, RequestId, ServerId};
 use crate::error::Misuse;
 use crate::machine::Machine;
-use crate::message::{Draft, HeaderList, Request, StatusCode, Uri};
+use crate::message::{Draft, HeaderList, Method, Outgoing, Request, StatusCode, Uri};
 use crate::seed::Token;
 use crate::sink::Sink;
 use crate::time::Time;
@@ -32,7 +32,7 @@ pub(super) struct CallEntry {
     key: DialogKey,
     /// The flow of its INVITE: where its other requests leave from.
     pub(super) flow: Option<Flow>,
-    pub(super) clients: SmallVec<[(RequestId, ClientHandle); 2]>,
+    pub(super) clients: SmallVec<[(Option<RequestId>, ClientHandle); 2]>,
     pub(super) servers: SmallVec<[RequestHandle; 2]>,
     /// Requests that wait for an address.
     pub(super) queries: Vec<QueryId>,
@@ -74,7 +74,7 @@ impl Endpoint {
         if self.calls() >= self.limits().calls {
             return Err(Misuse::LimitReached { limit: "calls" });
         }
-        if self.transactions() >= self.limits().transactions {
+        if !self.has_room(false) {
             return Err(Misuse::LimitReached {
                 limit: "transactions",
             });
@@ -120,8 +120,7 @@ impl Endpoint {
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let full = self.calls() >= self.limits().calls
-            || self.transactions() >= self.limits().transactions;
+        let full = self.calls() >= self.limits().calls || !self.has_room(false);
         let server = match full {
             true => None,
             false => self.start_server(now, &request, flow, tag, Owner::Nobody, out),
@@ -281,6 +280,11 @@ impl Endpoint {
                 } => {
                     self.respond(now, server_handle(server), status, bytes, out);
                 }
+                Action::Notify(Notice::Request { server, request })
+                    if request.method() == Method::Options =>
+                {
+                    self.answer_options(now, call, server, out);
+                }
                 Action::Notify(notice) => out.push(Output::Event(event_of(call, notice))),
                 Action::Absorbed => {
                     self.counters.absorbed = self.counters.absorbed.saturating_add(1);
@@ -288,6 +292,28 @@ impl Endpoint {
                 Action::Terminated => self.remove_call(call),
             }
         }
+    }
+
+    /// 11.2, within a dialog: its call has taken the CSeq.
+    fn answer_options(
+        &mut self,
+        now: Time,
+        call: CallHandle,
+        server: ServerId,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let outgoing = Outgoing {
+            headers: self.options.clone(),
+            body: None,
+        };
+        let status = StatusCode::OK;
+        let command = Command::Respond {
+            server,
+            status,
+            outgoing,
+        };
+        // The core's own headers and a final status cannot be a misuse.
+        let _ = self.command_call(now, call, command, out);
     }
 
     /// Sends a request of a call to its next hop, at once if that is numeric.
@@ -333,7 +359,10 @@ impl Endpoint {
             return self.transmit(flow, bytes, Origin::Nobody, out);
         };
         let start = Start {
-            owner: Some((errand.call, request)),
+            owner: ClientOwner {
+                call: errand.call,
+                request: Some(request),
+            },
             method: errand.draft.method(),
             branch: errand.draft.branch().as_str(),
             flow,
@@ -384,7 +413,7 @@ impl Endpoint {
         let Some(entry) = self.calls.get(call) else {
             return;
         };
-        let client = entry.clients.iter().find(|(id, _)| *id == request);
+        let client = entry.clients.iter().find(|(id, _)| *id == Some(request));
         if let Some((_, client)) = client.copied() {
             return self.cancel_client(now, client, headers, out);
         }
@@ -442,7 +471,7 @@ impl Endpoint {
 }
 
 fn is_invite(draft: &Draft) -> bool {
-    draft.method() == crate::message::Method::Invite
+    draft.method() == Method::Invite
 }
 
 /// The endpoint's name for what a call says.

@@ -24,10 +24,17 @@ pub(super) struct ClientEntry {
     pub(super) machine: Client,
     key: ClientKey,
     flow: Flow,
-    /// `None`: a CANCEL, of which nobody needs to hear.
-    owner: Option<(CallHandle, RequestId)>,
+    owner: Owner,
     /// What the application adds to the CANCEL.
     cancel: HeaderList,
+}
+
+/// Whose a client transaction is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Owner {
+    pub(super) call: CallHandle,
+    /// `None`: a CANCEL, of which the call needs not hear.
+    pub(super) request: Option<RequestId>,
 }
 
 /// Both machines under the names of the one that can do more.
@@ -49,19 +56,17 @@ impl Client {
             false => Reliability::Unreliable,
         };
         let bytes = start.bytes.clone();
-        match start.method {
-            Method::Invite => Self::Invite(InviteClient::new(now, timers, reliability, bytes, out)),
-            _ => {
-                let mut retag = |action| out.push(retagged(action));
-                Self::Other(NonInviteClient::new(
-                    now,
-                    timers,
-                    reliability,
-                    bytes,
-                    &mut retag,
-                ))
-            }
+        if start.method == Method::Invite {
+            return Self::Invite(InviteClient::new(now, timers, reliability, bytes, out));
         }
+        let mut retag = |action| out.push(retagged(action));
+        Self::Other(NonInviteClient::new(
+            now,
+            timers,
+            reliability,
+            bytes,
+            &mut retag,
+        ))
     }
 
     pub(super) fn receive(&mut self, now: Time, event: Event, out: &mut Actions) {
@@ -122,7 +127,7 @@ fn retagged(action: non_invite_client::Action) -> Action {
 
 /// A request that is ready to go.
 pub(super) struct Start<'a> {
-    pub(super) owner: Option<(CallHandle, RequestId)>,
+    pub(super) owner: Owner,
     pub(super) method: Method<'a>,
     pub(super) branch: &'a str,
     pub(super) flow: Flow,
@@ -137,7 +142,9 @@ impl Endpoint {
         start: Start<'_>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<ClientHandle, Misuse> {
-        if self.transactions() >= self.limits().transactions {
+        // One BYE a leg and one CANCEL an INVITE: they are bounded, and end what is there.
+        let ends = matches!(start.method, Method::Bye | Method::Cancel);
+        if !ends && !self.has_room(true) {
             return Err(Misuse::LimitReached {
                 limit: "transactions",
             });
@@ -162,10 +169,8 @@ impl Endpoint {
         };
         let client = self.clients.insert(entry).ok_or(full)?;
         self.client_keys.insert(key, client);
-        if let Some((call, request)) = owner {
-            if let Some(entry) = self.calls.get_mut(call) {
-                entry.clients.push((request, client));
-            }
+        if let Some(entry) = self.calls.get_mut(owner.call) {
+            entry.clients.push((owner.request, client));
         }
         self.rearm_client(client);
         self.perform_client(now, client, actions, out);
@@ -214,15 +219,15 @@ impl Endpoint {
                     self.transmit(flow, bytes, Origin::Client(client), out);
                 }
                 Action::Response(response) => {
-                    if let Some((call, request)) = owner {
+                    if let Some(request) = owner.request {
                         let event = CallEvent::Response { request, response };
-                        self.tell_call(now, call, event, out);
+                        self.tell_call(now, owner.call, event, out);
                     }
                 }
                 Action::Failed(failure) => {
-                    if let Some((call, request)) = owner {
+                    if let Some(request) = owner.request {
                         let event = CallEvent::Failed { request, failure };
-                        self.tell_call(now, call, event, out);
+                        self.tell_call(now, owner.call, event, out);
                     }
                 }
                 Action::Cancel(invite) => self.send_cancel(now, client, &invite, out),
@@ -247,7 +252,10 @@ impl Endpoint {
         };
         let branch = entry.key.branch();
         let start = Start {
-            owner: None,
+            owner: Owner {
+                call: entry.owner.call,
+                request: None,
+            },
             method: Method::Cancel,
             branch: &branch,
             flow: entry.flow,
@@ -268,15 +276,12 @@ impl Endpoint {
         let Some(entry) = self.remove_client(client) else {
             return;
         };
-        let Some((call, request)) = entry.owner else {
-            return;
-        };
+        let Owner { call, request } = entry.owner;
         if let Some(call) = self.calls.get_mut(call) {
             call.clients.retain(|(_, handle)| *handle != client);
         }
-        match entry.machine {
-            Client::Invite(_) => self.tell_call(now, call, CallEvent::Gone { request }, out),
-            Client::Other(_) => {}
+        if let (Client::Invite(_), Some(request)) = (entry.machine, request) {
+            self.tell_call(now, call, CallEvent::Gone { request }, out);
         }
     }
 

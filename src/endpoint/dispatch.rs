@@ -3,12 +3,11 @@
 //! Here, and nowhere else, it is decided that a request belongs to no dialog (481).
 
 use alloc::string::String;
-use alloc::vec::Vec;
-
 use bytes::Bytes;
 
+use super::checks::Refusal;
 use super::servers::Owner;
-use super::{CallEvent, Dropped, Endpoint, Event, Origin, Output, RequestHandle};
+use super::{CallEvent, CallHandle, Dropped, Endpoint, Event, Origin, Output, RequestHandle};
 use crate::message::{
     HeaderList, Incoming, Method, ParseError, Reply, Request, StatusCode, Via, parse,
 };
@@ -145,7 +144,7 @@ impl Endpoint {
         // The tag of the 200 is that of the responses to the request (9.2).
         let (tag, call) = (entry.tag, entry.pending_call());
         let none = HeaderList::new();
-        self.answer_at_once(now, &cancel, flow, StatusCode::OK, &none, tag, out);
+        self.answer_at_once(now, &cancel, flow, (StatusCode::OK, &none), tag, out);
         if let Some(call) = call {
             let server = super::servers::server_id(server);
             self.tell_call(now, call, CallEvent::Cancel { server, cancel }, out);
@@ -174,14 +173,10 @@ impl Endpoint {
         let Some(call) = found else {
             return self.no_such_dialog(&request, &flow, out);
         };
-        if self.refuse_unsupported(&request, &flow, out) {
-            return;
+        if let Some(refusal) = self.refusal(&request) {
+            return self.refuse_in_dialog(now, call, &request, flow, refusal, out);
         }
         let tag = Token::new(local_tag).unwrap_or_else(|| self.tag_for(&request));
-        if request.method() == Method::Options {
-            let options = self.options.clone();
-            return self.answer_at_once(now, &request, flow, StatusCode::OK, &options, tag, out);
-        }
         let owner = Owner::Call(call);
         match self.admit(now, &request, flow, tag, owner, out) {
             Some(server) => {
@@ -202,6 +197,30 @@ impl Endpoint {
         }
     }
 
+    /// A refusal takes the CSeq all the same (12.2.2), so its copies need a transaction.
+    fn refuse_in_dialog(
+        &mut self,
+        now: Time,
+        call: CallHandle,
+        request: &Request,
+        flow: Flow,
+        (status, headers): Refusal,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        if !self.has_room(true) {
+            return self.busy(request, &flow, out);
+        }
+        self.counters.refused = self.counters.refused.saturating_add(1);
+        let entry = self.calls.get_mut(call);
+        let taken = entry.map_or(Ok(()), |entry| entry.call.take_cseq(request));
+        let (status, headers) = match taken {
+            Ok(()) => (status, headers),
+            Err(status) => (status, HeaderList::new()),
+        };
+        let tag = self.tag_for(request);
+        self.answer_at_once(now, request, flow, (status, &headers), tag, out);
+    }
+
     /// 8.2: in the order of the RFC.
     fn on_request_outside(
         &mut self,
@@ -210,76 +229,59 @@ impl Endpoint {
         request: Request,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        if self.refuse_unsupported(&request, &flow, out) {
-            return;
+        if let Some((status, headers)) = self.refusal(&request) {
+            return self.refuse(&request, &flow, status, &headers, out);
         }
         let tag = self.tag_for(&request);
         match request.method() {
             Method::Invite => self.take_invite(now, request, flow, tag, out),
             Method::Options => {
+                if !self.has_room(false) {
+                    return self.busy(&request, &flow, out);
+                }
                 let options = self.options.clone();
-                self.answer_at_once(now, &request, flow, StatusCode::OK, &options, tag, out);
+                self.answer_at_once(now, &request, flow, (StatusCode::OK, &options), tag, out);
             }
             // They make no sense without a dialog, and name none.
             Method::Bye | Method::Prack | Method::Update => {
                 self.no_such_dialog(&request, &flow, out);
             }
-            _ => {
-                let until = now + self.limits().request_wait;
-                let owner = Owner::Application {
-                    reply: Reply::new(&request),
-                    until,
-                };
-                match self.admit(now, &request, flow, tag, owner, out) {
-                    Some(server) => out.push(Output::Event(Event::Request {
-                        request: server,
-                        call: None,
-                        message: request,
-                    })),
-                    None => self.busy(&request, &flow, out),
-                }
-            }
+            // ACK and CANCEL have gone another way.
+            Method::Ack
+            | Method::Cancel
+            | Method::Register
+            | Method::Info
+            | Method::Message
+            | Method::Refer
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Publish
+            | Method::Other(_) => self.hand_over(now, request, flow, tag, out),
         }
     }
 
-    /// 8.2.1 method, 8.2.2.1 Request-URI, 8.2.2.3 Require.
-    fn refuse_unsupported(
+    /// A request outside of any call that is the application's to answer.
+    fn hand_over(
         &mut self,
-        request: &Request,
-        flow: &Flow,
+        now: Time,
+        request: Request,
+        flow: Flow,
+        tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
-    ) -> bool {
-        let method = request.method();
-        if !self.config.allows(method.as_str()) {
-            let status = match method {
-                Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
-                _ => StatusCode::METHOD_NOT_ALLOWED,
-            };
-            let allow = self.allow.clone();
-            self.refuse(request, flow, status, &allow, out);
-            return true;
+    ) {
+        let until = now + self.limits().request_wait;
+        let owner = Owner::Application {
+            reply: Reply::new(&request),
+            until,
+        };
+        match self.admit(now, &request, flow, tag, owner, out) {
+            Some(server) => out.push(Output::Event(Event::Request {
+                request: server,
+                call: None,
+                message: request,
+            })),
+            None => self.busy(&request, &flow, out),
         }
-        if request.uri().as_sip().is_none() {
-            let none = HeaderList::new();
-            self.refuse(
-                request,
-                flow,
-                StatusCode::UNSUPPORTED_URI_SCHEME,
-                &none,
-                out,
-            );
-            return true;
-        }
-        let required = request.require().filter_map(Result::ok);
-        let unsupported: Vec<&str> = required.filter(|tag| !self.config.supports(tag)).collect();
-        if unsupported.is_empty() {
-            return false;
-        }
-        let mut headers = HeaderList::new();
-        // Tokens of a request that was read can stand in a header.
-        let _ = headers.push("Unsupported", unsupported.join(", "));
-        self.refuse(request, flow, StatusCode::BAD_EXTENSION, &headers, out);
-        true
     }
 
     fn no_such_dialog(
@@ -333,6 +335,17 @@ impl Endpoint {
         )
     }
 
+    /// Whether one more transaction may be. New work is refused at the limit; what belongs to a
+    /// call goes on to twice that, so that a full endpoint can still end its calls.
+    pub(super) fn has_room(&self, within_call: bool) -> bool {
+        let limit = self.limits().transactions;
+        let limit = match within_call {
+            true => limit.saturating_mul(2),
+            false => limit,
+        };
+        self.transactions() < limit
+    }
+
     /// A server transaction, if there is room for one.
     fn admit(
         &mut self,
@@ -343,7 +356,7 @@ impl Endpoint {
         owner: Owner,
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Option<RequestHandle> {
-        if self.transactions() >= self.limits().transactions {
+        if !self.has_room(matches!(owner, Owner::Call(_))) {
             return None;
         }
         self.start_server(now, request, flow, tag, owner, out)

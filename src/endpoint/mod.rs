@@ -6,6 +6,7 @@
 //! [`Machine`] hold for it, but for L9: an endpoint does not end.
 
 mod calls;
+mod checks;
 mod clients;
 mod config;
 mod dispatch;
@@ -167,6 +168,8 @@ pub struct Endpoint {
     client_keys: Table<ClientKey, ClientHandle>,
     servers: Arena<RequestKind, ServerEntry>,
     server_keys: Table<ServerKey, RequestHandle>,
+    /// Requests without To tag, by what merged copies share (8.2.2.2).
+    origins: Table<u64, RequestHandle>,
     calls: Arena<CallKind, CallEntry>,
     dialogs: Table<DialogKey, CallHandle>,
     queries: Arena<QueryKind, QueryEntry>,
@@ -203,6 +206,7 @@ impl Endpoint {
             client_keys: Table::with_key(key),
             servers: Arena::new(),
             server_keys: Table::with_key(key),
+            origins: Table::with_key(key),
             calls: Arena::new(),
             dialogs: Table::with_key(key),
             queries: Arena::new(),

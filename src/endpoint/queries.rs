@@ -3,6 +3,8 @@
 use alloc::boxed::Box;
 use core::net::SocketAddr;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::{Answer, CallHandle, Dropped, Endpoint, Output, Part, Query, QueryId};
 use crate::call::RequestId;
 use crate::message::Draft;
@@ -19,10 +21,15 @@ pub(super) struct Errand {
     pub(super) draft: Draft,
 }
 
-/// An errand that waits for the address of its next hop.
+/// Errands that wait for the address of their next hop.
+///
+/// Those of one call to one place share a query, so that they go in the order in which the call
+/// sent them: no BYE overtakes an ACK because its answer came first.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct QueryEntry {
-    errand: Errand,
+    pub(super) call: CallHandle,
+    errands: SmallVec<[Errand; 1]>,
+    host: Box<str>,
     port: Option<u16>,
     transport: Option<Transport>,
     until: Option<Time>,
@@ -45,15 +52,21 @@ impl Endpoint {
         transport: Option<Transport>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let until = now + self.limits().query_wait;
         let call = errand.call;
+        let Some(errand) = self.join(errand, &host, port, transport) else {
+            return;
+        };
+        let until = now + self.limits().query_wait;
         let Some(id) = self.queries.insert(QueryEntry {
-            errand,
+            call,
+            errands: smallvec![errand.clone()],
+            host: host.clone(),
             port,
             transport,
             until,
         }) else {
-            return self.drop_packet(Dropped::Overload, out);
+            self.drop_packet(Dropped::Overload, out);
+            return self.fail(now, &errand, out);
         };
         if let Some(entry) = self.calls.get_mut(call) {
             entry.queries.push(id);
@@ -63,6 +76,33 @@ impl Endpoint {
             id,
             query: Query::Resolve { host },
         });
+    }
+
+    /// Puts an errand behind those of its call that wait for the same place; gives it back if
+    /// there are none.
+    fn join(
+        &mut self,
+        errand: Errand,
+        host: &str,
+        port: Option<u16>,
+        transport: Option<Transport>,
+    ) -> Option<Errand> {
+        let Some(entry) = self.calls.get(errand.call) else {
+            return Some(errand);
+        };
+        for id in &entry.queries {
+            let Some(query) = self.queries.get_mut(*id) else {
+                continue;
+            };
+            if (&*query.host, query.port, query.transport) == (host, port, transport) {
+                // An ACK that a repeated 2xx asks for again need not go twice.
+                if !query.errands.contains(&errand) {
+                    query.errands.push(errand);
+                }
+                return None;
+            }
+        }
+        Some(errand)
     }
 
     /// The first address that a local one can reach. The others are for the failover of RFC 3263.
@@ -79,17 +119,16 @@ impl Endpoint {
         let Answer::Addresses(addresses) = answer;
         let transport = query.transport.unwrap_or(Transport::Udp);
         let port = query.port.unwrap_or(transport.default_port());
-        let known = self
-            .calls
-            .get(query.errand.call)
-            .and_then(|entry| entry.flow);
+        let known = self.calls.get(query.call).and_then(|entry| entry.flow);
         let flow = addresses.into_iter().find_map(|ip| {
             self.places
                 .flow(transport, SocketAddr::new(ip, port), known.as_ref())
         });
-        match flow {
-            Some(flow) => self.dispatch(now, query.errand, flow, out),
-            None => self.fail(now, &query.errand, out),
+        for errand in query.errands {
+            match flow {
+                Some(flow) => self.dispatch(now, errand, flow, out),
+                None => self.fail(now, &errand, out),
+            }
         }
     }
 
@@ -99,27 +138,34 @@ impl Endpoint {
         id: QueryId,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        if let Some(query) = self.remove_query(id) {
-            self.fail(now, &query.errand, out);
+        let query = self.remove_query(id);
+        for errand in query.into_iter().flat_map(|query| query.errands) {
+            self.fail(now, &errand, out);
         }
     }
 
     /// Takes back a request that still waits for an address.
     pub(super) fn withdraw(&mut self, call: CallHandle, request: RequestId) -> Option<Errand> {
-        let queries = self.calls.get(call)?.queries.clone();
-        let waits = |id: &QueryId| {
-            self.queries
-                .get(*id)
-                .is_some_and(|query| query.errand.request == Some(request))
-        };
-        let id = queries.into_iter().find(waits)?;
-        self.remove_query(id).map(|query| query.errand)
+        for id in &self.calls.get(call)?.queries {
+            let query = self.queries.get_mut(*id)?;
+            let waits = |errand: &Errand| errand.request == Some(request);
+            let Some(at) = query.errands.iter().position(waits) else {
+                continue;
+            };
+            let errand = query.errands.remove(at);
+            let (id, left) = (*id, query.errands.len());
+            if left == 0 {
+                self.remove_query(id);
+            }
+            return Some(errand);
+        }
+        None
     }
 
     pub(super) fn remove_query(&mut self, id: QueryId) -> Option<QueryEntry> {
         self.arm(Part::Query(id), None);
         let query = self.queries.remove(id)?;
-        if let Some(entry) = self.calls.get_mut(query.errand.call) {
+        if let Some(entry) = self.calls.get_mut(query.call) {
             entry.queries.retain(|other| *other != id);
         }
         Some(query)

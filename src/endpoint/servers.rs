@@ -29,6 +29,8 @@ pub(super) struct ServerEntry {
     pub(super) owner: Owner,
     /// The tag in the To of its responses.
     pub(super) tag: Token,
+    /// What its copies over another way have in common with it (8.2.2.2).
+    origin: Option<u64>,
 }
 
 /// Who answers a request.
@@ -165,18 +167,19 @@ impl Endpoint {
             false => Reliability::Unreliable,
         };
         let mut actions = Actions::new();
-        let machine = match request.method() {
-            Method::Invite => Server::Invite(InviteServer::new(
+        let machine = match request.method() == Method::Invite {
+            true => Server::Invite(InviteServer::new(
                 now,
                 timers,
                 reliability,
                 reply,
                 &mut actions,
             )),
-            _ => Server::Other(NonInviteServer::new(now, timers, reliability, reply)),
+            false => Server::Other(NonInviteServer::new(now, timers, reliability, reply)),
         };
         let key = ServerKey::of_request(request);
         let flow = super::dispatch::response_flow(&request.top_via(), &flow);
+        let origin = self.origin_of(request);
         let call = match &owner {
             Owner::Call(call) => Some(*call),
             Owner::Application { .. } | Owner::Nobody => None,
@@ -187,15 +190,41 @@ impl Endpoint {
             flow,
             owner,
             tag,
+            origin,
         };
         let server = self.servers.insert(entry)?;
         self.server_keys.insert(key, server);
+        if let Some(origin) = origin {
+            self.origins.insert(origin, server);
+        }
         if let Some(entry) = call.and_then(|call| self.calls.get_mut(call)) {
             entry.servers.push(server);
         }
         self.rearm_server(server);
         self.perform_server(now, server, actions, out);
         Some(server)
+    }
+
+    /// 8.2.2.2: a request without To tag that came before over another way, so with another
+    /// branch.
+    pub(super) fn is_merged(&self, request: &Request) -> bool {
+        self.origin_of(request)
+            .is_some_and(|origin| self.origins.contains_key(&origin))
+    }
+
+    /// A keyed hash of From tag, Call-ID and CSeq. A CANCEL has those of its INVITE.
+    fn origin_of(&self, request: &Request) -> Option<u64> {
+        if request.to_tag().is_some() || request.method() == Method::Cancel {
+            return None;
+        }
+        let cseq = request.cseq();
+        let parts = [
+            request.call_id().as_bytes(),
+            request.from_tag().unwrap_or_default().as_bytes(),
+            &cseq.number.to_be_bytes(),
+            cseq.method.as_str().as_bytes(),
+        ];
+        Some(self.context.ids.base(&parts))
     }
 
     /// Calls the machine and does what it wants.
@@ -256,10 +285,13 @@ impl Endpoint {
             return;
         };
         self.server_keys.remove(&entry.key);
-        if let Owner::Call(call) = entry.owner {
-            if let Some(call) = self.calls.get_mut(call) {
-                call.servers.retain(|handle| *handle != server);
-            }
+        if let Some(origin) = entry.origin {
+            self.origins.remove(&origin);
+        }
+        if let Owner::Call(call) = entry.owner
+            && let Some(call) = self.calls.get_mut(call)
+        {
+            call.servers.retain(|handle| *handle != server);
         }
     }
 
@@ -279,11 +311,10 @@ impl Endpoint {
         if let Owner::Application {
             until: Some(until), ..
         } = entry.owner
+            && until <= now
         {
-            if until <= now {
-                let status = StatusCode::SERVER_INTERNAL_ERROR;
-                let _ = self.respond_as_application(now, server, status, &Outgoing::default(), out);
-            }
+            let status = StatusCode::SERVER_INTERNAL_ERROR;
+            let _ = self.respond_as_application(now, server, status, &Outgoing::default(), out);
         }
     }
 
@@ -327,14 +358,13 @@ impl Endpoint {
         Ok(())
     }
 
-    /// An answer that is the core's own, in a transaction that somebody may ask again.
+    /// A response that is the core's own, in a transaction that somebody may ask again.
     pub(super) fn answer_at_once(
         &mut self,
         now: Time,
         request: &Request,
         flow: Flow,
-        status: StatusCode,
-        headers: &HeaderList,
+        (status, headers): (StatusCode, &HeaderList),
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {

@@ -36,8 +36,8 @@ impl ClientKey {
 
     /// The branch, in lower case: as the core's own are.
     pub(crate) fn branch(&self) -> String {
-        let end = self.0.iter().position(|b| *b == END).unwrap_or(0);
-        String::from_utf8_lossy(self.0.get(..end).unwrap_or(&[])).into_owned()
+        let mut parts = self.0.splitn(2, |b| *b == END);
+        String::from_utf8_lossy(parts.nth(1).unwrap_or(&[])).into_owned()
     }
 
     /// The key of the request that this response answers; `None` if its top Via has no branch.

@@ -130,6 +130,35 @@ enum Input {
 }
 
 /// A non-INVITE server transaction.
+///
+/// ```
+/// use drongo::machine::Machine;
+/// use drongo::message::{Message, Reply, Request, StatusCode};
+/// use drongo::time::Time;
+/// use drongo::transaction::non_invite_server::{Action, Command, Event, NonInviteServer};
+/// use drongo::transaction::{Reliability, Timers};
+///
+/// let options = "OPTIONS sip:bob@biloxi.example.com SIP/2.0\r\n\
+///     Via: SIP/2.0/UDP pc33.atlanta.example.com;branch=z9hG4bKhjhs8ass877\r\n\
+///     Max-Forwards: 70\r\n\
+///     To: <sip:bob@biloxi.example.com>\r\n\
+///     From: Alice <sip:alice@atlanta.example.com>;tag=1928301774\r\n\
+///     Call-ID: a84b4c76e66710\r\n\
+///     CSeq: 63104 OPTIONS\r\n\r\n";
+/// let options = Request::try_from(Message::parse(options.into())?)?;
+/// let mut transaction = NonInviteServer::new(
+///     Time::ZERO, Timers::DEFAULT, Reliability::Unreliable, Reply::new(&options),
+/// );
+///
+/// let mut out = Vec::new();
+/// let bytes = bytes::Bytes::from_static(b"SIP/2.0 200 OK\r\n\r\n");
+/// let respond = Command::Respond { status: StatusCode::OK, bytes: bytes.clone() };
+/// transaction.command(Time::ZERO, respond, &mut out)?;
+/// // The client did not hear it: it repeats the request, and gets the same bytes.
+/// transaction.receive(Time::from_millis(500), Event::Request, &mut out);
+/// assert_eq!(out, [Action::Transmit(bytes.clone()), Action::Transmit(bytes)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct NonInviteServer {
     timers: Timers,

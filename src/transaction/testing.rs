@@ -1,10 +1,5 @@
 //! What the tests of the four machines share: messages, timed scripts, tables.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "tests count milliseconds; an overflow would panic, which fails the test"
-)]
-
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

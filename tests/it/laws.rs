@@ -6,7 +6,7 @@
 //! way that a law says must come to the same.
 //!
 //! A machine is put under them by a [`Subject`]: see `transactions.rs` and `calls.rs`. `toy.rs`
-//! shows that each check bites.
+//! shows that each check bites. L2, the order of pushes, is left to the tests of each machine.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Debug};
@@ -16,6 +16,7 @@ use std::time::Duration;
 use drongo::error::Misuse;
 use drongo::machine::Machine;
 use drongo::time::Time;
+use proptest::prelude::*;
 
 mod calls;
 mod toy;
@@ -170,6 +171,25 @@ pub(crate) fn check_script<S: Subject>(
         run.count(subject, &mut tally);
     }
     Ok((run, tally))
+}
+
+/// What a long random script is made of, for [`chosen`].
+pub(crate) fn choices() -> impl Strategy<Value = Vec<(u8, i32)>> {
+    prop::collection::vec((any::<u8>(), -2_000..20_000_i32), 0..60)
+}
+
+/// A script out of numbers: some of its steps move the clock by any amount.
+pub(crate) fn chosen<S: Subject>(subject: &S, choices: &[(u8, i32)]) -> Vec<Step> {
+    let steps = steps(subject);
+    let choose = |&(which, by): &(u8, i32)| {
+        let which = usize::from(which);
+        if which < 100 {
+            Step::Move(by)
+        } else {
+            steps[which % steps.len()]
+        }
+    };
+    choices.iter().map(choose).collect()
 }
 
 /// Every step that the subject knows.
@@ -516,7 +536,15 @@ fn perform<S: Subject>(subject: &S, machine: &mut S::Machine, now: Time, step: S
             Ok(())
         }
         Step::Command(index) => machine.command(now, subject.commands()[index].clone(), &mut out),
-        _ => {
+        Step::Wake
+        | Step::Before
+        | Step::At
+        | Step::After
+        | Step::Skip
+        | Step::Late
+        | Step::Back
+        | Step::Zero
+        | Step::Move(_) => {
             machine.on_deadline(now, &mut out);
             Ok(())
         }

@@ -10,6 +10,9 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+#[cfg(feature = "sim")]
+mod flows;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod pairs;

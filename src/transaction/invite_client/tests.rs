@@ -93,7 +93,7 @@ fn calling_timer_a_repeats_the_very_bytes_and_doubles() {
 #[test]
 fn calling_reliable_never_repeats() {
     let mut script = calling_over(Reliability::Reliable);
-    assert_eq!(script.instants(31_999), []);
+    assert_eq!(script.instants(31_999), Vec::<u64>::new());
 }
 
 // 3261-17.1.1.2-04, 3261-17.1.1.2-09, 3261-17.1.1.2-10, 3261-17.1.1.2-11, 3261-A-05
@@ -165,7 +165,7 @@ fn calling_provisional_goes_up_and_stops_the_timers() {
 fn proceeding_lasts_without_limit() {
     for reliability in BOTH {
         let mut script = proceeding_over(reliability);
-        assert_eq!(script.instants(10_000_000), []);
+        assert_eq!(script.instants(10_000_000), Vec::<u64>::new());
         assert_eq!(script.receive(10_000_000, of(183)), [up(183)]);
         assert_eq!(script.machine.state(), "Proceeding");
     }

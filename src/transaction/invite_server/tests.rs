@@ -255,7 +255,7 @@ fn completed_timer_g_repeats_up_to_t2() {
 #[test]
 fn completed_reliable_never_repeats() {
     let mut script = after(RELIABLE, 486);
-    assert_eq!(script.instants(31_999), []);
+    assert_eq!(script.instants(31_999), Vec::<u64>::new());
 }
 
 // 3261-17.2.1-14, 3261-17.2.1-20, 3261-17.2.1-21, 3261-17.2.1-25, 3261-A-11

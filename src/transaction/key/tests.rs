@@ -88,6 +88,12 @@ fn response_whose_branch_changed_case_matches() {
 }
 
 #[test]
+fn client_key_gives_its_branch_in_lower_case() {
+    let key = ClientKey::new("z9hG4bKnAsH", Method::Invite);
+    assert_eq!(key.branch(), "z9hg4bknash");
+}
+
+#[test]
 fn response_without_branch_has_no_key() {
     let response = response_with_via("SIP/2.0/UDP a.example.com", "INVITE");
     assert_eq!(ClientKey::of_response(&response), None);
@@ -159,7 +165,7 @@ fn ack_matches_the_invite_if_it_has_its_branch() {
         acknowledged.into_iter().map(|a| a.key).collect()
     };
     let ack = with_to_tag(&method(INVITE, "ACK"), "ours");
-    assert_eq!(keys(&ack), [invite.clone()]);
+    assert_eq!(keys(&ack), core::slice::from_ref(&invite));
     // That for a 2xx has a branch of its own.
     assert_ne!(keys(&ack.replace("nashds8", "nashds9")), [invite]);
 }

@@ -86,7 +86,7 @@ fn trying_timer_e_starts_at_a_t1_above_t2() {
 #[test]
 fn trying_or_proceeding_reliable_never_repeats() {
     for mut script in [trying_over(RELIABLE), proceeding_over(RELIABLE)] {
-        assert_eq!(script.instants(31_999), []);
+        assert_eq!(script.instants(31_999), Vec::<u64>::new());
     }
 }
 

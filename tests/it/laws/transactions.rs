@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use drongo::machine::{Leaf, Machine};
+use drongo::machine::Leaf;
 use drongo::message::{Message, Reply, Request, Response, StatusCode};
 use drongo::time::Time;
 use drongo::transaction::{
@@ -12,7 +12,7 @@ use drongo::transaction::{
 };
 use proptest::prelude::*;
 
-use super::{Step, Subject, check_exhaustively, check_script, steps};
+use super::{Subject, check_exhaustively, check_script, choices, chosen};
 
 /// A transport and its timers.
 #[derive(Clone, Copy, Debug)]
@@ -250,37 +250,16 @@ fn non_invite_server_keeps_the_laws() {
     exhaustively(OfNonInviteServer::new, 4, NonInviteServer::MAX_ACTIONS);
 }
 
-/// A step out of a number: half of them move the clock by any amount.
-fn chosen<S: Subject>(subject: &S, numbers: &[(u8, i32)]) -> Vec<Step> {
-    let steps = steps(subject);
-    let choose = |&(which, by): &(u8, i32)| {
-        let which = usize::from(which);
-        if which < 100 {
-            Step::Move(by)
-        } else {
-            steps[which % steps.len()]
-        }
-    };
-    numbers.iter().map(choose).collect()
-}
-
-fn long_scripts() -> impl Strategy<Value = (usize, Vec<(u8, i32)>)> {
-    let step = (any::<u8>(), -2_000..20_000_i32);
-    (0..all().len(), prop::collection::vec(step, 0..60))
-}
-
 macro_rules! long_scripts_keep_the_laws {
     ($($test:ident: $subject:ident,)*) => {
         proptest! {
             #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
             $(
                 #[test]
-                fn $test((on, numbers) in long_scripts()) {
+                fn $test(on in 0..all().len(), choices in choices()) {
                     let subject = $subject::new(all()[on]);
-                    let script = chosen(&subject, &numbers);
-                    if let Err(violation) = check_script(&subject, &script) {
-                        prop_assert!(false, "{}", violation);
-                    }
+                    let checked = check_script(&subject, &chosen(&subject, &choices));
+                    checked.map_err(|violation| TestCaseError::fail(violation.to_string()))?;
                 }
             )*
         }

@@ -1,0 +1,128 @@
+//! Messages and events in few words.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use crate::call::{EndReason, Side};
+use crate::endpoint::{Dropped, Event};
+use crate::message::{CSeq, Message, Name, Response};
+
+/// A method, or a status and the method of its CSeq; for what is no message, its first bytes.
+pub(super) fn label(bytes: &bytes::Bytes) -> String {
+    let Ok(message) = Message::parse(bytes.clone()) else {
+        let line = bytes.split(|b| matches!(b, b'\r' | b'\n')).next();
+        let line = line.unwrap_or_default();
+        let start = line.get(..line.len().min(16)).unwrap_or_default();
+        return format!("\"{}\"", start.escape_ascii());
+    };
+    let cseq = message.first(Name::CSeq).and_then(|v| CSeq::parse(v).ok());
+    match (message.method_bytes(), message.status_code(), cseq) {
+        (Some(method), _, _) => String::from_utf8_lossy(method).into_owned(),
+        (None, Some(status), Some(cseq)) => format!("{} {}", status.as_u16(), cseq.method),
+        (None, Some(status), None) => status.as_u16().to_string(),
+        (None, None, _) => "?".to_string(),
+    }
+}
+
+pub(super) fn query(host: &str) -> String {
+    format!("asks for {host}")
+}
+
+pub(super) fn dropped(dropped: &Dropped) -> String {
+    match dropped {
+        Dropped::Malformed { kind, .. } => format!("drops Malformed {kind:?}"),
+        Dropped::KeepAlive
+        | Dropped::StrayResponse
+        | Dropped::ForeignResponse
+        | Dropped::StrayAck
+        | Dropped::StrayRequest
+        | Dropped::Overload
+        | Dropped::StaleAnswer
+        | Dropped::StaleFailure => format!("drops {dropped:?}"),
+    }
+}
+
+/// What a user heard.
+pub(super) fn event(event: &Event) -> String {
+    match event {
+        Event::Incoming { offer, .. } => with_body("hears Incoming", offer.is_empty()),
+        Event::Progress { response, .. } => of("Progress", response),
+        Event::Answered {
+            response,
+            answer_needed,
+            ..
+        } => needed("Answered", response, *answer_needed),
+        Event::Acknowledged { request, .. } => {
+            with_body("hears Acknowledged", request.body_slice().is_empty())
+        }
+        Event::Reoffered { request, .. } => {
+            with_body("hears Reoffered", request.body_slice().is_empty())
+        }
+        Event::ReofferCancelled { .. } => "hears ReofferCancelled".to_string(),
+        Event::Updated {
+            response,
+            answer_needed,
+            ..
+        } => needed("Updated", response, *answer_needed),
+        Event::UpdateRefused { response, .. } => of("UpdateRefused", response),
+        Event::TargetRefreshed { .. } => "hears TargetRefreshed".to_string(),
+        Event::Request { call, message, .. } => {
+            let within = if call.is_some() {
+                ""
+            } else {
+                " outside a call"
+            };
+            format!("hears Request {}{within}", message.method())
+        }
+        Event::Response { response, .. } => of("Response", response),
+        Event::RequestFailed { failure, .. } => format!("hears RequestFailed {failure:?}"),
+        Event::ForkDropped { response, .. } => of("ForkDropped", response),
+        Event::Ended { reason, .. } => format!("hears Ended: {}", ended(reason)),
+    }
+}
+
+fn of(name: &str, response: &Response) -> String {
+    let text = format!("hears {name} {}", response.status().as_u16());
+    with_body(&text, response.body_slice().is_empty())
+}
+
+fn needed(name: &str, response: &Response, answer_needed: bool) -> String {
+    let text = of(name, response);
+    match answer_needed {
+        true => format!("{text}, answer needed"),
+        false => text,
+    }
+}
+
+fn with_body(text: &str, empty: bool) -> String {
+    match empty {
+        true => text.to_string(),
+        false => format!("{text} (body)"),
+    }
+}
+
+fn ended(reason: &EndReason) -> String {
+    match reason {
+        EndReason::Refused { response } => format!("refused {}", response.status().as_u16()),
+        EndReason::Failed(failure) => format!("failed {failure:?}"),
+        EndReason::Cancelled { timeout: true } => "cancelled, rang too long".to_string(),
+        EndReason::Cancelled { timeout: false } => "cancelled".to_string(),
+        EndReason::CancelledByCaller { .. } => "cancelled by the caller".to_string(),
+        EndReason::Rejected { status } => format!("rejected {}", status.as_u16()),
+        EndReason::Unanswered => "unanswered".to_string(),
+        EndReason::HungUp { by, .. } => match by {
+            Side::Local => "hung up by this side".to_string(),
+            Side::Remote => "hung up by the other side".to_string(),
+        },
+        EndReason::ByeFailed(failure) => format!("BYE failed {failure:?}"),
+        EndReason::NoAck { bye: None } => "no ACK".to_string(),
+        EndReason::NoAck { bye: Some(failure) } => format!("no ACK, and BYE failed {failure:?}"),
+        EndReason::NoAnswer => "no answer for the ACK".to_string(),
+        EndReason::DialogLost {
+            response: Some(response),
+        } => {
+            format!("dialog lost, {}", response.status().as_u16())
+        }
+        EndReason::DialogLost { response: None } => "dialog lost, silence".to_string(),
+    }
+}

@@ -1,0 +1,474 @@
+//! The nodes, the time, and what happens next.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::Link;
+use super::describe;
+use super::node::{Deed, Letter, Peer, Turn, User};
+use super::record::{Entry, Fate, Record, Sent};
+use crate::endpoint::{
+    Answer, Config, Endpoint, Input, Output, Query, QueryId, Transmit, TransmitId,
+};
+use crate::error::Misuse;
+use crate::seed::{Domain, Seed, Stream};
+use crate::time::Time;
+use crate::transport::{Flow, FlowId, Local, Transport};
+
+/// How long a name server takes.
+const LOOK_UP: Duration = Duration::from_millis(20);
+
+/// Names a node of a world, in the order of their making.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Node(pub(super) usize);
+
+struct Place {
+    name: String,
+    address: SocketAddr,
+    part: Part,
+    /// Where its deadline stands in the queue.
+    armed: Option<(Time, u64)>,
+}
+
+enum Part {
+    Endpoint(Box<Endpoint>, Box<dyn User>),
+    Peer(Box<dyn Peer>),
+    /// It is its turn.
+    Busy,
+}
+
+/// What is going to happen.
+enum Plan {
+    Arrive { sent: usize },
+    Input { node: Node, input: Input },
+    Deadline { node: Node },
+    Deed { node: Node, deed: Deed },
+    Post { node: Node, letter: Letter },
+}
+
+/// A loss that a test asks for.
+struct Trap {
+    from: Node,
+    label: String,
+    left: usize,
+}
+
+/// A simulated network with its nodes.
+pub struct World {
+    seed: Seed,
+    faults: Stream,
+    now: Time,
+    planned: u64,
+    queue: BTreeMap<(Time, u64), Plan>,
+    places: Vec<Place>,
+    link: Link,
+    links: Vec<(Node, Node, Link)>,
+    traps: Vec<Trap>,
+    hosts: BTreeMap<String, Vec<IpAddr>>,
+    record: Record,
+}
+
+impl core::fmt::Debug for World {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "World({}, {} nodes)", self.now, self.places.len())
+    }
+}
+
+impl World {
+    /// A world without nodes. `link` is between any two of them.
+    pub fn new(seed: Seed, link: Link) -> Self {
+        Self {
+            faults: seed.stream(Domain::Simulation, 0),
+            seed,
+            now: Time::ZERO,
+            planned: 0,
+            queue: BTreeMap::new(),
+            places: Vec::new(),
+            link,
+            links: Vec::new(),
+            traps: Vec::new(),
+            hosts: BTreeMap::new(),
+            record: Record::default(),
+        }
+    }
+
+    /// Adds an endpoint with a UDP socket on `address`, seeded from the world's seed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Endpoint::new`].
+    pub fn endpoint(
+        &mut self,
+        name: &str,
+        address: SocketAddr,
+        config: Config,
+        user: impl User + 'static,
+    ) -> Result<Node, Misuse> {
+        let mut seed = [0; 32];
+        let ordinal = u64::try_from(self.places.len()).unwrap_or(u64::MAX);
+        let mut stream = self
+            .seed
+            .stream(Domain::Simulation, ordinal.saturating_add(1));
+        stream.fill(&mut seed);
+        let config = config.local(Local::new(Transport::Udp, address));
+        let endpoint = Endpoint::new(config, Seed::from_bytes(seed), self.now)?;
+        Ok(self.add(
+            name,
+            address,
+            Part::Endpoint(Box::new(endpoint), Box::new(user)),
+        ))
+    }
+
+    /// Adds a script of raw bytes.
+    pub fn peer(&mut self, name: &str, address: SocketAddr, peer: impl Peer + 'static) -> Node {
+        self.add(name, address, Part::Peer(Box::new(peer)))
+    }
+
+    fn add(&mut self, name: &str, address: SocketAddr, part: Part) -> Node {
+        self.places.push(Place {
+            name: name.to_string(),
+            address,
+            part,
+            armed: None,
+        });
+        Node(self.places.len().saturating_sub(1))
+    }
+
+    /// Changes the link from one node to another, in that direction.
+    pub fn link(&mut self, from: Node, to: Node, link: Link) {
+        self.links.retain(|(a, b, _)| (*a, *b) != (from, to));
+        self.links.push((from, to, link));
+    }
+
+    /// Changes the link between all nodes, in all directions.
+    pub fn link_all(&mut self, link: Link) {
+        self.links.clear();
+        self.link = link;
+    }
+
+    /// Loses the next `count` messages of `from` with this label: a method, or a status and the
+    /// method of its CSeq, such as `200 INVITE`.
+    pub fn lose(&mut self, from: Node, label: &str, count: usize) {
+        let label = label.to_string();
+        self.traps.push(Trap {
+            from,
+            label,
+            left: count,
+        });
+    }
+
+    /// Lets questions for `host` be answered with `addresses`. Those for another host never are.
+    pub fn host(&mut self, host: &str, addresses: &[IpAddr]) {
+        self.hosts.insert(host.to_string(), addresses.to_vec());
+    }
+
+    /// The time.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// What happened so far.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The names of the nodes, in order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.places.iter().map(|place| place.name.as_str())
+    }
+
+    /// The endpoint of a node. `None` for a script.
+    pub fn look(&self, node: Node) -> Option<&Endpoint> {
+        match &self.places.get(node.0)?.part {
+            Part::Endpoint(endpoint, _) => Some(endpoint),
+            Part::Peer(_) | Part::Busy => None,
+        }
+    }
+
+    /// Lets a user do something now. `None` if the node has no endpoint.
+    pub fn act<T>(&mut self, node: Node, deed: impl FnOnce(&mut Turn<'_>) -> T) -> Option<T> {
+        self.turn(node, |turn, _| deed(turn))
+    }
+
+    /// Lets a user do something at that time, or now if it has passed.
+    pub fn at(&mut self, at: Time, node: Node, deed: impl FnOnce(&mut Turn<'_>) + 'static) {
+        let deed = Box::new(deed);
+        self.plan(at, Plan::Deed { node, deed });
+    }
+
+    /// Sends raw bytes from a node.
+    pub fn send(&mut self, from: Node, to: SocketAddr, bytes: impl Into<Bytes>) {
+        self.carry(from, to, bytes.into(), None);
+    }
+
+    /// Runs until that time; what is due then happens.
+    pub fn run_until(&mut self, until: Time) {
+        while self.next().is_some_and(|at| at <= until) {
+            self.step();
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// Runs for that long.
+    pub fn run_for(&mut self, duration: Duration) {
+        self.run_until((self.now + duration).unwrap_or(Time::MAX));
+    }
+
+    /// Runs until nothing is planned and no deadline is armed, but for at most that long. Whether
+    /// it came so far.
+    #[must_use]
+    pub fn run_until_idle(&mut self, at_most: Duration) -> bool {
+        let until = (self.now + at_most).unwrap_or(Time::MAX);
+        while let Some(at) = self.next() {
+            if at > until {
+                return false;
+            }
+            self.step();
+        }
+        true
+    }
+
+    /// When something happens next.
+    pub fn next(&self) -> Option<Time> {
+        self.queue.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Jumps to what happens next.
+    pub fn step(&mut self) {
+        let Some(((at, _), plan)) = self.queue.pop_first() else {
+            return;
+        };
+        self.now = self.now.max(at);
+        match plan {
+            Plan::Arrive { sent } => self.arrive(sent),
+            Plan::Input { node, input } => {
+                self.turn(node, |turn, _| {
+                    turn.endpoint.receive(turn.now, input, turn.out)
+                });
+            }
+            Plan::Deadline { node } => self.on_deadline(node),
+            Plan::Deed { node, deed } => {
+                self.turn(node, |turn, _| deed(turn));
+            }
+            Plan::Post { node, letter } => self.carry(node, letter.to, letter.bytes, None),
+        }
+    }
+
+    fn plan(&mut self, at: Time, plan: Plan) -> (Time, u64) {
+        self.planned = self.planned.saturating_add(1);
+        let key = (at.max(self.now), self.planned);
+        self.queue.insert(key, plan);
+        key
+    }
+
+    fn plan_after(&mut self, delay: Duration, plan: Plan) {
+        // What is due past the end of time never happens.
+        if let Some(at) = self.now + delay {
+            self.plan(at, plan);
+        }
+    }
+
+    fn on_deadline(&mut self, node: Node) {
+        if let Some(place) = self.places.get_mut(node.0) {
+            place.armed = None;
+        }
+        let now = self.now;
+        self.turn(node, |turn, _| turn.endpoint.on_deadline(now, turn.out));
+        if self
+            .look(node)
+            .and_then(Endpoint::deadline)
+            .is_some_and(|at| at <= now)
+        {
+            self.break_law(node, "L8: a deadline in the past after on_deadline");
+        }
+    }
+
+    fn arrive(&mut self, sent: usize) {
+        let Some(Entry::Sent(datagram)) = self.record.entries().get(sent) else {
+            return;
+        };
+        let (from, to, bytes) = (datagram.from, datagram.to, datagram.bytes.clone());
+        let Some((node, source)) = to.zip(self.places.get(from.0).map(|place| place.address))
+        else {
+            return;
+        };
+        let at = self.now;
+        self.record.add(Entry::Arrived { at, node, sent });
+        let Some(place) = self.places.get_mut(node.0) else {
+            return;
+        };
+        if let Part::Peer(peer) = &mut place.part {
+            let mut letters = Vec::new();
+            peer.on_datagram(at, source, &bytes, &mut letters);
+            for letter in letters {
+                self.plan_after(letter.after, Plan::Post { node, letter });
+            }
+            return;
+        }
+        let flow = Flow {
+            id: FlowId::new(0),
+            transport: Transport::Udp,
+            local: place.address,
+            remote: source,
+        };
+        self.turn(node, |turn, _| {
+            let input = Input::Datagram { flow, bytes };
+            turn.endpoint.receive(turn.now, input, turn.out);
+        });
+    }
+
+    /// Gives a node its turn, and does what its endpoint then wants.
+    fn turn<T>(
+        &mut self,
+        node: Node,
+        deed: impl FnOnce(&mut Turn<'_>, &mut dyn User) -> T,
+    ) -> Option<T> {
+        let place = self.places.get_mut(node.0)?;
+        let part = core::mem::replace(&mut place.part, Part::Busy);
+        let Part::Endpoint(mut endpoint, mut user) = part else {
+            place.part = part;
+            return None;
+        };
+        let mut out = VecDeque::new();
+        let mut turn = Turn {
+            now: self.now,
+            endpoint: &mut endpoint,
+            out: &mut out,
+            later: Vec::new(),
+        };
+        let result = deed(&mut turn, user.as_mut());
+        while let Some(output) = turn.out.pop_front() {
+            self.perform(node, &mut turn, user.as_mut(), output);
+        }
+        for (delay, deed) in turn.later {
+            self.plan_after(delay, Plan::Deed { node, deed });
+        }
+        if let Some(place) = self.places.get_mut(node.0) {
+            place.part = Part::Endpoint(endpoint, user);
+        }
+        self.rearm(node);
+        Some(result)
+    }
+
+    fn perform(&mut self, node: Node, turn: &mut Turn<'_>, user: &mut dyn User, output: Output) {
+        match output {
+            Output::Transmit(Transmit { flow, bytes, id }) => {
+                self.carry(node, flow.remote, bytes, Some(id));
+            }
+            Output::Event(event) => {
+                self.note(node, describe::event(&event));
+                user.on_event(turn, event);
+            }
+            Output::Query { id, query } => self.answer(node, id, &query),
+            Output::Dropped(dropped) => self.note(node, describe::dropped(&dropped)),
+        }
+    }
+
+    fn answer(&mut self, node: Node, id: QueryId, query: &Query) {
+        let Query::Resolve { host } = query;
+        self.note(node, describe::query(host));
+        if let Some(addresses) = self.hosts.get(host.as_ref()) {
+            let answer = Answer::Addresses(addresses.clone());
+            let input = Input::Answer { id, answer };
+            self.plan_after(LOOK_UP, Plan::Input { node, input });
+        }
+    }
+
+    fn carry(&mut self, from: Node, remote: SocketAddr, bytes: Bytes, id: Option<TransmitId>) {
+        let to = self.places.iter().position(|place| place.address == remote);
+        let to = to.map(Node);
+        let link = self.link_of(from, to);
+        // Drawn in any case: what a test loses on purpose must not change the rest.
+        let carried = link.carry(&mut self.faults);
+        let trapped = self.is_trapped(from, &bytes);
+        let fate = match (to, carried) {
+            _ if link.refused => Fate::Refused,
+            (None, _) => Fate::Nowhere,
+            (Some(_), [None, _]) => Fate::Lost,
+            (Some(_), _) if trapped => Fate::Lost,
+            (Some(_), _) => Fate::Carried,
+        };
+        let at = self.now;
+        let sent = self.record.add(Entry::Sent(Sent {
+            at,
+            from,
+            to,
+            remote,
+            bytes,
+            fate,
+        }));
+        match (fate, id) {
+            (Fate::Carried, _) => {
+                for delay in carried.into_iter().flatten() {
+                    self.plan_after(delay, Plan::Arrive { sent });
+                }
+            }
+            (Fate::Refused, Some(id)) => {
+                let input = Input::SendFailed { id };
+                self.plan(at, Plan::Input { node: from, input });
+            }
+            (Fate::Lost | Fate::Nowhere | Fate::Refused, _) => {}
+        }
+    }
+
+    fn link_of(&self, from: Node, to: Option<Node>) -> Link {
+        let own = self
+            .links
+            .iter()
+            .find(|(a, b, _)| (*a, Some(*b)) == (from, to));
+        own.map_or(self.link, |(_, _, link)| *link)
+    }
+
+    fn is_trapped(&mut self, from: Node, bytes: &Bytes) -> bool {
+        if self.traps.is_empty() {
+            return false;
+        }
+        let label = describe::label(bytes);
+        let mut fits = self.traps.iter_mut();
+        let trap = fits.find(|trap| trap.from == from && trap.left > 0 && trap.label == label);
+        let Some(trap) = trap else {
+            return false;
+        };
+        trap.left = trap.left.saturating_sub(1);
+        true
+    }
+
+    /// Brings the queue up to the endpoint's deadline.
+    fn rearm(&mut self, node: Node) {
+        let deadline = self.look(node).and_then(Endpoint::deadline);
+        let Some(place) = self.places.get_mut(node.0) else {
+            return;
+        };
+        if place.armed.map(|(at, _)| at) == deadline {
+            return;
+        }
+        if let Some(armed) = place.armed.take() {
+            self.queue.remove(&armed);
+        }
+        if let Some(at) = deadline {
+            if at < self.now {
+                self.break_law(node, "L3: a deadline in the past was not served");
+            }
+            let armed = self.plan(at, Plan::Deadline { node });
+            if let Some(place) = self.places.get_mut(node.0) {
+                place.armed = Some(armed);
+            }
+        }
+    }
+
+    fn note(&mut self, node: Node, text: String) {
+        let at = self.now;
+        self.record.add(Entry::Note { at, node, text });
+    }
+
+    fn break_law(&mut self, node: Node, law: &'static str) {
+        let at = self.now;
+        self.record.add(Entry::Broken { at, node, law });
+    }
+}
