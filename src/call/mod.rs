@@ -32,9 +32,11 @@
 //!                           +------------+
 //! ```
 
+mod answers;
 mod callee;
 mod caller;
 mod leg;
+mod legs;
 mod notice;
 mod session;
 #[cfg(test)]
@@ -54,12 +56,12 @@ pub use caller::Invitation;
 pub use notice::{EndReason, Notice, Side};
 pub use timer::Timer;
 
-use crate::dialog::{Dialog, Phase};
+use crate::dialog::Dialog;
 use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::message::{
-    Body, Draft, HeaderList, Method, Name, Outgoing, Reply, Request, Response, StatusCode,
+    Draft, HeaderList, Method, Name, Outgoing, Reply, Request, Response, StatusCode,
 };
 use crate::seed::{Ids, Token};
 use crate::sink::Sink;
@@ -462,10 +464,6 @@ impl Core {
         self.legs.first().map(|leg| &leg.dialog)
     }
 
-    fn is_done(&self) -> bool {
-        self.invites.is_empty() && !self.legs.iter().any(Leg::is_leaving)
-    }
-
     fn new_branch(&mut self) -> Token {
         self.branches = self.branches.wrapping_add(1);
         self.context
@@ -476,225 +474,6 @@ impl Core {
     fn new_request(&mut self) -> RequestId {
         self.requests = self.requests.wrapping_add(1);
         RequestId(self.requests)
-    }
-
-    /// After [`Notice::Ended`]: what an INVITE or a BYE still brings.
-    fn linger(&mut self, event: Event, out: &mut (impl Sink<Action> + ?Sized)) {
-        match event {
-            Event::Response { request, response } if self.invites.contains(&request) => {
-                if response.status().is_success() {
-                    // 13.2.2.4: every 2xx is acknowledged, and nobody wants this one.
-                    self.repeat_or_drop(request, response, out);
-                } else {
-                    out.push(Action::Absorbed);
-                }
-            }
-            Event::Response { request, response } => {
-                if !response.status().is_final() || !self.left(request) {
-                    out.push(Action::Absorbed);
-                }
-            }
-            Event::Failed { request, .. } => {
-                if !self.left(request) {
-                    out.push(Action::Absorbed);
-                }
-            }
-            Event::Gone { request } => self.gone(request),
-            Event::Request {
-                server,
-                request,
-                host: _,
-            } => {
-                // The owner asks has_dialog first; what comes all the same meets a BYE under way.
-                let leaving = self.leg_of(&request).is_some_and(Leg::is_leaving);
-                let status = match request.method() == Method::Bye && leaving {
-                    true => StatusCode::OK,
-                    false => StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
-                };
-                self.refuse(server, &Reply::new(&request), status, out);
-            }
-            Event::Cancel { .. } | Event::Ack { .. } => out.push(Action::Absorbed),
-        }
-    }
-
-    /// The transaction of an INVITE of this side is gone: so are the legs that only it could
-    /// feed.
-    fn gone(&mut self, request: RequestId) {
-        self.invites.retain(|id| *id != request);
-        for leg in &mut self.legs {
-            leg.forget_ack(request);
-        }
-        self.prune();
-    }
-
-    /// Without a live INVITE of this side, a fork that is not bound has nothing to wait for.
-    fn prune(&mut self) {
-        if self.invites.is_empty() {
-            let mut first = true;
-            self.legs.retain(|leg| {
-                mem::take(&mut first) || !matches!(leg.state, LegState::Early | LegState::Left)
-            });
-            self.legs.shrink_to_fit();
-            self.invites.shrink_to_fit();
-        }
-    }
-
-    /// A BYE has had its answer, or will have none. Returns whether it was one.
-    fn left(&mut self, bye: RequestId) -> bool {
-        let leaving = LegState::Leaving { bye };
-        let leg = self.legs.iter_mut().find(|leg| leg.state == leaving);
-        let was_one = leg.map(|leg| leg.state = LegState::Left).is_some();
-        self.prune();
-        was_one
-    }
-
-    /// The leg of a request of the other side.
-    fn leg_of(&self, request: &Request) -> Option<&Leg> {
-        let at = self.find_leg(request.from_tag())?;
-        self.legs.get(at)
-    }
-
-    /// The BYE of this side is out on the leg that the user talks on.
-    fn is_leaving(&self) -> bool {
-        self.legs.first().is_some_and(Leg::is_leaving)
-    }
-
-    /// The leg that the user talks on owes nothing and is not being left.
-    fn is_talking(&self) -> bool {
-        let state = self.legs.first().map(|leg| &leg.state);
-        state == Some(&LegState::Confirmed)
-    }
-
-    /// The leg of a response, by its To tag; made if the response makes a dialog.
-    fn find_leg(&self, tag: Option<&str>) -> Option<usize> {
-        self.legs
-            .iter()
-            .position(|leg| leg.dialog.remote_tag() == tag)
-    }
-
-    /// A 2xx to an INVITE whose call has gone another way or is over: its ACK again, or ACK and
-    /// BYE. Returns the response if it was of a new leg.
-    fn repeat_or_drop(
-        &mut self,
-        invite: RequestId,
-        response: Response,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> Option<Response> {
-        let found = self.find_leg(response.to_tag());
-        let cseq = response.cseq().number;
-        if let Some((at, leg)) = found.and_then(|at| Some((at, self.legs.get(at)?))) {
-            if let Some(ack) = leg.ack_of(invite) {
-                out.push(Action::Ack { draft: ack.clone() });
-                return None;
-            }
-            if matches!(leg.state, LegState::AwaitingAnswer { .. }) {
-                // The user still owes the answer that the ACK carries.
-                out.push(Action::Absorbed);
-                return None;
-            }
-            if leg.dialog.phase() == Phase::Confirmed {
-                // To a re-INVITE that was overtaken by a BYE: it wants its ACK all the same.
-                self.send_ack(at, invite, cseq, &Outgoing::default(), out);
-                return None;
-            }
-        }
-        let Some(at) = found.or_else(|| self.fork_from(&response)) else {
-            // Every place is bound: the other side's BYE after 64*T1 is what is left.
-            out.push(Action::Absorbed);
-            return None;
-        };
-        if let Some(leg) = self.legs.get_mut(at) {
-            leg.dialog.confirm(&response);
-        }
-        self.ack(at, invite, cseq, &Outgoing::default(), out);
-        self.bye(at, &Outgoing::default(), out);
-        Some(response)
-    }
-
-    /// A dialog for a fork first heard of now, taken after the call's own.
-    fn fork_from(&mut self, response: &Response) -> Option<usize> {
-        if self.legs.len() >= self.context.limits.forks {
-            // Room for what must be acknowledged: a leg that has said nothing binding goes.
-            let early = self
-                .legs
-                .iter()
-                .position(|leg| leg.state == LegState::Early)?;
-            self.legs.remove(early);
-        }
-        let sibling = &self.legs.first()?.dialog;
-        // A fork without a Contact is reached by its To, if at all: never at its sibling.
-        let to = response.to().uri();
-        let origin = crate::dialog::Origin {
-            call_id: sibling.call_id().as_bytes(),
-            from: sibling.local(),
-            uri: to.as_bytes(),
-            cseq: response.cseq().number,
-            secure: sibling.is_secure(),
-        };
-        let dialog = Dialog::uac(origin, response);
-        self.legs.push(Leg::new(dialog));
-        self.legs.len().checked_sub(1)
-    }
-
-    /// The ACK that makes a leg one to talk on, if it is not being left already.
-    fn ack(
-        &mut self,
-        at: usize,
-        invite: RequestId,
-        cseq: u32,
-        outgoing: &Outgoing,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) {
-        self.send_ack(at, invite, cseq, outgoing, out);
-        if let Some(leg) = self.legs.get_mut(at)
-            && matches!(leg.state, LegState::Early | LegState::AwaitingAnswer { .. })
-        {
-            leg.state = LegState::Confirmed;
-        }
-    }
-
-    /// The ACK that the user still owes, without an answer: 13.2.2.4 wants it before anything
-    /// ends the dialog.
-    fn ack_owed(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
-        let owed = self.legs.first().map(|leg| leg.state.clone());
-        if let Some(LegState::AwaitingAnswer { invite, cseq, .. }) = owed {
-            self.ack(0, invite, cseq, &Outgoing::default(), out);
-        }
-    }
-
-    /// The ACK for a 2xx, kept for its copies.
-    fn send_ack(
-        &mut self,
-        at: usize,
-        invite: RequestId,
-        cseq: u32,
-        outgoing: &Outgoing,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) {
-        let branch = self.new_branch();
-        let Some(leg) = self.legs.get_mut(at) else {
-            return;
-        };
-        let draft = leg
-            .dialog
-            .request(Method::Ack, cseq)
-            .headers(&outgoing.headers)
-            .body(outgoing.body.as_ref())
-            .draft(branch, None);
-        out.push(Action::Ack {
-            draft: draft.clone(),
-        });
-        if self.invites.contains(&invite) {
-            leg.keep_ack(invite, draft);
-        }
-    }
-
-    fn bye(&mut self, at: usize, outgoing: &Outgoing, out: &mut (impl Sink<Action> + ?Sized)) {
-        if let Some(bye) = self.request(at, Method::Bye, outgoing, out)
-            && let Some(leg) = self.legs.get_mut(at)
-        {
-            leg.state = LegState::Leaving { bye };
-        }
     }
 
     /// What this side can do, but for what the application says itself, and that.
@@ -742,123 +521,6 @@ impl Core {
             .draft(branch, user);
         out.push(Action::Request { request, draft });
         Some(request)
-    }
-
-    /// A final response without anything from the user.
-    fn refuse(
-        &self,
-        server: ServerId,
-        reply: &Reply,
-        status: StatusCode,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) {
-        self.respond(server, reply, status, &HeaderList::new(), None, out);
-    }
-
-    fn respond(
-        &self,
-        server: ServerId,
-        reply: &Reply,
-        status: StatusCode,
-        headers: &HeaderList,
-        body: Option<&Body>,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) {
-        let tag = self.legs.first().map(|leg| leg.dialog.local_tag());
-        let bytes = reply.write(status, None, tag, headers, body);
-        out.push(Action::Respond {
-            server,
-            status,
-            bytes,
-        });
-    }
-
-    /// A request of the other side that is the user's to answer.
-    fn hand_over(
-        &mut self,
-        now: Time,
-        server: ServerId,
-        request: Request,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) {
-        let reply = Reply::new(&request);
-        if self.pending.len() >= self.context.limits.pending_requests {
-            self.refuse(server, &reply, StatusCode::SERVICE_UNAVAILABLE, out);
-            return;
-        }
-        let until = now + self.context.limits.request_wait;
-        self.pending.push(Pending {
-            server,
-            reply,
-            until,
-        });
-        out.push(Action::Notify(Notice::Request { server, request }));
-    }
-
-    /// [`Command::Respond`].
-    fn respond_pending(
-        &mut self,
-        server: ServerId,
-        status: StatusCode,
-        outgoing: &Outgoing,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> Result<(), Misuse> {
-        check(outgoing)?;
-        if !status.is_final() {
-            // 4320 4.1: 100 is the transaction's, and nothing else is allowed.
-            return Err(Misuse::WrongStatus {
-                status: status.as_u16(),
-            });
-        }
-        let Some(at) = self.pending.iter().position(|p| p.server == server) else {
-            return Ok(());
-        };
-        let pending = self.pending.remove(at);
-        let body = outgoing.body.as_ref();
-        self.respond(server, &pending.reply, status, &outgoing.headers, body, out);
-        self.shrink_pending();
-        Ok(())
-    }
-
-    /// The user took too long: 500, never 408 (4320 4.2).
-    fn expire_pending(&mut self, server: ServerId, out: &mut (impl Sink<Action> + ?Sized)) {
-        if let Some(at) = self.pending.iter().position(|p| p.server == server) {
-            let pending = self.pending.remove(at);
-            self.refuse(
-                server,
-                &pending.reply,
-                StatusCode::SERVER_INTERNAL_ERROR,
-                out,
-            );
-            self.shrink_pending();
-        }
-    }
-
-    fn shrink_pending(&mut self) {
-        if self.pending.is_empty() {
-            self.pending = Vec::new();
-        }
-    }
-
-    /// Ends the call for its user. What the other side still waits for is answered 487
-    /// (15.1.2).
-    fn end(&mut self, reason: EndReason, out: &mut (impl Sink<Action> + ?Sized)) -> State {
-        for pending in mem::take(&mut self.pending) {
-            self.refuse(
-                pending.server,
-                &pending.reply,
-                StatusCode::REQUEST_TERMINATED,
-                out,
-            );
-        }
-        for leg in &mut self.legs {
-            // What is not leaving by a BYE of this side has no dialog any more.
-            if !leg.is_leaving() {
-                leg.state = LegState::Left;
-            }
-        }
-        out.push(Action::Notify(Notice::Ended { reason }));
-        State::Lingering
     }
 }
 

@@ -1,22 +1,22 @@
 //! A call whose dialog is confirmed: the 2xx until its ACK, re-INVITE both ways, requests within
 //! the dialog, and BYE (13.2.2.4, 13.3.1.4, §14, §15).
 
+mod reinvite;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
 use super::callee::Host;
-use super::caller::has_body;
 use super::leg::{Leg, LegState};
 use super::timer::timed;
 use super::{
     Action, Command, Core, EndReason, Event, Notice, RequestId, ServerId, Side, State, Timer,
     check, wrong_state,
 };
-use crate::dialog::contact_of;
 use crate::error::Misuse;
-use crate::message::{Method, Name, Outgoing, Reply, Request, Response, StatusCode, Uri, UriBuf};
+use crate::message::{Method, Outgoing, Reply, Request, Response, StatusCode, UriBuf};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::{Backoff, Failure, rebase};
@@ -224,59 +224,6 @@ impl Session {
         }
     }
 
-    fn on_reinvite_response(
-        mut self,
-        core: &mut Core,
-        now: Time,
-        request: RequestId,
-        response: Response,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> State {
-        let status = response.status();
-        if status.is_provisional() {
-            out.push(Action::Notify(Notice::Progress { response }));
-            return State::Confirmed(self);
-        }
-        let offered = self.reinvite.take().is_some_and(|r| r.offered);
-        if !core.is_talking() {
-            // 15.1.1: its dialog has had its BYE, but a 2xx wants its ACK all the same.
-            match status.is_success() {
-                true => core.ack(
-                    0,
-                    request,
-                    response.cseq().number,
-                    &Outgoing::default(),
-                    out,
-                ),
-                false => out.push(Action::Absorbed),
-            }
-            return State::Confirmed(self);
-        }
-        if status.is_success() {
-            if let Some(contact) = contact_of(&response) {
-                core.refresh_target(contact, out);
-            }
-            let cseq = response.cseq().number;
-            let answer_needed = !offered && has_body(&response);
-            match answer_needed {
-                true => core.await_answer(now, request, cseq),
-                false => core.ack(0, request, cseq, &Outgoing::default(), out),
-            }
-            out.push(Action::Notify(Notice::Updated {
-                response,
-                answer_needed,
-            }));
-            return State::Confirmed(self);
-        }
-        let lost = is_lost(status).then(|| response.clone());
-        out.push(Action::Notify(Notice::UpdateRefused { response }));
-        match lost {
-            // 14.1: 481 and 408 end the dialog.
-            Some(response) => self.lose(core, Some(response), out),
-            None => State::Confirmed(self),
-        }
-    }
-
     fn on_failed(
         mut self,
         core: &mut Core,
@@ -401,69 +348,6 @@ impl Session {
         State::Confirmed(self)
     }
 
-    /// A re-INVITE of the other side (14.2).
-    fn on_invite(
-        &mut self,
-        core: &mut Core,
-        now: Time,
-        server: ServerId,
-        request: Request,
-        host: Bytes,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) {
-        let reply = Reply::new(&request);
-        if self.reoffer.is_some() {
-            core.refuse_for_now(server, &reply, out);
-        } else if self.reinvite.is_some() || self.unacked.is_some() || !core.is_talking() {
-            // Crossing re-INVITEs; and while an ACK is missing, of either side, the answer to
-            // the last offer may be in it.
-            core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
-        } else {
-            let contact = contact_of(&request).map(|uri| uri.to_buf());
-            let until = now + core.context.limits.answer_wait;
-            let cseq = request.cseq().number;
-            let host = Host::new(host, &request);
-            let reoffer = Reoffer {
-                server,
-                reply,
-                cseq,
-                contact,
-                host,
-                until,
-            };
-            self.reoffer = Some(Box::new(reoffer));
-            out.push(Action::Notify(Notice::Reoffered { request }));
-        }
-    }
-
-    fn on_cancel(
-        &mut self,
-        core: &Core,
-        server: ServerId,
-        cancel: Request,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) {
-        if self.reoffer.as_ref().is_some_and(|r| r.server == server) {
-            self.refuse_reoffer(core, out);
-            out.push(Action::Notify(Notice::ReofferCancelled { cancel }));
-        } else {
-            // 9.2: the final response is out; the CANCEL has no effect.
-            out.push(Action::Absorbed);
-        }
-    }
-
-    /// 487 for the re-INVITE of the other side that nobody will answer now.
-    fn refuse_reoffer(&mut self, core: &Core, out: &mut (impl Sink<Action> + ?Sized)) {
-        if let Some(reoffer) = self.reoffer.take() {
-            core.refuse(
-                reoffer.server,
-                &reoffer.reply,
-                StatusCode::REQUEST_TERMINATED,
-                out,
-            );
-        }
-    }
-
     /// The ACK of the 2xx with its CSeq (13.3.1.4), never of the newest one.
     fn on_ack(
         mut self,
@@ -569,111 +453,6 @@ impl Session {
             return Ok(());
         }
         self.part(core, Box::new(outgoing), out);
-        Ok(())
-    }
-
-    /// 14.1.
-    fn update(
-        &mut self,
-        core: &mut Core,
-        outgoing: &Outgoing,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> Result<(), Misuse> {
-        check(outgoing)?;
-        let busy = self.reinvite.is_some() || self.reoffer.is_some() || self.unacked.is_some();
-        if !core.is_talking() || busy {
-            return Err(wrong_state(
-                "update",
-                "Confirmed, with an INVITE or BYE in progress",
-            ));
-        }
-        let branch = core.new_branch();
-        let request = core.new_request();
-        let headers = core.with_capabilities(&outgoing.headers);
-        if let Some(leg) = core.legs.first_mut() {
-            let cseq = leg.dialog.next_cseq();
-            let user = (!outgoing.headers.contains(Name::Contact)).then_some(&*core.user);
-            let writer = leg.dialog.request(Method::Invite, cseq).headers(&headers);
-            let draft = writer.body(outgoing.body.as_ref()).draft(branch, user);
-            out.push(Action::Invite { request, draft });
-        }
-        core.invites.push(request);
-        self.reinvite = Some(Reinvite {
-            request,
-            offered: outgoing.body.is_some(),
-        });
-        Ok(())
-    }
-
-    fn answer(
-        &mut self,
-        core: &mut Core,
-        now: Time,
-        outgoing: &Outgoing,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> Result<(), Misuse> {
-        check(outgoing)?;
-        let Some(reoffer) = self.reoffer.take() else {
-            return Err(wrong_state("answer", "Confirmed"));
-        };
-        let to = To {
-            server: reoffer.server,
-            reply: &reoffer.reply,
-            cseq: reoffer.cseq,
-            host: &reoffer.host,
-        };
-        let unacked = Unacked::send(core, now, to, outgoing, out);
-        self.unacked = Some(Box::new(unacked));
-        if let Some(contact) = &reoffer.contact {
-            core.refresh_target(contact.as_uri(), out);
-        }
-        Ok(())
-    }
-
-    fn reject(
-        &mut self,
-        core: &Core,
-        status: StatusCode,
-        outgoing: &Outgoing,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> Result<(), Misuse> {
-        check(outgoing)?;
-        if !(3..=6).contains(&status.class()) {
-            return Err(Misuse::WrongStatus {
-                status: status.as_u16(),
-            });
-        }
-        let Some(reoffer) = self.reoffer.take() else {
-            return Err(wrong_state("reject", "Confirmed"));
-        };
-        let (headers, body) = (&outgoing.headers, outgoing.body.as_ref());
-        core.respond(reoffer.server, &reoffer.reply, status, headers, body, out);
-        Ok(())
-    }
-
-    fn progress(
-        &self,
-        core: &Core,
-        status: StatusCode,
-        outgoing: &Outgoing,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> Result<(), Misuse> {
-        check(outgoing)?;
-        if !(101..=199).contains(&status.as_u16()) {
-            return Err(Misuse::WrongStatus {
-                status: status.as_u16(),
-            });
-        }
-        let Some(reoffer) = &self.reoffer else {
-            return Err(wrong_state("progress", "Confirmed"));
-        };
-        let headers = core.with_contact(&reoffer.host, &outgoing.headers);
-        let bytes = core.dialog_response(&reoffer.reply, status, &headers, outgoing);
-        out.push(Action::Respond {
-            server: reoffer.server,
-            status,
-            bytes,
-        });
         Ok(())
     }
 
@@ -786,15 +565,4 @@ fn is_lost(status: StatusCode) -> bool {
         status.as_u16(),
         404 | 408 | 410 | 416 | 481 | 482..=485 | 502 | 604
     )
-}
-
-impl Core {
-    /// A Contact in a re-INVITE or its 2xx (12.2.1.2, 12.2.2).
-    fn refresh_target(&mut self, contact: Uri<'_>, out: &mut (impl Sink<Action> + ?Sized)) {
-        if let Some(leg) = self.legs.first_mut()
-            && leg.dialog.refresh_target(contact)
-        {
-            out.push(Action::Notify(Notice::TargetRefreshed));
-        }
-    }
 }

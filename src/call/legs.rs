@@ -1,0 +1,239 @@
+//! The legs of a call: finding them, their ACKs and BYEs, and what late messages still bring.
+
+use core::mem;
+
+use super::leg::{Leg, LegState};
+use super::{Action, Core, Event, RequestId};
+use crate::dialog::{Dialog, Origin, Phase};
+use crate::message::{Method, Outgoing, Reply, Request, Response, StatusCode};
+use crate::sink::Sink;
+
+impl Core {
+    pub(super) fn is_done(&self) -> bool {
+        self.invites.is_empty() && !self.legs.iter().any(Leg::is_leaving)
+    }
+
+    /// After [`Notice::Ended`]: what an INVITE or a BYE still brings.
+    pub(super) fn linger(&mut self, event: Event, out: &mut (impl Sink<Action> + ?Sized)) {
+        match event {
+            Event::Response { request, response } if self.invites.contains(&request) => {
+                if response.status().is_success() {
+                    // 13.2.2.4: every 2xx is acknowledged, and nobody wants this one.
+                    self.repeat_or_drop(request, response, out);
+                } else {
+                    out.push(Action::Absorbed);
+                }
+            }
+            Event::Response { request, response } => {
+                if !response.status().is_final() || !self.left(request) {
+                    out.push(Action::Absorbed);
+                }
+            }
+            Event::Failed { request, .. } => {
+                if !self.left(request) {
+                    out.push(Action::Absorbed);
+                }
+            }
+            Event::Gone { request } => self.gone(request),
+            Event::Request {
+                server,
+                request,
+                host: _,
+            } => {
+                // The owner asks has_dialog first; what comes all the same meets a BYE under way.
+                let leaving = self.leg_of(&request).is_some_and(Leg::is_leaving);
+                let status = match request.method() == Method::Bye && leaving {
+                    true => StatusCode::OK,
+                    false => StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
+                };
+                self.refuse(server, &Reply::new(&request), status, out);
+            }
+            Event::Cancel { .. } | Event::Ack { .. } => out.push(Action::Absorbed),
+        }
+    }
+
+    /// The transaction of an INVITE of this side is gone: so are the legs that only it could
+    /// feed.
+    pub(super) fn gone(&mut self, request: RequestId) {
+        self.invites.retain(|id| *id != request);
+        for leg in &mut self.legs {
+            leg.forget_ack(request);
+        }
+        self.prune();
+    }
+
+    /// Without a live INVITE of this side, a fork that is not bound has nothing to wait for.
+    pub(super) fn prune(&mut self) {
+        if self.invites.is_empty() {
+            let mut first = true;
+            self.legs.retain(|leg| {
+                mem::take(&mut first) || !matches!(leg.state, LegState::Early | LegState::Left)
+            });
+            self.legs.shrink_to_fit();
+            self.invites.shrink_to_fit();
+        }
+    }
+
+    /// A BYE has had its answer, or will have none. Returns whether it was one.
+    pub(super) fn left(&mut self, bye: RequestId) -> bool {
+        let leaving = LegState::Leaving { bye };
+        let leg = self.legs.iter_mut().find(|leg| leg.state == leaving);
+        let was_one = leg.map(|leg| leg.state = LegState::Left).is_some();
+        self.prune();
+        was_one
+    }
+
+    /// The leg of a request of the other side.
+    pub(super) fn leg_of(&self, request: &Request) -> Option<&Leg> {
+        let at = self.find_leg(request.from_tag())?;
+        self.legs.get(at)
+    }
+
+    /// The BYE of this side is out on the leg that the user talks on.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.legs.first().is_some_and(Leg::is_leaving)
+    }
+
+    /// The leg that the user talks on owes nothing and is not being left.
+    pub(super) fn is_talking(&self) -> bool {
+        let state = self.legs.first().map(|leg| &leg.state);
+        state == Some(&LegState::Confirmed)
+    }
+
+    /// The leg of a response, by its To tag; made if the response makes a dialog.
+    pub(super) fn find_leg(&self, tag: Option<&str>) -> Option<usize> {
+        self.legs
+            .iter()
+            .position(|leg| leg.dialog.remote_tag() == tag)
+    }
+
+    /// A 2xx to an INVITE whose call has gone another way or is over: its ACK again, or ACK and
+    /// BYE. Returns the response if it was of a new leg.
+    pub(super) fn repeat_or_drop(
+        &mut self,
+        invite: RequestId,
+        response: Response,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Option<Response> {
+        let found = self.find_leg(response.to_tag());
+        let cseq = response.cseq().number;
+        if let Some((at, leg)) = found.and_then(|at| Some((at, self.legs.get(at)?))) {
+            if let Some(ack) = leg.ack_of(invite) {
+                out.push(Action::Ack { draft: ack.clone() });
+                return None;
+            }
+            if matches!(leg.state, LegState::AwaitingAnswer { .. }) {
+                // The user still owes the answer that the ACK carries.
+                out.push(Action::Absorbed);
+                return None;
+            }
+            if leg.dialog.phase() == Phase::Confirmed {
+                // To a re-INVITE that was overtaken by a BYE: it wants its ACK all the same.
+                self.send_ack(at, invite, cseq, &Outgoing::default(), out);
+                return None;
+            }
+        }
+        let Some(at) = found.or_else(|| self.fork_from(&response)) else {
+            // Every place is bound: the other side's BYE after 64*T1 is what is left.
+            out.push(Action::Absorbed);
+            return None;
+        };
+        if let Some(leg) = self.legs.get_mut(at) {
+            leg.dialog.confirm(&response);
+        }
+        self.ack(at, invite, cseq, &Outgoing::default(), out);
+        self.bye(at, &Outgoing::default(), out);
+        Some(response)
+    }
+
+    /// A dialog for a fork first heard of now, taken after the call's own.
+    pub(super) fn fork_from(&mut self, response: &Response) -> Option<usize> {
+        if self.legs.len() >= self.context.limits.forks {
+            // Room for what must be acknowledged: a leg that has said nothing binding goes.
+            let early = self
+                .legs
+                .iter()
+                .position(|leg| leg.state == LegState::Early)?;
+            self.legs.remove(early);
+        }
+        let sibling = &self.legs.first()?.dialog;
+        // A fork without a Contact is reached by its To, if at all: never at its sibling.
+        let to = response.to().uri();
+        let origin = Origin {
+            call_id: sibling.call_id().as_bytes(),
+            from: sibling.local(),
+            uri: to.as_bytes(),
+            cseq: response.cseq().number,
+            secure: sibling.is_secure(),
+        };
+        let dialog = Dialog::uac(origin, response);
+        self.legs.push(Leg::new(dialog));
+        self.legs.len().checked_sub(1)
+    }
+
+    /// The ACK that makes a leg one to talk on, if it is not being left already.
+    pub(super) fn ack(
+        &mut self,
+        at: usize,
+        invite: RequestId,
+        cseq: u32,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        self.send_ack(at, invite, cseq, outgoing, out);
+        if let Some(leg) = self.legs.get_mut(at)
+            && matches!(leg.state, LegState::Early | LegState::AwaitingAnswer { .. })
+        {
+            leg.state = LegState::Confirmed;
+        }
+    }
+
+    /// The ACK that the user still owes, without an answer: 13.2.2.4 wants it before anything
+    /// ends the dialog.
+    pub(super) fn ack_owed(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
+        let owed = self.legs.first().map(|leg| leg.state.clone());
+        if let Some(LegState::AwaitingAnswer { invite, cseq, .. }) = owed {
+            self.ack(0, invite, cseq, &Outgoing::default(), out);
+        }
+    }
+
+    /// The ACK for a 2xx, kept for its copies.
+    pub(super) fn send_ack(
+        &mut self,
+        at: usize,
+        invite: RequestId,
+        cseq: u32,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        let branch = self.new_branch();
+        let Some(leg) = self.legs.get_mut(at) else {
+            return;
+        };
+        let draft = leg
+            .dialog
+            .request(Method::Ack, cseq)
+            .headers(&outgoing.headers)
+            .body(outgoing.body.as_ref())
+            .draft(branch, None);
+        out.push(Action::Ack {
+            draft: draft.clone(),
+        });
+        if self.invites.contains(&invite) {
+            leg.keep_ack(invite, draft);
+        }
+    }
+
+    pub(super) fn bye(
+        &mut self,
+        at: usize,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        if let Some(bye) = self.request(at, Method::Bye, outgoing, out)
+            && let Some(leg) = self.legs.get_mut(at)
+        {
+            leg.state = LegState::Leaving { bye };
+        }
+    }
+}
