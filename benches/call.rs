@@ -1,0 +1,259 @@
+//! A complete call between two endpoints in memory: INVITE with SDP, 100, 180, 200, ACK, BYE, 200;
+//! bytes parsed and written on both sides, no sockets. The yardstick is `httparse::parse_headers`
+//! over the header blocks of the messages in `vectors/corpus`, in the same run.
+//!
+//! The last line is the ratio of the two.
+
+#![allow(
+    unsafe_code,
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a bench: it counts allocations, reads the clock and may panic"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::VecDeque;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use drongo::call::Invitation;
+use drongo::endpoint::{CallHandle, Config, Endpoint, Event, Input, Output};
+use drongo::message::{Body, Outgoing};
+use drongo::seed::Seed;
+use drongo::time::Time;
+use drongo::transport::{Flow, Local, Transport};
+
+const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+    m=audio 40000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+    a=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicI64 = AtomicI64::new(0);
+
+// SAFETY: every call goes to the system's allocator as it is; the counters touch no memory of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        BYTES.fetch_add(layout.size() as i64, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        BYTES.fetch_sub(layout.size() as i64, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Two endpoints and what is on the way between them.
+struct Pair {
+    now: Time,
+    ordinal: u64,
+    endpoints: [Endpoint; 2],
+    outs: [VecDeque<Output>; 2],
+    answered: Vec<CallHandle>,
+    ended: u64,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let endpoint = |n: u8, address: &str| {
+            let local = Local::new(Transport::Udp, address.parse().unwrap());
+            let mut config = Config::default().local(local);
+            // The 100 is part of the flow.
+            config.timers.trying = Duration::ZERO;
+            Endpoint::new(config, Seed::from_bytes([n; 32]), Time::ZERO).unwrap()
+        };
+        Self {
+            now: Time::ZERO,
+            ordinal: 0,
+            endpoints: [endpoint(1, "192.0.2.1:5060"), endpoint(2, "192.0.2.2:5060")],
+            outs: [VecDeque::new(), VecDeque::new()],
+            answered: Vec::new(),
+            ended: 0,
+        }
+    }
+
+    /// Places a call and hangs it up when it is answered.
+    fn call(&mut self) {
+        self.place();
+        while let Some(call) = self.answered.pop() {
+            self.endpoints[0].call(call).unwrap().hang_up(self.now, &mut self.outs[0]).unwrap();
+            self.settle();
+        }
+    }
+
+    fn place(&mut self) {
+        let outgoing = Outgoing::default().with_body(Body::sdp(SDP));
+        let invitation = Invitation::new("sip:bob@192.0.2.2", "\"Alice\" <sip:alice@192.0.2.1>")
+            .unwrap()
+            .with(outgoing);
+        self.ordinal += 1;
+        self.endpoints[0].place(self.now, self.ordinal, invitation, &mut self.outs[0]).unwrap();
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        while self.outs.iter().any(|out| !out.is_empty()) {
+            for at in 0..2 {
+                while let Some(output) = self.outs[at].pop_front() {
+                    self.perform(at, output);
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self, at: usize, output: Output) {
+        let now = self.now;
+        match output {
+            Output::Transmit(t) => {
+                let flow = Flow { local: t.flow.remote, remote: t.flow.local, ..t.flow };
+                let input = Input::Datagram { flow, bytes: t.bytes };
+                self.endpoints[1 - at].receive(now, input, &mut self.outs[1 - at]);
+            }
+            Output::Event(Event::Incoming { call, .. }) => {
+                let out = &mut self.outs[at];
+                let mut call = self.endpoints[at].call(call).unwrap();
+                call.ring(now, out).unwrap();
+                let outgoing = Outgoing::default().with_body(Body::sdp(SDP));
+                call.answer(now, outgoing, out).unwrap();
+            }
+            Output::Event(Event::Answered { call, .. }) => self.answered.push(call),
+            Output::Event(Event::Ended { .. }) => self.ended += 1,
+            Output::Event(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Virtual time runs until all timers have.
+    fn rest(&mut self) {
+        loop {
+            let next = self.endpoints.iter().filter_map(Endpoint::deadline).min();
+            let Some(next) = next else { break };
+            self.now = next;
+            for at in 0..2 {
+                self.endpoints[at].on_deadline(next, &mut self.outs[at]);
+            }
+            self.settle();
+        }
+        for endpoint in &self.endpoints {
+            assert_eq!((endpoint.transactions(), endpoint.calls(), endpoint.dialogs()), (0, 0, 0));
+        }
+    }
+}
+
+fn header_blocks() -> Vec<Vec<u8>> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/corpus");
+    let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    names.sort();
+    let files = names.iter().filter(|name| name.extension().is_some_and(|e| e == "sip"));
+    files
+        .map(|name| {
+            let bytes = std::fs::read(name).unwrap();
+            let start = bytes.windows(2).position(|w| w == b"\r\n").unwrap() + 2;
+            bytes[start..].to_vec()
+        })
+        .collect()
+}
+
+fn yardstick(blocks: &[Vec<u8>]) -> Duration {
+    let start = Instant::now();
+    for _ in 0..200 {
+        for block in blocks {
+            let mut headers = [httparse::EMPTY_HEADER; 64];
+            let _ = black_box(httparse::parse_headers(black_box(block), &mut headers).unwrap());
+        }
+    }
+    start.elapsed() / 200
+}
+
+/// The time of a call, both sides together: 200 of them, then the timers run, uncounted.
+fn calls(pair: &mut Pair) -> Duration {
+    let start = Instant::now();
+    for _ in 0..200 {
+        pair.call();
+    }
+    let elapsed = start.elapsed() / 200;
+    pair.rest();
+    elapsed
+}
+
+fn memory() {
+    const CALLS: u64 = 10_000;
+    let mut pair = Pair::new();
+    pair.call();
+    pair.rest();
+    let (before, at_rest) = (pair.ended, BYTES.load(Ordering::Relaxed));
+    for _ in 0..CALLS {
+        pair.place();
+    }
+    let lingering = BYTES.load(Ordering::Relaxed) - at_rest;
+    // Both endpoints are in this process: a side is half of it.
+    let side = 2 * CALLS as i64;
+    println!("heap per call and side, INVITE transaction lingering = {}", lingering / side);
+    pair.rest_of_transactions();
+    let idle = BYTES.load(Ordering::Relaxed) - at_rest - pair.answered_bytes();
+    println!("heap per call and side, idle = {}", idle / side);
+    while let Some(call) = pair.answered.pop() {
+        let now = pair.now;
+        pair.endpoints[0].call(call).unwrap().hang_up(now, &mut pair.outs[0]).unwrap();
+        pair.settle();
+    }
+    pair.answered = Vec::new();
+    pair.rest();
+    assert_eq!(pair.ended - before, 2 * CALLS);
+    println!("heap after all have ended = {}", BYTES.load(Ordering::Relaxed) - at_rest);
+}
+
+impl Pair {
+    fn rest_of_transactions(&mut self) {
+        while let Some(next) = self.endpoints.iter().filter_map(Endpoint::deadline).min() {
+            self.now = next;
+            for at in 0..2 {
+                self.endpoints[at].on_deadline(next, &mut self.outs[at]);
+            }
+            self.settle();
+        }
+        for out in &mut self.outs {
+            out.shrink_to_fit();
+        }
+    }
+
+    fn answered_bytes(&self) -> i64 {
+        (self.answered.capacity() * size_of::<CallHandle>()) as i64
+    }
+}
+
+fn main() {
+    let blocks = header_blocks();
+    let mut pair = Pair::new();
+    calls(&mut pair);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..100 {
+        pair.call();
+    }
+    let allocations = (ALLOCATIONS.load(Ordering::Relaxed) - before) / 200;
+    pair.rest();
+    memory();
+    // In turn, so that a machine whose speed drifts does not favour one of them; the least of many.
+    let (mut call, mut scan) = (Duration::MAX, Duration::MAX);
+    for _ in 0..200 {
+        scan = scan.min(yardstick(&blocks));
+        call = call.min(calls(&mut pair));
+    }
+    println!("httparse = {} ns, a call on both sides = {} ns", scan.as_nanos(), call.as_nanos());
+    println!("allocations per call and side = {allocations}");
+    println!("call/httparse = {:.1}", call.as_secs_f64() / scan.as_secs_f64());
+}
