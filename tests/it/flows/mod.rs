@@ -8,6 +8,7 @@
 
 mod calls;
 mod cancelling;
+mod endpoint;
 mod forks;
 mod laws;
 mod limits;
