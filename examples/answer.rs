@@ -110,13 +110,11 @@ impl Application for Answerer {
                     ring => runner.at(ring, What::Answer(call)),
                 }
             }
-            Event::Acknowledged { call, .. } => {
-                // A re-INVITE is acknowledged too.
-                if self.acknowledged.insert(*call) {
-                    runner.summary.answered += 1;
-                    if let Some(after) = self.options.hang_up_after {
-                        runner.at(after, What::HangUp(*call));
-                    }
+            // A re-INVITE is acknowledged too.
+            Event::Acknowledged { call, .. } if self.acknowledged.insert(*call) => {
+                runner.summary.answered += 1;
+                if let Some(after) = self.options.hang_up_after {
+                    runner.at(after, What::HangUp(*call));
                 }
             }
             Event::Ended { call, .. } => {

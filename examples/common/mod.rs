@@ -18,9 +18,10 @@ use drongo::message::{Body, Outgoing, StatusCode};
 use drongo::transaction::Failure;
 use tokio::time::{Instant, sleep_until};
 
-/// How long a stop may take: 64*T1 until the last transaction is gone. A callee whose 2xx was not
-/// acknowledged waits up to that long before its BYE (RFC 3261 §15), which may take as long again.
-const DRAIN: Duration = Duration::from_secs(70);
+/// How long a stop may take: 64*T1 until the last transaction is gone, and a little room. A callee
+/// whose 2xx was not acknowledged waits up to that long before its BYE (RFC 3261 §15); what is
+/// not over by then is abandoned, and counts as a BYE without an answer.
+const DRAIN: Duration = Duration::from_secs(33);
 
 /// What ends an example before it begins.
 pub(crate) enum Exit {
@@ -246,9 +247,28 @@ impl Runner {
             self.udp.endpoint().transactions(),
         );
         eprintln!(
-            "stopping: {calls} calls and {transactions} transactions to drain, up to 32 s, \
-             or twice that where an ACK is missing; Ctrl-C again exits at once"
+            "stopping: {calls} calls and {transactions} transactions to drain, up to 32 s; \
+             Ctrl-C again exits at once"
         );
+    }
+
+    fn abandon(&mut self) {
+        let calls: Vec<CallHandle> = self.udp.endpoint().call_handles().collect();
+        for call in calls {
+            self.udp.act(|endpoint, _, _| {
+                let Ok(call) = endpoint.call(call) else {
+                    return;
+                };
+                // One that lingers has ended, and was counted.
+                if call
+                    .machine()
+                    .is_some_and(|machine| machine.state() != "Lingering")
+                {
+                    self.summary.bye_timeout += 1;
+                }
+                call.abandon();
+            });
+        }
     }
 
     fn is_drained(&self) -> bool {
@@ -322,7 +342,11 @@ impl Runner {
             }
             if self.stopping {
                 let limit = *give_up.get_or_insert_with(|| Instant::now() + DRAIN);
-                if self.is_drained() || Instant::now() >= limit {
+                if self.is_drained() {
+                    break;
+                }
+                if Instant::now() >= limit {
+                    self.abandon();
                     break;
                 }
             }

@@ -188,6 +188,10 @@ pub enum Command {
 /// What a call wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a message travels by value: no allocation"
+)]
 pub enum Action {
     /// Send an INVITE in a client transaction of its own, and report on it until
     /// [`Event::Gone`].
@@ -279,6 +283,10 @@ enum State {
 }
 
 /// All that can happen, for the table.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a message travels by value: no allocation"
+)]
 enum Input {
     Event(Event),
     Command(Command),

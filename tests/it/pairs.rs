@@ -1,7 +1,8 @@
 //! Client and server transactions against each other, over a channel that loses, delays, doubles
 //! and reorders: both sides end, and their users agree on what happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
 use bytes::Bytes;
 use drongo::machine::Machine;
@@ -67,6 +68,8 @@ struct Seen {
 }
 
 struct World {
+    /// The machines that have said `Terminated`.
+    over: BTreeSet<&'static str>,
     plan: Plan,
     now: Time,
     sent: usize,
@@ -89,6 +92,7 @@ impl World {
         let bytes = request("INVITE");
         let client = InviteClient::new(ms(0), Timers::DEFAULT, reliability, bytes, &mut out);
         let mut world = Self {
+            over: BTreeSet::new(),
             plan,
             now: ms(0),
             sent: 0,
@@ -337,10 +341,8 @@ impl World {
         let branch = parsed("INVITE").branch().unwrap().to_owned();
         if key == Some(ClientKey::new(&branch, parsed("INVITE").method())) {
             let mut out = Vec::new();
-            let ended = self.client.is_terminated();
             self.client
                 .receive(now, invite_client::Event::Response(response), &mut out);
-            assert!(!ended || out.is_empty(), "after its end: {out:?}");
             self.perform_client(out);
         } else if let Some(client) = &mut self.canceller {
             let mut out = Vec::new();
@@ -351,8 +353,22 @@ impl World {
         }
     }
 
+    /// `Terminated` is said once, and nothing after it.
+    fn nothing_after<A: PartialEq + Debug>(&mut self, who: &'static str, out: &[A], last: &A) {
+        assert!(
+            out.is_empty() || !self.over.contains(who),
+            "{who} goes on: {out:?}"
+        );
+        if let Some(at) = out.iter().position(|action| action == last) {
+            assert_eq!(at + 1, out.len(), "{who} goes on: {out:?}");
+            self.over.insert(who);
+        }
+    }
+
     fn perform_client(&mut self, out: Vec<invite_client::Action>) {
         use invite_client::Action;
+
+        self.nothing_after("client", &out, &Action::Terminated);
         for action in out {
             match action {
                 Action::Transmit(bytes) => self.send(Due::ToServer, &bytes),
@@ -383,6 +399,8 @@ impl World {
 
     fn perform_canceller(&mut self, out: Vec<non_invite_client::Action>) {
         use non_invite_client::Action;
+
+        self.nothing_after("canceller", &out, &Action::Terminated);
         for action in out {
             match action {
                 Action::Transmit(bytes) => self.send(Due::ToServer, &bytes),
@@ -397,6 +415,8 @@ impl World {
 
     fn perform_server(&mut self, out: Vec<invite_server::Action>) {
         use invite_server::Action;
+
+        self.nothing_after("server", &out, &Action::Terminated);
         for action in out {
             match action {
                 Action::Transmit(bytes) => self.send(Due::ToClient, &bytes),
@@ -410,6 +430,7 @@ impl World {
     }
 
     fn perform_cancelled(&mut self, out: Vec<non_invite_server::Action>) {
+        self.nothing_after("cancelled", &out, &non_invite_server::Action::Terminated);
         for action in out {
             if let non_invite_server::Action::Transmit(bytes) = action {
                 self.send(Due::ToClient, &bytes);

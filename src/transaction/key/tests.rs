@@ -88,6 +88,12 @@ fn response_whose_branch_changed_case_matches() {
 }
 
 #[test]
+fn client_key_gives_its_branch_in_lower_case() {
+    let key = ClientKey::new("z9hG4bKnAsH", Method::Invite);
+    assert_eq!(key.branch(), "z9hg4bknash");
+}
+
+#[test]
 fn response_without_branch_has_no_key() {
     let response = response_with_via("SIP/2.0/UDP a.example.com", "INVITE");
     assert_eq!(ClientKey::of_response(&response), None);
