@@ -140,7 +140,7 @@ mod tests {
             .delay(least)
             .jitter(Duration::from_millis(2));
         let mut stream = stream();
-        let delays: alloc::vec::Vec<Duration> = (0..1000)
+        let delays: Vec<Duration> = (0..1000)
             .filter_map(|_| link.carry(&mut stream)[0])
             .collect();
         assert!(delays.iter().all(|delay| (least..=most).contains(delay)));
