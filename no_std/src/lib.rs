@@ -4,18 +4,74 @@
 //! What is proved is that it links. The functions call into the crate so that its code and its
 //! dependencies are in the archive, not only in the graph.
 
+extern crate alloc;
+
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
+use core::net::SocketAddr;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use core::time::Duration;
 
+use drongo::endpoint::{Config, Endpoint, Input, Output};
+use drongo::machine::Machine;
+use drongo::seed::Seed;
 use drongo::time::Time;
+use drongo::transaction::non_invite_client::NonInviteClient;
+use drongo::transaction::{Reliability, Timers};
+use drongo::transport::{Flow, FlowId, Local, Transport};
 
-/// When timer `millis` after `now_nanos` is due, in nanoseconds; `u64::MAX` when never.
+/// How often a request that nobody answers is sent, over UDP: 11 times (RFC 3261 17.1.2.2).
 #[unsafe(no_mangle)]
-pub extern "C" fn drongo_due(now_nanos: u64, millis: u64) -> u64 {
-    let due = Time::from_nanos(now_nanos) + Duration::from_millis(millis);
-    due.map_or(u64::MAX, Time::as_nanos)
+pub extern "C" fn drongo_transmissions() -> u32 {
+    let mut sent = 0_u32;
+    let mut count = |action| {
+        if let drongo::transaction::non_invite_client::Action::Transmit(_) = action {
+            sent = sent.saturating_add(1);
+        }
+    };
+    let request = b"OPTIONS sip:bob@biloxi.example.com SIP/2.0\r\n\r\n"
+        .as_slice()
+        .into();
+    let (timers, reliability) = (Timers::DEFAULT, Reliability::Unreliable);
+    let mut transaction =
+        NonInviteClient::new(Time::ZERO, timers, reliability, request, &mut count);
+    while let Some(due) = transaction.deadline() {
+        transaction.on_deadline(due, &mut count);
+    }
+    sent
+}
+
+/// What an endpoint says to one datagram: the number of bytes, or 0.
+///
+/// # Safety
+///
+/// `datagram` points to `length` readable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn drongo_answer(datagram: *const u8, length: usize) -> usize {
+    // SAFETY: the caller says so.
+    let bytes = unsafe { core::slice::from_raw_parts(datagram, length) };
+    let address = SocketAddr::from(([127, 0, 0, 1], 5060));
+    let config = Config::default().local(Local::new(Transport::Udp, address));
+    let Ok(mut endpoint) = Endpoint::new(config, Seed::from_bytes([7; 32]), Time::ZERO) else {
+        return 0;
+    };
+    let flow = Flow {
+        id: FlowId::new(0),
+        transport: Transport::Udp,
+        local: address,
+        remote: address,
+    };
+    let mut said = 0;
+    let now = Time::from_millis(1);
+    let input = Input::Datagram {
+        flow,
+        bytes: alloc::vec::Vec::from(bytes).into(),
+    };
+    endpoint.receive(now, input, &mut |output| {
+        if let Output::Transmit(transmit) = output {
+            said = transmit.bytes.len();
+        }
+    });
+    said
 }
 
 #[panic_handler]
