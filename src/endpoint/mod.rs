@@ -310,6 +310,20 @@ impl Endpoint {
         self.dialogs.len()
     }
 
+    /// Whether no call, transaction or query is left, nor any trace of one in a table.
+    pub fn is_idle(&self) -> bool {
+        let entries = [
+            self.transactions(),
+            self.calls(),
+            self.queries.len() as usize,
+            self.client_keys.len(),
+            self.server_keys.len(),
+            self.origins.len(),
+            self.dialogs.len(),
+        ];
+        entries.iter().all(|entries| *entries == 0) && self.deadline().is_none()
+    }
+
     /// The handles of all calls, in the order of their places.
     pub fn call_handles(&self) -> impl Iterator<Item = CallHandle> + '_ {
         self.calls.iter().map(|(handle, _)| handle)

@@ -256,7 +256,7 @@ pub struct Counters {
     pub overload: u64,
     /// [`Dropped::StaleAnswer`] and [`Dropped::StaleFailure`].
     pub stale: u64,
-    /// Requests and responses that a transaction had seen before.
+    /// Requests that a transaction had seen before.
     pub retransmissions_received: u64,
     /// Messages that reached a call and changed nothing, such as a repeated ACK.
     pub absorbed: u64,

@@ -1,11 +1,11 @@
 //! A recorded flow as a text that a person can read: a ladder, one column a node.
 //!
 //! An arrow stands at the time of sending. `x` at its end says that the message was lost, `again`
-//! that the very bytes were sent before, `(sdp)` or `(body)` that it has a body. Beside it stand
+//! that the very bytes were sent before, `twice` that the network delivers them twice, `(sdp)` or `(body)` that it has a body. Beside it stand
 //! the sequence number, branch, tags and call, each numbered in the order of first appearance, so
 //! that the text is the same for every seed whose flow is.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -35,7 +35,7 @@ pub fn print(world: &World) -> String {
 struct Ladder<'w> {
     names: Vec<&'w str>,
     text: String,
-    seen: Vec<(usize, Bytes)>,
+    seen: BTreeSet<(usize, Bytes)>,
     branches: Names,
     tags: Names,
     calls: Names,
@@ -53,7 +53,7 @@ impl<'w> Ladder<'w> {
         Self {
             names,
             text,
-            seen: Vec::new(),
+            seen: BTreeSet::new(),
             branches: Names::default(),
             tags: Names::default(),
             calls: Names::default(),
@@ -64,7 +64,10 @@ impl<'w> Ladder<'w> {
         match entry {
             Entry::Sent(sent) => {
                 let again = self.is_again(sent);
-                let (label, beside) = self.words(&sent.bytes, again);
+                let (mut label, beside) = self.words(&sent.bytes, again);
+                if sent.copies > 1 {
+                    label.push_str(" twice");
+                }
                 let rungs = self.arrow(sent, &label);
                 self.line(sent.at, &format!("{rungs}  {beside}"));
             }
@@ -117,12 +120,7 @@ impl<'w> Ladder<'w> {
     }
 
     fn is_again(&mut self, sent: &Sent) -> bool {
-        let key = (sent.from.0, sent.bytes.clone());
-        let again = self.seen.contains(&key);
-        if !again {
-            self.seen.push(key);
-        }
-        again
+        !self.seen.insert((sent.from.0, sent.bytes.clone()))
     }
 
     /// What stands on the arrow and beside it.

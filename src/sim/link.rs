@@ -109,3 +109,49 @@ fn jitter(stream: &mut Stream, max: Duration) -> Duration {
         None => Duration::from_nanos(drawn),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::{Domain, Seed};
+
+    fn stream() -> Stream {
+        Seed::from_bytes([9; 32]).stream(Domain::Simulation, 0)
+    }
+
+    #[test]
+    fn chances_are_in_thousandths() {
+        let carried = |link: Link| {
+            let mut stream = stream();
+            let copies = (0..10_000).flat_map(|_| link.carry(&mut stream));
+            copies.flatten().count()
+        };
+        assert_eq!(carried(Link::default()), 10_000);
+        assert_eq!(carried(Link::cut()), 0);
+        assert_eq!(carried(Link::default().duplication(1000)), 20_000);
+        assert!((7_800..8_200).contains(&carried(Link::default().loss(200))));
+        assert!((12_800..13_200).contains(&carried(Link::default().duplication(300))));
+    }
+
+    #[test]
+    fn jitter_stays_in_its_bounds() {
+        let (least, most) = (Duration::from_millis(5), Duration::from_millis(7));
+        let link = Link::default()
+            .delay(least)
+            .jitter(Duration::from_millis(2));
+        let mut stream = stream();
+        let delays: Vec<Duration> = (0..1000)
+            .filter_map(|_| link.carry(&mut stream)[0])
+            .collect();
+        assert!(delays.iter().all(|delay| (least..=most).contains(delay)));
+        assert!(delays.iter().any(|delay| *delay > least) && !delays.is_sorted());
+    }
+
+    #[test]
+    fn a_loss_changes_nothing_of_what_follows() {
+        let (mut one, mut other) = (stream(), stream());
+        Link::cut().carry(&mut one);
+        Link::default().duplication(1000).carry(&mut other);
+        assert_eq!(one.next_u64(), other.next_u64());
+    }
+}

@@ -39,6 +39,8 @@ pub struct Sent {
     pub bytes: Bytes,
     /// What became of it.
     pub fate: Fate,
+    /// How often it arrives.
+    pub copies: usize,
 }
 
 /// Something that happened.

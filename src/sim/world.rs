@@ -395,6 +395,10 @@ impl World {
             (Some(_), _) => Fate::Carried,
         };
         let at = self.now;
+        let copies = match fate {
+            Fate::Carried => carried.iter().flatten().count(),
+            Fate::Lost | Fate::Refused | Fate::Nowhere => 0,
+        };
         let sent = self.record.add(Entry::Sent(Sent {
             at,
             from,
@@ -402,6 +406,7 @@ impl World {
             remote,
             bytes,
             fate,
+            copies,
         }));
         match (fate, id) {
             (Fate::Carried, _) => {

@@ -11,7 +11,7 @@ use drongo::call::Invitation;
 use drongo::endpoint::{CallHandle, Config, Endpoint, Event, Input, Output};
 use drongo::message::{Outgoing, StatusCode};
 use drongo::seed::Seed;
-use drongo::sim::{Link, Node, Record, Turn, User, World, ladder};
+use drongo::sim::{Entry, Link, Node, Record, Turn, User, World, ladder};
 use drongo::time::Time;
 use drongo::transport::{Flow, FlowId, Transport};
 
@@ -50,6 +50,8 @@ struct Mix {
     duplication: u16,
     delay: u64,
     jitter: u64,
+    /// When nothing gets through, and for how long.
+    cuts: Vec<(u64, u64)>,
     plans: Vec<Plan>,
 }
 
@@ -86,17 +88,19 @@ fn mix() -> impl Strategy<Value = Mix> {
         0_u16..=300,
         1_u64..200,
         prop_oneof![Just(0), 0_u64..3000],
+        proptest::collection::vec((0_u64..30_000, 0_u64..40_000), 0..2),
     );
-    (any::<u8>(), network, plans).prop_map(|(seed, (loss, duplication, delay, jitter), plans)| {
-        Mix {
+    (any::<u8>(), network, plans).prop_map(
+        |(seed, (loss, duplication, delay, jitter, cuts), plans)| Mix {
             seed,
             loss,
             duplication,
             delay,
             jitter,
+            cuts,
             plans,
-        }
-    })
+        },
+    )
 }
 
 /// What a user heard of each of its calls: whether each has ended.
@@ -188,6 +192,7 @@ impl User for Person {
 
 struct Run {
     world: World,
+    link: Link,
     nodes: [Node; 2],
     heard: [Heard; 2],
 }
@@ -217,6 +222,7 @@ impl Run {
             .unwrap();
         let mut run = Self {
             world,
+            link,
             nodes: [alice, bob],
             heard,
         };
@@ -224,7 +230,7 @@ impl Run {
             run.place(ordinal as u64, plan);
         }
         for node in run.nodes {
-            run.world.at(Time::from_secs(120), node, hang_up_all);
+            run.world.at(HEALED, node, hang_up_all);
         }
         run
     }
@@ -298,11 +304,31 @@ fn hang_up_all(turn: &mut Turn<'_>) {
     }
 }
 
+/// From then on the network is good, and all is hung up.
+const HEALED: Time = Time::from_secs(120);
+
 fn run(mix: &Mix) -> Record {
     let mut run = Run::new(mix);
+    for (at, length) in mix.cuts.iter().copied() {
+        run.world.run_until(Time::from_millis(at));
+        run.world.link_all(Link::cut());
+        run.world.run_for(Duration::from_millis(length));
+        run.world.link_all(run.link);
+    }
+    run.world.run_until(HEALED);
+    run.world.link_all(Link::default());
     let idle = run.world.run_until_idle(Duration::from_secs(2000));
     assert!(idle, "it never ends:\n{}", ladder::print(&run.world));
     run.check();
+    for entry in run.world.record().entries() {
+        // What was sent before has been given up or got through by then.
+        if let Entry::Note { at, text, .. } = entry
+            && *at > Time::from_secs(160)
+        {
+            let ladder = || ladder::print(&run.world);
+            assert!(!text.contains("failed"), "{text}:\n{}", ladder());
+        }
+    }
     run.world.record().clone()
 }
 

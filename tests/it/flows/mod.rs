@@ -8,12 +8,15 @@
 
 mod calls;
 mod cancelling;
+mod endpoint;
 mod forks;
 mod laws;
 mod limits;
 mod loss;
 mod misbehaviour;
+mod old_peers;
 mod queries;
 mod reinvites;
 mod requests;
+mod routes;
 mod support;

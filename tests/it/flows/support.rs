@@ -111,6 +111,7 @@ pub(super) fn assert_empty(world: &World, node: Node) {
         endpoint.deadline(),
     );
     assert_eq!(left, (0, 0, 0, None), "{}", ladder::print(world));
+    assert!(endpoint.is_idle(), "{}", ladder::print(world));
 }
 
 pub(super) fn address(text: &str) -> SocketAddr {
