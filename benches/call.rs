@@ -90,7 +90,11 @@ impl Pair {
     fn call(&mut self) {
         self.place();
         while let Some(call) = self.answered.pop() {
-            self.endpoints[0].call(call).unwrap().hang_up(self.now, &mut self.outs[0]).unwrap();
+            self.endpoints[0]
+                .call(call)
+                .unwrap()
+                .hang_up(self.now, &mut self.outs[0])
+                .unwrap();
             self.settle();
         }
     }
@@ -101,7 +105,9 @@ impl Pair {
             .unwrap()
             .with(outgoing);
         self.ordinal += 1;
-        self.endpoints[0].place(self.now, self.ordinal, invitation, &mut self.outs[0]).unwrap();
+        self.endpoints[0]
+            .place(self.now, self.ordinal, invitation, &mut self.outs[0])
+            .unwrap();
         self.settle();
     }
 
@@ -119,8 +125,15 @@ impl Pair {
         let now = self.now;
         match output {
             Output::Transmit(t) => {
-                let flow = Flow { local: t.flow.remote, remote: t.flow.local, ..t.flow };
-                let input = Input::Datagram { flow, bytes: t.bytes };
+                let flow = Flow {
+                    local: t.flow.remote,
+                    remote: t.flow.local,
+                    ..t.flow
+                };
+                let input = Input::Datagram {
+                    flow,
+                    bytes: t.bytes,
+                };
                 self.endpoints[1 - at].receive(now, input, &mut self.outs[1 - at]);
             }
             Output::Event(Event::Incoming { call, .. }) => {
@@ -149,16 +162,28 @@ impl Pair {
             self.settle();
         }
         for endpoint in &self.endpoints {
-            assert_eq!((endpoint.transactions(), endpoint.calls(), endpoint.dialogs()), (0, 0, 0));
+            assert_eq!(
+                (
+                    endpoint.transactions(),
+                    endpoint.calls(),
+                    endpoint.dialogs()
+                ),
+                (0, 0, 0)
+            );
         }
     }
 }
 
 fn header_blocks() -> Vec<Vec<u8>> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/corpus");
-    let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     names.sort();
-    let files = names.iter().filter(|name| name.extension().is_some_and(|e| e == "sip"));
+    let files = names
+        .iter()
+        .filter(|name| name.extension().is_some_and(|e| e == "sip"));
     files
         .map(|name| {
             let bytes = std::fs::read(name).unwrap();
@@ -202,19 +227,29 @@ fn memory() {
     let lingering = BYTES.load(Ordering::Relaxed) - at_rest;
     // Both endpoints are in this process: a side is half of it.
     let side = 2 * CALLS as i64;
-    println!("heap per call and side, INVITE transaction lingering = {}", lingering / side);
+    println!(
+        "heap per call and side, INVITE transaction lingering = {}",
+        lingering / side
+    );
     pair.rest_of_transactions();
     let idle = BYTES.load(Ordering::Relaxed) - at_rest - pair.answered_bytes();
     println!("heap per call and side, idle = {}", idle / side);
     while let Some(call) = pair.answered.pop() {
         let now = pair.now;
-        pair.endpoints[0].call(call).unwrap().hang_up(now, &mut pair.outs[0]).unwrap();
+        pair.endpoints[0]
+            .call(call)
+            .unwrap()
+            .hang_up(now, &mut pair.outs[0])
+            .unwrap();
         pair.settle();
     }
     pair.answered = Vec::new();
     pair.rest();
     assert_eq!(pair.ended - before, 2 * CALLS);
-    println!("heap after all have ended = {}", BYTES.load(Ordering::Relaxed) - at_rest);
+    println!(
+        "heap after all have ended = {}",
+        BYTES.load(Ordering::Relaxed) - at_rest
+    );
 }
 
 impl Pair {
@@ -253,7 +288,14 @@ fn main() {
         scan = scan.min(yardstick(&blocks));
         call = call.min(calls(&mut pair));
     }
-    println!("httparse = {} ns, a call on both sides = {} ns", scan.as_nanos(), call.as_nanos());
+    println!(
+        "httparse = {} ns, a call on both sides = {} ns",
+        scan.as_nanos(),
+        call.as_nanos()
+    );
     println!("allocations per call and side = {allocations}");
-    println!("call/httparse = {:.1}", call.as_secs_f64() / scan.as_secs_f64());
+    println!(
+        "call/httparse = {:.1}",
+        call.as_secs_f64() / scan.as_secs_f64()
+    );
 }

@@ -16,6 +16,7 @@ use drongo::driver::tokio::Udp;
 use drongo::endpoint::{CallHandle, Config, Event};
 use drongo::message::{Body, Outgoing, StatusCode};
 use drongo::transaction::Failure;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 /// How long a stop may take: 64*T1 until the last transaction is gone, and a little room. A callee
@@ -161,6 +162,7 @@ pub(crate) struct Runner {
     agenda: BTreeMap<(Instant, u64), What>,
     asked: u64,
     stopping: bool,
+    ctrl_c: mpsc::Receiver<()>,
     media: UdpSocket,
 }
 
@@ -169,6 +171,9 @@ impl Runner {
     pub(crate) async fn bind(address: SocketAddr, config: Config) -> io::Result<Self> {
         let udp = Udp::bind(address, config).await?;
         let media = UdpSocket::bind(SocketAddr::new(udp.local_addr().ip(), 0))?;
+        let ctrl_c = listen_for_ctrl_c();
+        // So that whoever reads the next line can press it.
+        tokio::task::yield_now().await;
         eprintln!("listening on udp:{}", udp.local_addr());
         Ok(Self {
             udp,
@@ -176,6 +181,7 @@ impl Runner {
             agenda: BTreeMap::new(),
             asked: 0,
             stopping: false,
+            ctrl_c,
             media,
         })
     }
@@ -374,8 +380,7 @@ impl Runner {
                         application.on_time(&mut self, what);
                     }
                 }
-                signal = tokio::signal::ctrl_c() => {
-                    signal?;
+                Some(()) = self.ctrl_c.recv() => {
                     if self.stopping {
                         eprintln!("stopped at once");
                         break;
@@ -387,6 +392,16 @@ impl Runner {
         self.summary.print(&self.udp);
         Ok(self.summary)
     }
+}
+
+/// One task listens all the time: a new listener for each turn of the loop would miss what comes
+/// between two turns.
+fn listen_for_ctrl_c() -> mpsc::Receiver<()> {
+    let (pressed, receiver) = mpsc::channel(2);
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() && pressed.send(()).await.is_ok() {}
+    });
+    receiver
 }
 
 async fn until(wake: Option<Instant>) {
