@@ -45,6 +45,9 @@ pub struct Limits {
     pub request_wait: Duration,
     /// How long a callee may ring before the caller's core cancels.
     pub ringing_wait: Duration,
+    /// How often a re-INVITE that met glare (491) is sent again by itself. Two sides that back off
+    /// at random meet again once in a few tries at most.
+    pub glare_retries: u8,
     /// How long the application may take to answer a query.
     pub query_wait: Duration,
 }
@@ -67,6 +70,7 @@ impl Limits {
         answer_wait: Duration::from_secs(180),
         request_wait: Duration::from_secs(20),
         ringing_wait: Duration::from_secs(240),
+        glare_retries: 8,
         query_wait: Duration::from_secs(10),
     };
 }

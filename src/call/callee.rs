@@ -298,6 +298,7 @@ impl Incoming {
             Timer::Ringing
             | Timer::ReofferWait
             | Timer::AnswerOwed
+            | Timer::Retry
             | Timer::Resend(_)
             | Timer::NoAck(_) => {}
         }

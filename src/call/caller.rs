@@ -179,6 +179,7 @@ impl Call {
         let ringing_until =
             now + expires(&outgoing.headers).map_or(ringing_wait, |s| s.min(ringing_wait));
         let mut core = Core::new(context, now, ids.branch_base, invitation.user());
+        core.owns_call_id = true;
         let tag = ids.from_tag.as_str().as_bytes();
         let mut state = Inviting {
             call_id: ids.call_id.as_str().as_bytes().into(),
@@ -439,6 +440,7 @@ impl Inviting {
             | Timer::RepeatProvisional
             | Timer::ReofferWait
             | Timer::AnswerOwed
+            | Timer::Retry
             | Timer::Resend(_)
             | Timer::NoAck(_) => {}
         }

@@ -262,6 +262,8 @@ struct Core {
     pending: Vec<Pending>,
     /// The user part of this side's Contact.
     user: Box<[u8]>,
+    /// Whether this side made the Call-ID, which decides who waits longer after glare (14.1).
+    owns_call_id: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -457,6 +459,7 @@ impl Core {
             legs: SmallVec::new(),
             pending: Vec::new(),
             user,
+            owns_call_id: false,
         }
     }
 

@@ -51,6 +51,12 @@ pub enum Notice {
         /// The 300-699.
         response: Response,
     },
+    /// The re-INVITE of this side crossed one of the other side. It is sent again by itself, after
+    /// a delay that lets the other side go first or not (14.1).
+    UpdateDeferred {
+        /// The 491.
+        response: Response,
+    },
     /// The other side's Contact changed; requests go to `Contact` of the message from now on.
     TargetRefreshed,
     /// A request within the dialog that is the user's to answer.

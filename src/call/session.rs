@@ -27,7 +27,9 @@ pub(super) struct Session {
     /// The 2xx of this side without ACK. A second INVITE is refused until it has come.
     unacked: Option<Box<Unacked>>,
     /// The re-INVITE of this side without final response.
-    reinvite: Option<Reinvite>,
+    reinvite: Option<Box<Reinvite>>,
+    /// The re-INVITE of this side that met glare, and when it is sent again (14.1).
+    retry: Option<Box<Retry>>,
     /// The re-INVITE of the other side without final response.
     reoffer: Option<Box<Reoffer>>,
     /// The user has hung up, and the BYE waits for the ACK (§15).
@@ -51,7 +53,17 @@ pub(super) struct Unacked {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Reinvite {
     request: RequestId,
-    offered: bool,
+    /// What the user wants changed, for another try.
+    outgoing: Outgoing,
+    /// How often it has met glare.
+    glares: u8,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Retry {
+    outgoing: Outgoing,
+    glares: u8,
+    at: Option<Time>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -123,18 +135,20 @@ impl Session {
         self.requests.capacity() == 0 && *self == Self::default()
     }
 
-    /// The answer owed, or what the 2xx waits for: a call never waits for both; and the re-INVITE.
-    pub(super) fn timers(&self, core: &Core) -> [Option<(Time, Timer)>; 3] {
+    /// The answer owed, or what the 2xx waits for: a call never waits for both; the re-INVITE of
+    /// the other side, and the next try of the own one.
+    pub(super) fn timers(&self, core: &Core) -> [Option<(Time, Timer)>; 4] {
         let owed = core.legs.first().and_then(Leg::deadline);
         let owed = timed(owed, Timer::AnswerOwed);
+        let retry = timed(self.retry.as_ref().and_then(|retry| retry.at), Timer::Retry);
         if let Some(unacked) = &self.unacked {
             let server = unacked.server;
             let resend = unacked.resend.map(|resend| resend.due);
             let no_ack = timed(unacked.until, Timer::NoAck(server));
-            return [owed, no_ack, timed(resend, Timer::Resend(server))];
+            return [owed, no_ack, timed(resend, Timer::Resend(server)), retry];
         }
         let reoffer = self.reoffer.as_ref().and_then(|reoffer| reoffer.until);
-        [owed, timed(reoffer, Timer::ReofferWait), None]
+        [owed, timed(reoffer, Timer::ReofferWait), None, retry]
     }
 
     pub(super) fn rebase(&mut self, from: Time, to: Time) {
@@ -146,6 +160,9 @@ impl Session {
         }
         if let Some(reoffer) = &mut self.reoffer {
             rebase(&mut reoffer.until, from, to);
+        }
+        if let Some(retry) = &mut self.retry {
+            rebase(&mut retry.at, from, to);
         }
     }
 
@@ -407,6 +424,7 @@ impl Session {
         outgoing: Box<Outgoing>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
+        self.retry = None;
         self.refuse_reoffer(core, out);
         core.ack_owed(out);
         match &self.unacked {
@@ -424,7 +442,7 @@ impl Session {
     ) -> (State, Result<(), Misuse>) {
         let result = match command {
             Command::HangUp(outgoing) => self.hang_up(core, outgoing, out),
-            Command::Update(outgoing) => self.update(core, &outgoing, out),
+            Command::Update(outgoing) => self.update(core, outgoing, out),
             Command::Answer(outgoing) => self.answer(core, now, &outgoing, out),
             Command::Reject { status, outgoing } => self.reject(core, status, &outgoing, out),
             Command::Progress { status, outgoing } => self.progress(core, status, &outgoing, out),
@@ -517,6 +535,7 @@ impl Session {
                     core.refuse(reoffer.server, &reoffer.reply, status, out);
                 }
             }
+            Timer::Retry => self.retry(core, now, out),
             Timer::Pending(server) => core.expire_pending(server, out),
             Timer::Ringing | Timer::AnswerWait | Timer::RepeatProvisional => {}
         }

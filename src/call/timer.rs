@@ -26,6 +26,8 @@ pub enum Timer {
     /// The user has not answered this request within
     /// [`Limits::request_wait`](crate::limits::Limits).
     Pending(ServerId),
+    /// The re-INVITE that met glare is due again (14.1).
+    Retry,
     /// A minute has passed since the last 101-199 (13.3.1.1).
     RepeatProvisional,
     /// The 2xx in this transaction again: T1, doubling up to T2, on every transport (13.3.1.4).
@@ -41,8 +43,7 @@ impl Timer {
 
 /// The earliest timer; at a tie the lesser.
 pub(super) fn next(core: &Core, state: &State) -> Option<(Time, Timer)> {
-    let [a, b, c] = own(core, state);
-    let own = [a, b, c].into_iter().flatten().min();
+    let own = own(core, state).into_iter().flatten().min();
     let pending = pending(core).min();
     match (own, pending) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -63,16 +64,17 @@ pub(super) fn due(core: &Core, state: &State, now: Time) -> Option<Timer> {
 }
 
 /// The timers of the state.
-fn own(core: &Core, state: &State) -> [Option<(Time, Timer)>; 3] {
+fn own(core: &Core, state: &State) -> [Option<(Time, Timer)>; 4] {
     match state {
-        State::Inviting(state) => [timed(state.ringing_until, Timer::Ringing), None, None],
+        State::Inviting(state) => [timed(state.ringing_until, Timer::Ringing), None, None, None],
         State::Incoming(state) => [
             timed(state.answer_until, Timer::AnswerWait),
             timed(state.repeat, Timer::RepeatProvisional),
             None,
+            None,
         ],
         State::Confirmed(session) => session.timers(core),
-        State::Lingering | State::Terminated => [None; 3],
+        State::Lingering | State::Terminated => [None; 4],
     }
 }
 

@@ -501,6 +501,7 @@ fn event_of(call: CallHandle, notice: Notice) -> Event {
             answer_needed,
         },
         Notice::UpdateRefused { response } => Event::UpdateRefused { call, response },
+        Notice::UpdateDeferred { response } => Event::UpdateDeferred { call, response },
         Notice::TargetRefreshed => Event::TargetRefreshed { call },
         Notice::Request { server, request } => {
             let (request, message) = (server_handle(server), request);

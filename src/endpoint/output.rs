@@ -157,6 +157,13 @@ pub enum Event {
         /// The 300-699.
         response: Response,
     },
+    /// The re-INVITE of this side crossed one of the other side; the core sends it again.
+    UpdateDeferred {
+        /// The call.
+        call: CallHandle,
+        /// The 491.
+        response: Response,
+    },
     /// The other side moved: its Contact changed.
     TargetRefreshed {
         /// The call.

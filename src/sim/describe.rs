@@ -65,6 +65,7 @@ pub(super) fn event(event: &Event) -> String {
             ..
         } => needed("Updated", response, *answer_needed),
         Event::UpdateRefused { response, .. } => of("UpdateRefused", response),
+        Event::UpdateDeferred { response, .. } => of("UpdateDeferred", response),
         Event::TargetRefreshed { .. } => "hears TargetRefreshed".to_string(),
         Event::Request { call, message, .. } => {
             let within = if call.is_some() {

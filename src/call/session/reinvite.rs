@@ -1,10 +1,11 @@
 //! Re-INVITE, both ways (§14).
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Reinvite, Reoffer, Session, To, Unacked, is_lost};
+use super::{Reinvite, Reoffer, Retry, Session, To, Unacked, is_lost};
 use crate::call::callee::Host;
 use crate::call::caller::has_body;
 use crate::call::{Action, Core, Notice, RequestId, ServerId, State, check, wrong_state};
@@ -28,7 +29,9 @@ impl Session {
             out.push(Action::Notify(Notice::Progress { response }));
             return State::Confirmed(self);
         }
-        let offered = self.reinvite.take().is_some_and(|r| r.offered);
+        let Some(reinvite) = self.reinvite.take() else {
+            return State::Confirmed(self);
+        };
         if !core.is_talking() {
             // 15.1.1: its dialog has had its BYE, but a 2xx wants its ACK all the same.
             match status.is_success() {
@@ -48,7 +51,7 @@ impl Session {
                 core.refresh_target(contact, out);
             }
             let cseq = response.cseq().number;
-            let answer_needed = !offered && has_body(&response);
+            let answer_needed = reinvite.outgoing.body.is_none() && has_body(&response);
             match answer_needed {
                 true => core.await_answer(now, request, cseq),
                 false => core.ack(0, request, cseq, &Outgoing::default(), out),
@@ -57,6 +60,17 @@ impl Session {
                 response,
                 answer_needed,
             }));
+            return State::Confirmed(self);
+        }
+        if status == StatusCode::REQUEST_PENDING
+            && reinvite.glares < core.context.limits.glare_retries
+        {
+            self.retry = Some(Box::new(Retry {
+                at: core.after_glare(now),
+                outgoing: reinvite.outgoing,
+                glares: reinvite.glares.saturating_add(1),
+            }));
+            out.push(Action::Notify(Notice::UpdateDeferred { response }));
             return State::Confirmed(self);
         }
         let lost = is_lost(status).then(|| response.clone());
@@ -131,21 +145,57 @@ impl Session {
         }
     }
 
-    /// 14.1.
+    /// 14.1. It takes the place of one that waits for its next try after glare.
     pub(super) fn update(
         &mut self,
         core: &mut Core,
-        outgoing: &Outgoing,
+        outgoing: Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        check(outgoing)?;
-        let busy = self.reinvite.is_some() || self.reoffer.is_some() || self.unacked.is_some();
-        if !core.is_talking() || busy {
+        check(&outgoing)?;
+        if !core.is_talking() || self.is_busy() {
             return Err(wrong_state(
                 "update",
                 "Confirmed, with an INVITE or BYE in progress",
             ));
         }
+        self.retry = None;
+        self.reinvite(core, outgoing, 0, out);
+        Ok(())
+    }
+
+    /// 14.1: another try, unless an INVITE of the other side came first; then it waits again.
+    pub(super) fn retry(
+        &mut self,
+        core: &mut Core,
+        now: Time,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        let Some(mut retry) = self.retry.take() else {
+            return;
+        };
+        if self.is_busy() || !core.is_talking() {
+            let at = core.after_glare(now);
+            // Later than now, whatever was drawn (law L8).
+            retry.at = at.max(now + GLARE_STEP);
+            self.retry = Some(retry);
+        } else {
+            self.reinvite(core, retry.outgoing, retry.glares, out);
+        }
+    }
+
+    /// 14.1: one INVITE at a time, of either side.
+    fn is_busy(&self) -> bool {
+        self.reinvite.is_some() || self.reoffer.is_some() || self.unacked.is_some()
+    }
+
+    fn reinvite(
+        &mut self,
+        core: &mut Core,
+        outgoing: Outgoing,
+        glares: u8,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
         let branch = core.new_branch();
         let request = core.new_request();
         let headers = core.with_capabilities(&outgoing.headers);
@@ -157,11 +207,11 @@ impl Session {
             out.push(Action::Invite { request, draft });
         }
         core.invites.push(request);
-        self.reinvite = Some(Reinvite {
+        self.reinvite = Some(Box::new(Reinvite {
             request,
-            offered: outgoing.body.is_some(),
-        });
-        Ok(())
+            outgoing,
+            glares,
+        }));
     }
 
     pub(super) fn answer(
@@ -237,7 +287,26 @@ impl Session {
     }
 }
 
+/// 14.1: delays after glare are multiples of 10 ms.
+const GLARE_STEP: Duration = Duration::from_millis(10);
+
 impl Core {
+    /// 14.1: when to try again after glare. Whoever made the Call-ID waits 2.1 to 4 s, the other
+    /// side 0 to 2 s, so that one goes first.
+    fn after_glare(&mut self, now: Time) -> Option<Time> {
+        let (least, choices) = if self.owns_call_id {
+            (210, 191)
+        } else {
+            (0, 201)
+        };
+        self.branches = self.branches.wrapping_add(1);
+        let (base, counter) = (self.branch_base, u64::from(self.branches));
+        let choices = Duration::from_nanos(choices);
+        let drawn = self.context.ids.jitter(base, counter, choices).as_nanos();
+        let steps = u32::try_from(drawn).unwrap_or(0).saturating_add(least);
+        now + GLARE_STEP.saturating_mul(steps)
+    }
+
     /// A Contact in a re-INVITE or its 2xx (12.2.1.2, 12.2.2).
     fn refresh_target(&mut self, contact: Uri<'_>, out: &mut (impl Sink<Action> + ?Sized)) {
         if let Some(leg) = self.legs.first_mut()

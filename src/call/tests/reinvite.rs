@@ -1,8 +1,9 @@
 //! Re-INVITE both ways: §14, and the target refresh of 12.2.
 
 use super::script::{Script, all, nothing, one, outgoing, sdp, secs};
-use crate::call::{Command, ServerId};
+use crate::call::{Command, ServerId, Timer};
 use crate::error::Misuse;
+use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::message::StatusCode;
 use crate::time::Time;
@@ -117,7 +118,7 @@ fn updating_without_offer_owes_the_answer() {
 
 #[test]
 fn updating_refused_leaves_the_call_as_it_was() {
-    for status in [488, 491, 500, 603] {
+    for status in [488, 500, 603] {
         let mut s = updating();
         let contact = [("Contact", "<sip:else@192.0.2.99>")];
         s.respond_with("INVITE 2", status, Some("a"), &contact, None);
@@ -179,7 +180,65 @@ fn updating_invite_of_the_other_side_is_glare() {
     assert_eq!(s.take(), ["491 INVITE 5"]);
     assert!(all(&s.said(), "Retry-After").is_empty());
     s.respond("INVITE 2", 491, "a");
+    assert_eq!(s.take(), ["update deferred 491"]);
+    // 3261-14.1-12, 3261-14.1-14: 2.1 to 4 s in steps of 10 ms, since this side made the Call-ID. PAINS 30, 31
+    let (at, timer) = s.call.next_timer().unwrap();
+    let wait = at.saturating_since(s.now).as_millis();
+    assert_eq!(timer, Timer::Retry);
+    assert!((2100..=4000).contains(&wait) && wait % 10 == 0, "{wait}");
+    s.fire();
+    assert_eq!(s.take(), ["INVITE 3"]);
+    assert_eq!(s.sent("INVITE 3").body_slice(), b"offer");
+    s.respond("INVITE 3", 200, "a");
+    assert_eq!(s.take(), ["ACK 3", "updated 200"]);
+}
+
+#[test]
+fn updating_callee_tries_again_sooner_than_the_caller() {
+    let mut s = Script::confirmed_as_callee();
+    s.command(Command::Update(sdp("offer"))).unwrap();
+    s.skip();
+    s.respond("INVITE 1", 491, "a");
+    // 3261-14.1-13: 0 to 2 s in steps of 10 ms. PAINS 31
+    let (at, _) = s.call.next_timer().unwrap();
+    let wait = at.saturating_since(s.now).as_millis();
+    assert!(wait <= 2000 && wait % 10 == 0, "{wait}");
+}
+
+#[test]
+fn retrying_waits_for_an_invite_of_the_other_side() {
+    let mut s = updating();
+    s.respond("INVITE 2", 491, "a");
+    s.request_with("INVITE", 5, Some("a"), &[], Some("offer"));
+    s.skip();
+    s.fire();
+    assert_eq!(s.take(), [""; 0], "nothing while theirs is open");
+    assert!(s.call.deadline().unwrap() > s.now);
+}
+
+#[test]
+fn retrying_hang_up_forgets_the_update() {
+    let mut s = updating();
+    s.respond("INVITE 2", 491, "a");
+    s.skip();
+    s.hang_up();
+    assert_eq!(s.take(), ["BYE 3"]);
+    assert_eq!(s.call.deadline(), None);
+}
+
+#[test]
+fn retrying_gives_up_after_the_limit() {
+    let mut s = updating();
+    let tries = Limits::DEFAULT.glare_retries;
+    for cseq in 2..2 + u32::from(tries) {
+        s.respond(&alloc::format!("INVITE {cseq}"), 491, "a");
+        assert_eq!(s.take(), ["update deferred 491"]);
+        s.fire();
+        s.skip();
+    }
+    s.respond(&alloc::format!("INVITE {}", 2 + u32::from(tries)), 491, "a");
     assert_eq!(s.take(), ["update refused 491"]);
+    assert_eq!(s.call.deadline(), None);
 }
 
 #[test]

@@ -395,6 +395,12 @@ impl Script {
         self.now = until;
     }
 
+    /// Serves the next deadline at its instant.
+    pub(super) fn fire(&mut self) {
+        self.now = self.call.deadline().expect("a timer runs");
+        self.wake();
+    }
+
     /// One `on_deadline`, whether something is due or not.
     pub(super) fn wake(&mut self) {
         let mut out = Vec::new();
@@ -484,6 +490,7 @@ fn describe(notice: Notice) -> String {
             answer_needed,
         } => format!("updated {}{}", status(&response), needed(answer_needed)),
         Notice::UpdateRefused { response } => format!("update refused {}", status(&response)),
+        Notice::UpdateDeferred { response } => format!("update deferred {}", status(&response)),
         Notice::TargetRefreshed => "target refreshed".into(),
         Notice::Request { request, .. } => format!("request {}", request.method().as_str()),
         Notice::Response { response, .. } => format!("response {}", status(&response)),

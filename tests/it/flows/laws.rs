@@ -156,6 +156,7 @@ impl User for Person {
             | Event::ReofferCancelled { call, .. }
             | Event::Updated { call, .. }
             | Event::UpdateRefused { call, .. }
+            | Event::UpdateDeferred { call, .. }
             | Event::TargetRefreshed { call }
             | Event::Response { call, .. }
             | Event::RequestFailed { call, .. }

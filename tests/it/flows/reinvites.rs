@@ -29,14 +29,14 @@ fn callee_reinvites() {
 }
 
 #[test]
-fn crossing_reinvites_get_491() {
+fn crossing_reinvites_get_491_and_are_tried_again() {
     // 3261-14.2-03, 3261-14.1-16
-    // PAINS 99: 491 to both; the session stands.
+    // PAINS 30, 31, 99: 491 to both; bob, who did not make the Call-ID, tries again first.
     let mut flow = Flow::between(answers_at_once, answers_at_once);
     flow.place();
     flow.at(1000, flow.alice, update);
     flow.at(1000, flow.bob, update);
-    flow.at(5000, flow.alice, hang_up);
+    flow.at(9000, flow.alice, hang_up);
     assert_snapshot!(flow.end());
 }
 
