@@ -18,12 +18,28 @@ pub struct Values<'m, T> {
 }
 
 impl<'m, T> Values<'m, T> {
-    fn of(message: &'m Message, name: Name, parse: fn(&'m [u8]) -> Result<T, ValueError>) -> Self {
+    pub(super) fn of(
+        message: &'m Message,
+        name: Name,
+        parse: fn(&'m [u8]) -> Result<T, ValueError>,
+    ) -> Self {
         Self {
             rows: message.all(name),
             row: None,
             split: split_commas,
             parse,
+        }
+    }
+
+    /// Values in which quotes and brackets mean nothing.
+    pub(super) fn plain(
+        message: &'m Message,
+        name: Name,
+        parse: fn(&'m [u8]) -> Result<T, ValueError>,
+    ) -> Self {
+        Self {
+            split: split_call_ids,
+            ..Self::of(message, name, parse)
         }
     }
 }
@@ -41,6 +57,34 @@ impl<T> Iterator for Values<'_, T> {
     }
 }
 
+/// The rows of a header whose values are never split at commas.
+#[derive(Clone, Debug)]
+pub struct WholeRows<'m, T> {
+    rows: Rows<'m>,
+    parse: fn(&'m [u8]) -> Result<T, ValueError>,
+}
+
+impl<'m, T> WholeRows<'m, T> {
+    pub(super) fn of(
+        message: &'m Message,
+        name: Name,
+        parse: fn(&'m [u8]) -> Result<T, ValueError>,
+    ) -> Self {
+        Self {
+            rows: message.all(name),
+            parse,
+        }
+    }
+}
+
+impl<T> Iterator for WholeRows<'_, T> {
+    type Item = Result<T, ValueError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows.next().map(self.parse)
+    }
+}
+
 macro_rules! lists {
     ($($(#[$doc:meta])* $method:ident: $name:ident => $type:ty,)*) => {
         $($(#[$doc])*
@@ -49,15 +93,37 @@ macro_rules! lists {
         })*
     };
 }
+pub(super) use lists;
 
 macro_rules! tokens {
     ($($(#[$doc:meta])* $method:ident: $name:ident,)*) => {
         $($(#[$doc])*
         pub fn $method(&self) -> Values<'_, &str> {
-            Values { split: split_call_ids, ..Values::of(self, Name::$name, token) }
+            $crate::message::values::Values::plain(self, Name::$name, $crate::message::values::token)
         })*
     };
 }
+pub(super) use tokens;
+
+macro_rules! rows {
+    ($($(#[$doc:meta])* $method:ident: $name:ident => $type:ty,)*) => {
+        $($(#[$doc])*
+        pub fn $method(&self) -> WholeRows<'_, $type> {
+            WholeRows::of(self, Name::$name, <$type>::parse)
+        })*
+    };
+}
+pub(super) use rows;
+
+macro_rules! singles {
+    ($($(#[$doc:meta])* $method:ident: $name:ident => $parse:path => $type:ty,)*) => {
+        $($(#[$doc])*
+        pub fn $method(&self) -> Option<Result<$type, ValueError>> {
+            self.first(Name::$name).map($parse)
+        })*
+    };
+}
+pub(super) use singles;
 
 /// Values by name. A list yields nothing if the header is absent; a single value is `None` then.
 impl Message {
@@ -93,49 +159,28 @@ impl Message {
         allow_events: AllowEvents,
     }
 
-    /// Max-Forwards.
-    pub fn max_forwards(&self) -> Option<Result<u8, ValueError>> {
-        self.first(Name::MaxForwards).map(parse_max_forwards)
-    }
-
-    /// Content-Type.
-    pub fn content_type(&self) -> Option<Result<ContentType<'_>, ValueError>> {
-        self.first(Name::ContentType).map(ContentType::parse)
-    }
-
-    /// Expires, in seconds.
-    pub fn expires(&self) -> Option<Result<u32, ValueError>> {
-        self.first(Name::Expires).map(parse_delta_seconds)
-    }
-
-    /// Min-Expires, in seconds.
-    pub fn min_expires(&self) -> Option<Result<u32, ValueError>> {
-        self.first(Name::MinExpires).map(parse_delta_seconds)
-    }
-
-    /// RSeq (RFC 3262).
-    pub fn rseq(&self) -> Option<Result<u32, ValueError>> {
-        self.first(Name::RSeq).map(parse_rseq)
-    }
-
-    /// RAck (RFC 3262).
-    pub fn rack(&self) -> Option<Result<RAck<'_>, ValueError>> {
-        self.first(Name::RAck).map(RAck::parse)
-    }
-
-    /// Timestamp.
-    pub fn timestamp(&self) -> Option<Result<Timestamp<'_>, ValueError>> {
-        self.first(Name::Timestamp).map(Timestamp::parse)
-    }
-
-    /// Refer-To (RFC 3515).
-    pub fn refer_to(&self) -> Option<Result<NameAddr<'_>, ValueError>> {
-        self.first(Name::ReferTo).map(NameAddr::parse)
+    singles! {
+        /// Max-Forwards.
+        max_forwards: MaxForwards => parse_max_forwards => u8,
+        /// Content-Type.
+        content_type: ContentType => ContentType::parse => ContentType<'_>,
+        /// Expires, in seconds.
+        expires: Expires => parse_delta_seconds => u32,
+        /// Min-Expires, in seconds.
+        min_expires: MinExpires => parse_delta_seconds => u32,
+        /// RSeq (RFC 3262).
+        rseq: RSeq => parse_rseq => u32,
+        /// RAck (RFC 3262).
+        rack: RAck => RAck::parse => RAck<'_>,
+        /// Timestamp.
+        timestamp: Timestamp => Timestamp::parse => Timestamp<'_>,
+        /// Refer-To (RFC 3515).
+        refer_to: ReferTo => NameAddr::parse => NameAddr<'_>,
     }
 }
 
 /// One element of a list of tokens.
-fn token(element: &[u8]) -> Result<&str, ValueError> {
+pub(super) fn token(element: &[u8]) -> Result<&str, ValueError> {
     super::Tokens::new(element)
         .next()
         .unwrap_or(Err(ValueError::new(super::ValueErrorKind::Empty, 0)))
