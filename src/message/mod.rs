@@ -32,6 +32,8 @@
 //! # Ok::<(), drongo::message::ParseError>(())
 //! ```
 
+mod body;
+mod bounds;
 mod builder;
 mod content_type;
 mod cseq;
@@ -70,6 +72,7 @@ mod via;
 mod via_stamp;
 mod write;
 
+pub use body::{BodyError, BodyErrorKind, Fields, FragStart, Multipart, Part, Parts, SipFrag};
 pub use builder::Builder;
 pub use content_type::ContentType;
 pub use cseq::{CSeq, RAck};

@@ -3,8 +3,9 @@
 use super::index::Rows;
 use super::list::SplitCommas;
 use super::{
-    ContactValue, ContentType, Message, Name, NameAddr, RAck, Timestamp, ValueError, Via,
-    parse_delta_seconds, parse_max_forwards, parse_rseq, split_call_ids, split_commas,
+    ContactValue, ContentType, Message, Name, NameAddr, RAck, Timestamp, ValueError,
+    ValueErrorKind, Via, parse_delta_seconds, parse_max_forwards, parse_rseq, split_call_ids,
+    split_commas,
 };
 
 /// The values of a list header in order, over all its rows and commas. A value that cannot be
@@ -132,16 +133,29 @@ impl Message {
         vias: Via => Via<'_>,
         /// Contact.
         contacts: Contact => ContactValue<'_>,
-        /// Route.
-        routes: Route => NameAddr<'_>,
-        /// Record-Route, as it came: a client reads it in reverse (RFC 3261 12.1.2).
-        record_routes: RecordRoute => NameAddr<'_>,
-        /// Path (RFC 3327).
-        paths: Path => NameAddr<'_>,
-        /// Service-Route (RFC 3608).
-        service_routes: ServiceRoute => NameAddr<'_>,
         /// Accept. A type with a wild card parses too.
         accept: Accept => ContentType<'_>,
+    }
+
+    /// Route. A URI without angle brackets is an error in its place, as in the three below: nobody
+    /// could say whose its parameters are (RFC 3261 20.34).
+    pub fn routes(&self) -> Values<'_, NameAddr<'_>> {
+        Values::of(self, Name::Route, bracketed)
+    }
+
+    /// Record-Route, as it came: a client reads it in reverse (RFC 3261 12.1.2).
+    pub fn record_routes(&self) -> Values<'_, NameAddr<'_>> {
+        Values::of(self, Name::RecordRoute, bracketed)
+    }
+
+    /// Path (RFC 3327).
+    pub fn paths(&self) -> Values<'_, NameAddr<'_>> {
+        Values::of(self, Name::Path, bracketed)
+    }
+
+    /// Service-Route (RFC 3608).
+    pub fn service_routes(&self) -> Values<'_, NameAddr<'_>> {
+        Values::of(self, Name::ServiceRoute, bracketed)
     }
 
     tokens! {
@@ -179,11 +193,21 @@ impl Message {
     }
 }
 
+/// An address in angle brackets.
+fn bracketed(value: &[u8]) -> Result<NameAddr<'_>, ValueError> {
+    let address = NameAddr::parse(value)?;
+    if address.is_bracketed() {
+        Ok(address)
+    } else {
+        Err(ValueError::new(ValueErrorKind::Angle, 0))
+    }
+}
+
 /// One element of a list of tokens.
 pub(super) fn token(element: &[u8]) -> Result<&str, ValueError> {
     super::Tokens::new(element)
         .next()
-        .unwrap_or(Err(ValueError::new(super::ValueErrorKind::Empty, 0)))
+        .unwrap_or(Err(ValueError::new(ValueErrorKind::Empty, 0)))
 }
 
 #[cfg(test)]
@@ -192,7 +216,6 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::message::ValueErrorKind;
 
     fn message(lines: &str) -> Message {
         let text = format!("OPTIONS sip:a@b SIP/2.0\r\n{lines}\r\n");
@@ -213,6 +236,34 @@ mod tests {
             let uris: Vec<_> = routes.iter().map(|route| route.uri()).collect();
             let uris: Vec<_> = uris.iter().map(|uri| uri.as_bytes()).collect();
             assert_eq!(uris, [&b"sip:1,2@a"[..], b"sip:b", b"sip:c"], "{lines}");
+        }
+    }
+
+    #[test]
+    fn a_route_stands_in_angle_brackets() {
+        // 3261-20.30-01, 3261-20.30-02, 3261-20.34-01, 3261-25.1-42
+        for name in ["Route", "Record-Route", "Path", "Service-Route"] {
+            let message = message(&format!(
+                "{name}: <sip:a;lr>;x=1\r\n{name}: sip:b;lr, B <sip:c>\r\n"
+            ));
+            let routes = [
+                message.routes().chain(message.record_routes()),
+                message.paths().chain(message.service_routes()),
+            ];
+            let routes: Vec<_> = routes.into_iter().flatten().collect();
+            let first = routes[0].unwrap();
+            assert_eq!(first.uri().as_bytes(), b"sip:a;lr", "{name}");
+            assert_eq!(first.params().as_bytes(), b";x=1");
+            assert_eq!(routes[1], Err(ValueError::new(ValueErrorKind::Angle, 0)));
+            assert_eq!(
+                (routes[2].unwrap().uri().as_bytes(), routes.len()),
+                (&b"sip:c"[..], 3)
+            );
+        }
+        let bare = message("t: sip:a\r\nf: sip:a\r\nm: sip:a\r\nReply-To: sip:a;x, sip:b\r\n");
+        assert!(bare.contacts().all(|contact| contact.is_ok()));
+        for name in [Name::To, Name::From] {
+            assert!(NameAddr::parse(bare.first(name).unwrap()).is_ok());
         }
     }
 
