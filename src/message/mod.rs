@@ -42,6 +42,7 @@ mod draft;
 mod edit;
 mod error;
 mod escape;
+mod faults;
 mod header_block;
 mod headers;
 mod host;
@@ -52,6 +53,7 @@ mod method;
 mod name;
 mod name_addr;
 mod params;
+mod presence;
 mod print;
 mod put;
 mod reply;
@@ -64,6 +66,7 @@ mod start_line;
 mod status;
 mod tel_uri;
 mod uri;
+mod uri_parts;
 mod value_error;
 #[cfg(test)]
 mod value_laws;
@@ -80,6 +83,7 @@ pub use draft::{Draft, Origin};
 pub use edit::Edit;
 pub use error::{ParseError, ParseErrorKind};
 pub use escape::{escape_header, escape_param, escape_password, escape_user, percent_decode};
+pub use faults::{Fault, FaultKind};
 pub use headers::{
     AnswerMode, AuthInfo, AuthParams, Challenge, Coding, Credentials, Date, Disposition, Diversion,
     Event, FeatureSet, HistoryEntry, Identity, InfoPackage, Join, LanguageRange, MinSe, Priority,
@@ -93,6 +97,7 @@ pub use method::Method;
 pub use name::Name;
 pub use name_addr::{ContactValue, NameAddr};
 pub use params::{MAX_PARAMS, Param, ParamIter, Params, unquote};
+pub use presence::Presence;
 pub use reply::Reply;
 pub use request::{Incoming, Request, Response, parse};
 pub use request_writer::RequestWriter;
@@ -104,6 +109,7 @@ pub use sip_uri::SipUri;
 pub use status::StatusCode;
 pub use tel_uri::TelUri;
 pub use uri::{OtherUri, Uri, UriBuf};
+pub use uri_parts::{UriPart, UriPlace};
 pub use value_error::{ValueError, ValueErrorKind};
 pub use values::{Values, WholeRows};
 pub use via::{MAGIC_COOKIE, Via};
