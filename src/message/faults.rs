@@ -47,10 +47,13 @@ pub enum FaultKind {
     /// The `*` of Contact does not stand alone in a REGISTER with Expires 0 (3261 10.2.2).
     #[error("* in Contact does not stand alone in a REGISTER with Expires: 0")]
     Star,
+    /// A part of the Request-URI that has no meaning there (3261 19.1.1).
+    #[error("the Request-URI has {0}, which does not belong there")]
+    RequestUriPart(UriPart),
     /// A part of a URI that has no meaning where it stands (3261 19.1.1).
-    #[error("the URI of {name} has a part that does not belong there: {part:?}")]
+    #[error("the URI of {name} has {part}, which does not belong there")]
     UriPart {
-        /// Which header; [`Name::Other`] for the Request-URI.
+        /// Which header.
         name: Name,
         /// Which part.
         part: UriPart,
@@ -337,14 +340,17 @@ impl<'m> Found<'m> {
             .uri_bytes()
             .and_then(|raw| Uri::parse(raw).ok());
         if let Some(Uri::Sip(uri)) = request_uri {
-            for part in UriPart::of(&uri).filter(|part| !part.belongs_in(UriPlace::RequestUri)) {
-                let kind = FaultKind::UriPart {
-                    name: Name::Other,
-                    part,
-                };
-                let status = REFUSE.filter(|_| part == UriPart::Headers);
-                self.push(kind, None, status);
-            }
+            let offset = self
+                .message
+                .uri_range()
+                .map_or(0, |range| range.start as usize);
+            let parts = UriPart::of(&uri).filter(|part| !part.belongs_in(UriPlace::RequestUri));
+            self.faults.extend(parts.map(|part| Fault {
+                kind: FaultKind::RequestUriPart(part),
+                offset,
+                // Headers in it would end up in the message (4475 3.1.2.11).
+                status: REFUSE.filter(|_| part == UriPart::Headers),
+            }));
         }
         for (name, place) in [(Name::From, UriPlace::From), (Name::To, UriPlace::To)] {
             let address = self
@@ -472,7 +478,7 @@ mod tests {
         assert_eq!(
             parts,
             [
-                part(Name::Other, UriPart::Headers, true),
+                (FaultKind::RequestUriPart(UriPart::Headers), true),
                 part(Name::From, UriPart::Port, false),
                 part(Name::From, UriPart::Lr, false),
             ]

@@ -1,5 +1,7 @@
 //! Which part of a SIP URI belongs where: table 1 of RFC 3261 19.1.1, as data.
 
+use core::fmt;
+
 use super::SipUri;
 
 /// A part of a SIP URI that may be there or not.
@@ -65,6 +67,25 @@ const TABLE: [(UriPart, &[u8; 6]); 12] = [
     (UriPart::OtherParam, b"oooooo"),
     (UriPart::Headers, b"---o-o"),
 ];
+
+impl fmt::Display for UriPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::User => "a user",
+            Self::Password => "a password",
+            Self::Host => "a host",
+            Self::Port => "a port",
+            Self::UserParam => "the parameter user",
+            Self::Method => "the parameter method",
+            Self::Maddr => "the parameter maddr",
+            Self::Ttl => "the parameter ttl",
+            Self::Transport => "the parameter transport",
+            Self::Lr => "the parameter lr",
+            Self::OtherParam => "an unknown parameter",
+            Self::Headers => "headers",
+        })
+    }
+}
 
 impl UriPart {
     /// Whether this part has a meaning in that place. If not, it is ignored there (3261 19.1.1).

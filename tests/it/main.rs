@@ -11,3 +11,5 @@
 mod conformance;
 #[cfg(test)]
 mod peers;
+#[cfg(test)]
+mod torture;
