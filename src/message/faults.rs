@@ -245,6 +245,30 @@ impl<'m> Found<'m> {
         self.one(Name::SipETag, None, m.sip_etag());
         self.one(Name::SipIfMatch, None, m.sip_if_match());
         self.more_lists();
+        self.empty_lists();
+    }
+
+    /// Lists that hold at least one value wherever they are (3261 25.1).
+    fn empty_lists(&mut self) {
+        let kind = ValueErrorKind::Empty;
+        for name in [
+            Name::Contact,
+            Name::Require,
+            Name::ProxyRequire,
+            Name::Unsupported,
+            Name::Route,
+            Name::RecordRoute,
+            Name::ContentEncoding,
+            Name::Warning,
+        ] {
+            let mut rows = self.message.all(name).peekable();
+            let empty =
+                rows.peek().is_some() && rows.all(|row| super::split_commas(row).next().is_none());
+            if empty {
+                let status = REFUSE.filter(|_| name != Name::Warning);
+                self.push(FaultKind::Malformed { name, kind }, Some(name), status);
+            }
+        }
     }
 
     fn more_lists(&mut self) {
@@ -437,6 +461,29 @@ mod tests {
         };
         assert!(has(FaultKind::Meaningless(Name::Priority)));
         assert!(has(FaultKind::NoTag(Name::To)));
+    }
+
+    #[test]
+    fn lists_that_need_a_value_have_one() {
+        // 3261-20.37-02, 3261-25.1-21
+        let empty = |name| {
+            let kind = ValueErrorKind::Empty;
+            (FaultKind::Malformed { name, kind }, Some(400))
+        };
+        let names = [
+            ("Require", Name::Require),
+            ("Proxy-Require", Name::ProxyRequire),
+            ("Unsupported", Name::Unsupported),
+            ("Contact", Name::Contact),
+        ];
+        for (text, name) in names {
+            for value in ["", " , ,"] {
+                let told = faults("OPTIONS", &format!("{text}:{value}\r\n"));
+                assert!(told.contains(&empty(name)), "{text}");
+            }
+        }
+        let lists = "Accept:\r\nAccept-Encoding:\r\nAccept-Language:\r\nAllow:\r\nk:\r\n";
+        assert_eq!(faults("OPTIONS", lists), []);
     }
 
     #[test]

@@ -67,6 +67,7 @@ mod status;
 mod tel_uri;
 mod uri;
 mod uri_parts;
+mod uri_request;
 mod value_error;
 #[cfg(test)]
 mod value_laws;
@@ -110,6 +111,7 @@ pub use status::StatusCode;
 pub use tel_uri::TelUri;
 pub use uri::{OtherUri, Uri, UriBuf};
 pub use uri_parts::{UriPart, UriPlace};
+pub use uri_request::UriRequest;
 pub use value_error::{ValueError, ValueErrorKind};
 pub use values::{Values, WholeRows};
 pub use via::{MAGIC_COOKIE, Via};

@@ -10,6 +10,12 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod flows;
+#[cfg(test)]
+mod grammar;
+#[cfg(test)]
 mod peers;
+#[cfg(test)]
+mod tables;
 #[cfg(test)]
 mod torture;

@@ -276,3 +276,206 @@ fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
     super::super::print::unfolded(value, &mut |piece| text.extend_from_slice(piece));
     Cow::Owned(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Method;
+
+    fn message(lines: &str) -> Message {
+        let text = format!("OPTIONS sip:a@b SIP/2.0\r\n{lines}\r\n");
+        Message::parse(text.into()).unwrap()
+    }
+
+    fn media(text: &str) -> ContentType<'_> {
+        ContentType::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn without_accept_sdp_is_taken_and_with_an_empty_one_nothing() {
+        // 3261-20.1-02, 3261-20.1-03
+        let absent = message("");
+        assert!(absent.accepts(&ContentType::SDP) && !absent.accepts(&media("text/plain")));
+        let empty = message("Accept:\r\n");
+        assert_eq!(empty.accept().count(), 0);
+        assert!(!empty.accepts(&ContentType::SDP) && !empty.accepts(&media("text/plain")));
+        let ranges = message("Accept: text/*;q=0.5, text/html;q=0\r\nAccept: */*;q=0\r\n");
+        assert!(ranges.accepts(&media("text/plain")));
+        assert!(!ranges.accepts(&media("text/html")) && !ranges.accepts(&ContentType::SDP));
+    }
+
+    #[test]
+    fn without_accept_encoding_or_with_an_empty_one_only_identity_is_taken() {
+        // 3261-20.2-01, 3261-20.2-02
+        for lines in ["", "Accept-Encoding:\r\n"] {
+            let message = message(lines);
+            assert!(message.accepts_encoding("identity") && !message.accepts_encoding("gzip"));
+        }
+        let gzip = message("Accept-Encoding: GZIP, identity;q=0\r\n");
+        assert!(gzip.accepts_encoding("gzip") && !gzip.accepts_encoding("identity"));
+        assert!(message("Accept-Encoding: *\r\n").accepts_encoding("br"));
+    }
+
+    #[test]
+    fn without_accept_language_every_language_is_read() {
+        // 3261-20.3-01, 3261-20.3-02
+        for lines in ["", "Accept-Language:\r\n"] {
+            assert!(message(lines).accepts_language("da"), "{lines}");
+        }
+        let some = message("Accept-Language: da, en-gb;q=0.8, en;q=0, fr;q=0\r\n");
+        assert!(some.accepts_language("DA-dk") && some.accepts_language("en-GB"));
+        assert!(!some.accepts_language("en") && !some.accepts_language("dan"));
+        assert!(!some.accepts_language("fr-ca") && !some.accepts_language("de"));
+    }
+
+    #[test]
+    fn only_lists_are_split_at_commas() {
+        // 3261-7.3-01, 3261-7.3.1-23, 3261-20.17-02, 3261-25.1-41
+        let message = message(
+            "Subject: a, b\r\nDate: Sat, 13 Nov 2010 23:29:00 GMT\r\nUser-Agent: Foo (x, y)\r\n\
+             X-Odd: \"a, <b;c, ;;,\r\nAllow: A, B\r\n",
+        );
+        assert_eq!(message.subject().as_deref(), Some(&b"a, b"[..]));
+        assert_eq!(message.date().unwrap().unwrap().day, 13);
+        let words: Vec<_> = message.user_agent().unwrap().collect();
+        assert_eq!(words[1], Ok(Product::Comment(b"(x, y)")));
+        assert_eq!(
+            message.all_named("x-odd").collect::<Vec<_>>(),
+            [b"\"a, <b;c, ;;,"]
+        );
+        assert_eq!(message.allow().count(), 2);
+    }
+
+    #[test]
+    fn rows_of_authentication_are_values_of_their_own() {
+        // 3261-7.3.1-13
+        let message = message(
+            "WWW-Authenticate: Digest realm=\"a\", nonce=\"1\"\r\n\
+             WWW-Authenticate: Digest realm=\"b\", nonce=\"2\"\r\nAuthorization: Digest a=b\r\n\
+             Proxy-Authenticate: Digest realm=\"c\"\r\nProxy-Authorization: Digest c=d,e=f\r\n",
+        );
+        let realms = message
+            .www_authenticate()
+            .map(|row| row.unwrap().realm().unwrap());
+        assert_eq!(realms.collect::<Vec<_>>(), [&b"a"[..], b"b"]);
+        assert_eq!(message.proxy_authenticate().count(), 1);
+        assert_eq!(message.authorization().count(), 1);
+        assert_eq!(message.proxy_authorization().count(), 1);
+        assert!(message.proxy_authorization().all(|row| row.is_ok()));
+    }
+
+    #[test]
+    fn texts_and_lists_may_be_empty_where_the_grammar_says_so() {
+        // 3261-20.5-03, 3261-20.25-01, 3261-20.36-01
+        let empty = message("s :\r\nOrganization:\r\nAllow:\r\n");
+        assert_eq!(empty.subject().as_deref(), Some(&b""[..]));
+        assert_eq!(empty.organization().as_deref(), Some(&b""[..]));
+        assert_eq!(empty.allow().count(), 0);
+        let methods: Result<Vec<_>, _> = message("Allow: INVITE, invite\r\n")
+            .allow()
+            .map(|method| method.map(|m| Method::parse(m.as_bytes()) == Ok(Method::Invite)))
+            .collect();
+        assert_eq!(methods, Ok([true, false].to_vec()));
+        assert_eq!(message("").subject(), None);
+        let folded = message("Subject: one\r\n  two\r\n");
+        assert_eq!(folded.subject().as_deref(), Some(&b"one two"[..]));
+    }
+
+    #[test]
+    fn unquoted_text_beyond_ascii_is_kept_and_is_no_token() {
+        // 3261-25.1-14
+        let text = message("Subject: \u{e9}t\u{e9}\r\nX-New: \u{e9}\r\nk: \u{e9}\r\n");
+        assert_eq!(text.subject().as_deref(), Some("\u{e9}t\u{e9}".as_bytes()));
+        assert_eq!(text.all_named("X-New").next(), Some("\u{e9}".as_bytes()));
+        assert!(text.supported().next().unwrap().is_err());
+    }
+
+    #[test]
+    fn single_values_are_not_lists() {
+        // 3261-20.31-01
+        assert!(
+            message("Reply-To: Bob <sip:bob@biloxi.com>\r\n")
+                .reply_to()
+                .unwrap()
+                .is_ok()
+        );
+        assert!(
+            message("Reply-To: sip:bob@biloxi.com;x\r\n")
+                .reply_to()
+                .unwrap()
+                .is_ok()
+        );
+        let list = message("Reply-To: <sip:a@b>, <sip:c@d>\r\n");
+        assert!(list.reply_to().unwrap().is_err());
+    }
+
+    #[test]
+    fn without_priority_a_request_is_normal() {
+        // 3261-20.26-02
+        assert_eq!(message("").priority(), Ok(Priority::Normal));
+        assert_eq!(
+            message("Priority: Urgent\r\n").priority(),
+            Ok(Priority::Urgent)
+        );
+        assert!(message("Priority:\r\n").priority().is_err());
+    }
+
+    #[test]
+    fn codings_come_in_the_order_in_which_they_were_applied() {
+        // 3261-20.12-02
+        let message = message("Content-Encoding: tar, gzip\r\ne: compress\r\n");
+        let codings: Result<Vec<_>, _> = message.content_encoding().collect();
+        assert_eq!(codings, Ok(["tar", "gzip", "compress"].to_vec()));
+    }
+
+    #[test]
+    fn max_breadth_is_a_positive_number_and_nothing_else() {
+        // 5393-5.3.1-01
+        let breadth = |value: &str| message(&format!("Max-Breadth: {value}\r\n")).max_breadth();
+        assert_eq!(breadth("60"), Some(Ok(60)));
+        for wrong in ["0", "-1", "60;x=y", "60 30", "", "4294967296"] {
+            assert!(breadth(wrong).unwrap().is_err(), "{wrong}");
+        }
+        assert_eq!(message("").max_breadth(), None);
+    }
+
+    #[test]
+    fn headers_of_extensions_are_read_by_name() {
+        let message = message(
+            "In-Reply-To: 70710@saturn.bell-tel.com, 17320@saturn.bell-tel.com\r\n\
+             Content-Language: fr, en\r\nSecurity-Verify: tls;q=0.2, digest\r\n\
+             P-Asserted-Identity: \"A\" <sip:a@b>, tel:+14085264000\r\nx: 90;refresher=uas\r\n\
+             o: presence\r\nu: presence, dialog\r\nFlow-Timer: 126\r\nSIP-ETag: dx200xyz\r\n\
+             Suppress-If-Match: *\r\nAnswer-Mode: Manual\r\nRecv-Info:\r\nb: <sip:r@x>\r\n",
+        );
+        assert_eq!(message.in_reply_to().count(), 2);
+        assert_eq!(
+            message
+                .content_language()
+                .map(Result::unwrap)
+                .collect::<Vec<_>>(),
+            ["fr", "en"]
+        );
+        assert_eq!(message.security_verify().count(), 2);
+        assert!(
+            message
+                .asserted_identities()
+                .all(|identity| identity.is_ok())
+        );
+        assert_eq!(message.session_expires().unwrap().unwrap().seconds(), 90);
+        assert_eq!(message.event().unwrap().unwrap().package(), "presence");
+        assert_eq!(message.allow_events().count(), 2);
+        assert_eq!(message.flow_timer(), Some(Ok(126)));
+        assert_eq!(
+            (message.sip_etag(), message.sip_if_match()),
+            (Some(Ok("dx200xyz")), None)
+        );
+        assert_eq!(message.suppress_if_match(), Some(Ok("*")));
+        assert_eq!(message.answer_mode().unwrap().unwrap().mode(), "Manual");
+        assert_eq!(
+            (message.recv_info().count(), message.count(Name::RecvInfo)),
+            (0, 1)
+        );
+        assert!(message.referred_by().unwrap().is_ok());
+    }
+}
