@@ -90,6 +90,11 @@ const AUTHENTICATION: u128 = set(&[
 /// Headers with comments.
 const COMMENTED: u128 = set(&[Name::RetryAfter, Name::Server, Name::UserAgent]);
 
+/// Whether more than one row of this header may stand in a message (3261 7.3.1).
+pub(super) const fn may_repeat(name: Name) -> bool {
+    bit(name) & (LISTS | AUTHENTICATION) != 0
+}
+
 /// Refuses a message whose values hold more than the limits allow. The parameters of a URI count
 /// with those of its value.
 pub(super) fn check(message: &Message, limits: &Limits) -> Result<(), (ParseErrorKind, usize)> {

@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use super::bounds::may_repeat;
+use super::edit::bit;
 use super::presence::Presence;
 use super::uri_parts::{UriPart, UriPlace};
 use super::{ContactValue, Message, Method, Name, NameAddr, StatusCode, Uri};
@@ -30,6 +32,9 @@ pub enum FaultKind {
     /// A header that has no meaning in this kind of message, and is ignored (3261 20).
     #[error("{0} has no meaning here")]
     Meaningless(Name),
+    /// A header that is no list has more than one row (3261 7.3.1); the first one counts.
+    #[error("{0} is repeated")]
+    Repeated(Name),
     /// A value that cannot be read.
     #[error("malformed {name}: {kind}")]
     Malformed {
@@ -145,9 +150,27 @@ impl<'m> Found<'m> {
                 self.push(FaultKind::Meaningless(name), Some(name), None);
             }
         }
+        self.repeated();
         let untyped = self.message.first(Name::ContentType).is_none();
         if untyped && !self.message.body_slice().is_empty() {
             self.push(FaultKind::Untyped, None, None);
+        }
+    }
+
+    /// Rows of headers of RFC 3261 that are no lists.
+    fn repeated(&mut self) {
+        let known = |name| Presence::of(name, Method::Options, None).is_some();
+        let mut seen = 0_u128;
+        for entry in self.message.entries() {
+            let this = bit(entry.name);
+            if seen & this != 0 && known(entry.name) && !may_repeat(entry.name) {
+                self.faults.push(Fault {
+                    kind: FaultKind::Repeated(entry.name),
+                    offset: entry.value as usize,
+                    status: None,
+                });
+            }
+            seen |= this;
         }
     }
 
@@ -461,6 +484,31 @@ mod tests {
         };
         assert!(has(FaultKind::Meaningless(Name::Priority)));
         assert!(has(FaultKind::NoTag(Name::To)));
+    }
+
+    #[test]
+    fn only_lists_and_authentication_are_repeated() {
+        // 3261-7.3.1-12
+        for (row, name) in [
+            ("Date: Sat, 13 Nov 2010 23:29:00 GMT", Name::Date),
+            ("Subject: a, b", Name::Subject),
+            ("Content-Disposition: render", Name::ContentDisposition),
+            ("Timestamp: 1", Name::Timestamp),
+            ("User-Agent: x", Name::UserAgent),
+        ] {
+            let told = faults("INVITE", &format!("m: <sip:a@b>\r\n{row}\r\n{row}\r\n"));
+            assert_eq!(told, [(FaultKind::Repeated(name), None)]);
+        }
+        for row in [
+            "Allow: A",
+            "k: x",
+            "Accept: a/b",
+            "Route: <sip:a>",
+            "Authorization: D a=b",
+        ] {
+            let told = faults("OPTIONS", &format!("{row}\r\n{row}\r\n"));
+            assert_eq!(told, [], "{row}");
+        }
     }
 
     #[test]

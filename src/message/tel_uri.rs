@@ -59,11 +59,8 @@ impl<'a> TelUri<'a> {
             number,
             params,
         };
-        let context = uri.context();
-        let without_context = match context {
-            None => !uri.is_global() || params.contains("phone-context"),
-            Some(context) => !is_context(context),
-        };
+        // RFC 3261 19.1.6 has a context of another form with a global number, where it says nothing.
+        let without_context = !uri.is_global() && !uri.context().is_some_and(is_context);
         if without_context || (params.contains("isub") && params.contains("ext")) {
             return Err(error);
         }

@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::Limits;
 
 /// Bytes that look like values more often than random ones do.
 fn value() -> impl Strategy<Value = Vec<u8>> {
@@ -116,6 +117,51 @@ fn header_value() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![6 => likely, 1 => value()]
 }
 
+/// Headers whose values are read when faults are looked for.
+const NAMES_TO_READ: [&str; 16] = [
+    "Contact",
+    "Route",
+    "Require",
+    "Event",
+    "Date",
+    "Warning",
+    "Authorization",
+    "Reason",
+    "Accept",
+    "Identity",
+    "Privacy",
+    "Replaces",
+    "Session-Expires",
+    "User-Agent",
+    "To",
+    "Via",
+];
+
+/// Bytes that look like bodies of several parts more often than random ones do.
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    let pieces = prop::sample::select(vec![
+        &b"--b"[..],
+        b"--b\r\n",
+        b"\r\n--b\r\n",
+        b"\r\n--b--",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\n",
+        b" ",
+        b"--",
+        b"Content-Type: text/plain\r\n",
+        b"Content-Type: multipart/alternative;boundary=c\r\n",
+        b"Content-Length: 3\r\n",
+        b"\r\n--c\r\n",
+        b"SIP/2.0 200 OK\r\n",
+        b"To: <sip:a@b>\r\n",
+        b":",
+        b"x",
+        b"\0\xff",
+    ]);
+    vec(pieces, 0..16).prop_map(|pieces| pieces.concat())
+}
+
 /// Global numbers with parameters of any bytes.
 fn tel_uri() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop::sample::select(vec![
@@ -219,6 +265,44 @@ proptest! {
         for word in Products::new(&bytes).flatten() {
             let (Product::Comment(text) | Product::Product { name: text, .. }) = word;
             prop_assert!(!text.is_empty());
+        }
+    }
+
+    #[test]
+    fn bodies_of_any_bytes_are_read_or_refused(bytes in body()) {
+        let kind = ContentType::parse(b"multipart/mixed;boundary=b").unwrap();
+        if let Ok(multipart) = Multipart::parse(&kind, &bytes) {
+            let parts: Vec<_> = multipart.parts().flatten().collect();
+            let held: usize = parts.iter().map(|part| part.content().len()).sum();
+            prop_assert!(held <= bytes.len());
+            for part in parts {
+                prop_assert!(part.fields().all(|field| field.is_ok()));
+                prop_assert!(!part.content().windows(7).any(|w| w == b"\r\n--b\r\n"));
+                let _ = part.is_unsupported(&Limits::DEFAULT, |_| true);
+            }
+        }
+        if let Ok(frag) = SipFrag::parse(&bytes) {
+            prop_assert!(frag.headers().count() <= bytes.len());
+        }
+    }
+
+    #[test]
+    fn the_faults_of_any_message_are_told(
+        rows in vec((prop::sample::select(NAMES_TO_READ.to_vec()), header_value()), 0..8),
+    ) {
+        let mut text = b"NOTIFY sip:a@b?x=y SIP/2.0\r\nCSeq: 1 NOTIFY\r\n".to_vec();
+        for (name, value) in rows {
+            text.extend_from_slice(name.as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(&value);
+            text.extend_from_slice(b"\r\n");
+        }
+        text.extend_from_slice(b"\r\n");
+        if let Ok(message) = Message::parse(text.into()) {
+            for fault in message.faults() {
+                prop_assert!(fault.offset <= message.bytes().len());
+                prop_assert!(!fault.kind.to_string().is_empty());
+            }
         }
     }
 

@@ -244,6 +244,26 @@ impl Message {
     }
 }
 
+/// Lifetimes of bindings.
+impl Message {
+    /// How long a contact of this REGISTER, or of this redirect, shall hold, in seconds: its
+    /// `expires`, else Expires. A malformed one counts as 3600, and so do both if they are missing
+    /// (RFC 3261 10.2.1.1, 10.3, 20.10, 20.19).
+    pub fn contact_lifetime(&self, contact: &NameAddr<'_>) -> u32 {
+        match contact.expires() {
+            Ok(Some(seconds)) => seconds,
+            Ok(None) => self
+                .expires()
+                .and_then(Result::ok)
+                .unwrap_or(DEFAULT_LIFETIME),
+            Err(_) => DEFAULT_LIFETIME,
+        }
+    }
+}
+
+/// Seconds (RFC 3261 10.2.1.1).
+const DEFAULT_LIFETIME: u32 = 3600;
+
 /// Whether a language range is a tag or the first parts of one, without regard to case.
 fn is_prefix(range: &str, tag: &str) -> bool {
     tag.split_at_checked(range.len())
@@ -407,6 +427,22 @@ mod tests {
         );
         let list = message("Reply-To: <sip:a@b>, <sip:c@d>\r\n");
         assert!(list.reply_to().unwrap().is_err());
+    }
+
+    #[test]
+    fn a_malformed_lifetime_is_an_hour() {
+        // 3261-20.10-03, 3261-20.19-02
+        let lifetime = |contact: &str, lines: &str| {
+            message(lines).contact_lifetime(&NameAddr::parse(contact.as_bytes()).unwrap())
+        };
+        assert_eq!(lifetime("<sip:a@b>;expires=60", "Expires: 5\r\n"), 60);
+        assert_eq!(lifetime("<sip:a@b>", "Expires: 5\r\n"), 5);
+        let date = "Expires: Thu, 01 Dec 1994 16:00:00 GMT\r\n";
+        assert_eq!(lifetime("<sip:a@b>", date), 3600);
+        assert_eq!(lifetime("<sip:a@b>", "Expires: 4294967296\r\n"), 3600);
+        assert_eq!(lifetime("<sip:a@b>;expires=soon", "Expires: 5\r\n"), 3600);
+        assert_eq!(lifetime("<sip:a@b>;expires=4294967296", ""), 3600);
+        assert_eq!(lifetime("<sip:a@b>", ""), 3600);
     }
 
     #[test]
