@@ -10,9 +10,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
 use drongo::limits::Limits;
-use drongo::message::{
-    ContentType, Incoming, Message, Method, Name, ParseError, StatusCode, Uri, parse,
-};
+use drongo::message::{ContentType, Incoming, Message, Method, Name, StatusCode, Uri, parse};
 
 const HELP: &str = "\
 inspect: reads SIP messages and says what is wrong with them
@@ -54,6 +52,10 @@ fn main() -> ExitCode {
             Err(error) => {
                 eprintln!("inspect: {file}: {error}");
                 code = 2;
+                let verdict = Verdict::refused(format!("cannot be opened: {error}"), 0, None);
+                if !pretty && let Err(error) = print(&verdict.json(file)) {
+                    return finish(Err(error), ExitCode::from(code));
+                }
                 continue;
             }
         };
@@ -137,7 +139,10 @@ impl Verdict {
         let message = match checked {
             Ok(Incoming::Request(request)) => Message::from(request),
             Ok(Incoming::Response(response)) => Message::from(response),
-            Err(error) => return Self::of_error(&error),
+            Err(error) => {
+                let status = error.status.map(StatusCode::as_u16);
+                return Self::refused(error.kind.to_string(), error.offset, status);
+            }
         };
         let mut faults = message.faults();
         faults.sort_by_key(|fault| fault.offset);
@@ -163,11 +168,10 @@ impl Verdict {
         }
     }
 
-    fn of_error(error: &ParseError) -> Self {
-        let status = error.status.map(StatusCode::as_u16);
+    const fn refused(error: String, offset: usize, status: Option<u16>) -> Self {
         Self {
             message: None,
-            refused: Some((error.kind.to_string(), error.offset, status)),
+            refused: Some((error, offset, status)),
             warnings: Vec::new(),
         }
     }
@@ -222,7 +226,7 @@ impl Verdict {
         let others = self.warnings.iter().map(|(text, at)| (text, *at));
         let marks: Vec<_> = refusal.chain(others).collect();
         let skipped = bytes.iter().take_while(|b| b"\r\n".contains(b)).count();
-        let bytes = &bytes[skipped..];
+        let bytes = bytes.get(skipped..).unwrap_or_default();
         let mut at = 0;
         for line in bytes.split_inclusive(|&b| b == b'\n') {
             let shown = line.strip_suffix(b"\r\n").unwrap_or(line);
@@ -232,7 +236,9 @@ impl Verdict {
                 let Some(place) = place.filter(|place| (at..end).contains(place)) else {
                     continue;
                 };
-                let column = escaped(&line[..place - at]).chars().count();
+                let column = escaped(line.get(..place - at).unwrap_or(line))
+                    .chars()
+                    .count();
                 let _ = writeln!(text, "  | {}^ {what}", " ".repeat(column));
             }
             at = end;

@@ -292,4 +292,15 @@ mod tests {
         );
         assert_eq!(kind("Subject: a (b (c (d)))", &TIGHT), None);
     }
+
+    #[test]
+    fn a_request_beyond_a_limit_is_answered() {
+        let text = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nTo: <sip:a@b>\r\n\
+            From: <sip:c@d>;tag=1\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nAllow: A, B, C, D, E\r\n\r\n";
+        let error = crate::message::parse(text.into(), &TIGHT).unwrap_err();
+        assert_eq!(error.kind, ParseErrorKind::TooManyValues(Name::Allow));
+        assert_eq!(error.status, Some(crate::message::StatusCode::BAD_REQUEST));
+        assert!(error.reply.is_some());
+        assert!(crate::message::parse(text.into(), &Limits::DEFAULT).is_ok());
+    }
 }

@@ -313,9 +313,9 @@ proptest! {
     ) {
         let date = Date { weekday, year, month, day, hour, minute, second };
         prop_assert_eq!(Date::parse(date.to_string().as_bytes()), Ok(date));
-        let next = Date { day: day + 1, ..date };
+        let next = Date { day: day.saturating_add(1), ..date };
         if Date::parse(next.to_string().as_bytes()).is_ok() {
-            prop_assert_eq!(next.unix_seconds() - date.unix_seconds(), 86_400);
+            prop_assert_eq!(next.unix_seconds(), date.unix_seconds().saturating_add(86_400));
         }
     }
 

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use drongo::limits::Limits;
 use drongo::message::{
@@ -532,16 +533,81 @@ fn json(value: &toml::Value) -> serde_json::Value {
         toml::Value::Integer(number) => (*number).into(),
         toml::Value::Boolean(truth) => (*truth).into(),
         toml::Value::Array(items) => items.iter().map(json).collect(),
-        other => panic!("{other:?}"),
+        toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => {
+            panic!("{value:?}")
+        }
     }
+}
+
+#[test]
+fn inspect_reads_standard_input_and_marks_the_fault() {
+    let marked = inspect_with(&["--pretty", "-"], &bytes("rfc4475/quotbal"));
+    assert_eq!(marked.0, Some(1));
+    let lines: Vec<_> = marked.1.lines().collect();
+    let fault = "malformed To: malformed quoted string";
+    assert_eq!(
+        lines[0],
+        format!("-: refused: {fault} at byte 41; answer: 400")
+    );
+    assert_eq!(lines[2], "  | To: \"Mr. J. User <sip:j.user@example.com>");
+    assert_eq!(lines[3], format!("  |     ^ {fault}"));
+    let plain = inspect_with(&[], &bytes("rfc4475/noreason"));
+    assert_eq!(
+        plain.1,
+        "{\"file\":\"-\",\"ok\":true,\"kind\":\"response\",\"method\":\"INVITE\",\"status\":100,\
+         \"headers\":7,\"body\":0,\"warnings\":[]}\n"
+    );
+    assert_eq!(plain.0, Some(0));
+}
+
+#[test]
+fn inspect_tells_wrong_usage_from_wrong_messages() {
+    assert_eq!(
+        inspect_with(&["--unheard-of"], b""),
+        (Some(2), String::new())
+    );
+    let help = inspect_with(&["--help"], b"");
+    assert!(help.0 == Some(0) && help.1.contains("--pretty"));
+    let (code, line) = inspect_with(&["no/such/file", "rfc4475/ncl.dat"], b"");
+    let lines: Vec<serde_json::Value> = line
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!((code, lines.len()), (Some(2), 2));
+    assert_eq!(lines[0]["ok"], false);
+    assert_eq!(lines[1]["status"], 400);
+}
+
+/// Exit code and standard output of the example.
+fn inspect_with(arguments: &[&str], input: &[u8]) -> (Option<i32>, String) {
+    let mut child = Command::new(inspect_path())
+        .args(arguments)
+        .current_dir(folder())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("cargo build --example inspect");
+    // It may have said what it has to say without reading.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+    )
+}
+
+/// Where cargo puts the example.
+fn inspect_path() -> PathBuf {
+    let own = env::current_exe().unwrap();
+    let profile = own.parent().and_then(Path::parent).unwrap();
+    profile.join("examples/inspect")
 }
 
 /// The example's lines for these files. It must be built: `cargo test` does, with `--test it` it
 /// needs `cargo build --example inspect` before.
 fn inspect(files: &[&str]) -> Vec<serde_json::Value> {
-    let own = env::current_exe().unwrap();
-    let profile = own.parent().and_then(Path::parent).unwrap();
-    let output = Command::new(profile.join("examples/inspect"))
+    let output = Command::new(inspect_path())
         .args(files)
         .current_dir(folder())
         .output()

@@ -162,7 +162,7 @@ impl Delimiter {
     /// A delimiter line at the very start.
     fn at_start(&self, bytes: &[u8]) -> Option<Hit> {
         let tail = bytes.strip_prefix(self.dashed())?;
-        Some(self.line(0, self.len, tail)?)
+        self.line(0, self.len, tail)
     }
 
     /// The first delimiter line behind a CRLF, which belongs to it. Linear: what is no delimiter is

@@ -171,7 +171,7 @@ macro_rules! schemed {
         }
 
         /// Whether the scheme is Digest.
-        pub const fn is_digest(&self) -> bool {
+        pub fn is_digest(&self) -> bool {
             self.scheme.eq_ignore_ascii_case("Digest")
         }
     };

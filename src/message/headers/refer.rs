@@ -99,7 +99,7 @@ shape::worded! {
 
 impl ReferSub<'_> {
     /// Whether the subscription is wanted.
-    pub const fn wanted(&self) -> bool {
+    pub fn wanted(&self) -> bool {
         self.value.eq_ignore_ascii_case("true")
     }
 }
