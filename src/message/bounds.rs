@@ -137,12 +137,15 @@ fn count_items(message: &Message, limits: &Limits) -> Result<(), (ParseErrorKind
         let Some(count) = counts.get_mut(entry.name as usize) else {
             continue;
         };
-        *count = count.saturating_add(split_commas(message.value(entry)).count());
         let most = if entry.name == Name::Via {
             limits.via_hops
         } else {
             limits.list_items
         };
+        // One too many is enough to know.
+        let room = most.saturating_sub(*count).saturating_add(1);
+        let values = split_commas(message.value(entry)).take(room);
+        *count = count.saturating_add(values.count());
         if *count > most {
             let kind = ParseErrorKind::TooManyValues(entry.name);
             return Err((kind, entry.value as usize));

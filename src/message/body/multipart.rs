@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use memchr::memmem;
+use memchr::memchr_iter;
 
 use super::super::ContentType;
 use super::part::Part;
@@ -165,21 +165,18 @@ impl Delimiter {
         self.line(0, self.len, tail)
     }
 
-    /// The first delimiter line behind a CRLF, which belongs to it. Linear: what is no delimiter is
-    /// looked at again at most as far as its padding.
+    /// The first delimiter line behind a CRLF, which belongs to it. Linear: each line is looked at
+    /// once.
     fn find(&self, bytes: &[u8]) -> Option<Hit> {
-        for at in memmem::find_iter(bytes, self.dashed()) {
-            let Some(start) = at.checked_sub(2) else {
-                continue;
-            };
-            let end = at.saturating_add(self.len);
-            if bytes.get(start..at) == Some(b"\r\n")
-                && let Some(hit) = self.line(start, end, bytes.get(end..).unwrap_or_default())
-            {
-                return Some(hit);
-            }
-        }
-        None
+        memchr_iter(b'\n', bytes).find_map(|at| {
+            let start = at.checked_sub(1)?;
+            let (before, line) = bytes.split_at_checked(at.checked_add(1)?)?;
+            let tail = line.strip_prefix(self.dashed())?;
+            let end = before.len().saturating_add(self.len);
+            before
+                .ends_with(b"\r\n")
+                .then(|| self.line(start, end, tail))?
+        })
     }
 
     /// The rest of a delimiter line: perhaps `--`, padding, and a line break or the end.
