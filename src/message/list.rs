@@ -46,6 +46,15 @@ impl<'a> Iterator for SplitCommas<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         while !self.rest.is_empty() {
+            // Nothing but commas and blanks: as cheap as can be, since it may be all there is.
+            let gap = self
+                .rest
+                .iter()
+                .position(|b| !matches!(b, b',' | b' ' | b'\t'));
+            self.rest = self
+                .rest
+                .get(gap.unwrap_or(self.rest.len())..)
+                .unwrap_or(&[]);
             let len = if self.plain {
                 memchr::memchr(b',', self.rest).unwrap_or(self.rest.len())
             } else {

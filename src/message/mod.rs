@@ -32,6 +32,8 @@
 //! # Ok::<(), drongo::message::ParseError>(())
 //! ```
 
+mod body;
+mod bounds;
 mod builder;
 mod content_type;
 mod cseq;
@@ -40,7 +42,9 @@ mod draft;
 mod edit;
 mod error;
 mod escape;
+mod faults;
 mod header_block;
+mod headers;
 mod host;
 mod index;
 mod lexer;
@@ -49,6 +53,7 @@ mod method;
 mod name;
 mod name_addr;
 mod params;
+mod presence;
 mod print;
 mod put;
 mod reply;
@@ -61,6 +66,8 @@ mod start_line;
 mod status;
 mod tel_uri;
 mod uri;
+mod uri_parts;
+mod uri_request;
 mod value_error;
 #[cfg(test)]
 mod value_laws;
@@ -69,6 +76,7 @@ mod via;
 mod via_stamp;
 mod write;
 
+pub use body::{BodyError, BodyErrorKind, Fields, FragStart, Multipart, Part, Parts, SipFrag};
 pub use builder::Builder;
 pub use content_type::ContentType;
 pub use cseq::{CSeq, RAck};
@@ -76,6 +84,13 @@ pub use draft::{Draft, Origin};
 pub use edit::Edit;
 pub use error::{ParseError, ParseErrorKind};
 pub use escape::{escape_header, escape_param, escape_password, escape_user, percent_decode};
+pub use faults::{Fault, FaultKind};
+pub use headers::{
+    AnswerMode, AuthInfo, AuthParams, Challenge, Coding, Credentials, Date, Disposition, Diversion,
+    Event, FeatureSet, HistoryEntry, Identity, InfoPackage, Join, LanguageRange, MinSe, Priority,
+    Privacy, Product, Products, Reason, ReferSub, Reference, ReferredBy, Replaces,
+    SecurityMechanism, SessionExpires, SubscriptionState, TargetDialog, Warning,
+};
 pub use host::Host;
 pub use index::{Header, Message, Rows};
 pub use list::{SplitCommas, Tokens, split_call_ids, split_commas};
@@ -83,6 +98,7 @@ pub use method::Method;
 pub use name::Name;
 pub use name_addr::{ContactValue, NameAddr};
 pub use params::{MAX_PARAMS, Param, ParamIter, Params, unquote};
+pub use presence::Presence;
 pub use reply::Reply;
 pub use request::{Incoming, Request, Response, parse};
 pub use request_writer::RequestWriter;
@@ -94,7 +110,9 @@ pub use sip_uri::SipUri;
 pub use status::StatusCode;
 pub use tel_uri::TelUri;
 pub use uri::{OtherUri, Uri, UriBuf};
+pub use uri_parts::{UriPart, UriPlace};
+pub use uri_request::UriRequest;
 pub use value_error::{ValueError, ValueErrorKind};
-pub use values::Values;
+pub use values::{Values, WholeRows};
 pub use via::{MAGIC_COOKIE, Via};
 pub use write::{Body, HeaderList, Outgoing};

@@ -59,7 +59,8 @@ impl<'a> TelUri<'a> {
             number,
             params,
         };
-        let without_context = !uri.is_global() && uri.context().is_none();
+        // RFC 3261 19.1.6 has a context of another form with a global number, where it says nothing.
+        let without_context = !uri.is_global() && !uri.context().is_some_and(is_context);
         if without_context || (params.contains("isub") && params.contains("ext")) {
             return Err(error);
         }
@@ -203,6 +204,15 @@ fn is_number(number: &str) -> bool {
         c.is_ascii_digit() || (local && (c.is_ascii_hexdigit() || matches!(c, '*' | '#')))
     };
     digits.contains(is_digit) && digits.chars().all(|c| is_separator(c) || is_digit(c))
+}
+
+/// `+` and digits, or a domain name (3966 5.1.5).
+fn is_context(context: &str) -> bool {
+    if context.starts_with('+') {
+        is_number(context)
+    } else {
+        matches!(Host::parse(context.as_bytes()), Ok(Host::Name(_)))
+    }
 }
 
 fn same_digits(a: &str, b: &str) -> bool {

@@ -17,8 +17,16 @@ mod conformance;
 #[cfg(feature = "sim")]
 mod flows;
 #[cfg(test)]
+mod grammar;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod pairs;
 #[cfg(test)]
 mod peers;
+#[cfg(test)]
+mod printed;
+#[cfg(test)]
+mod tables;
+#[cfg(test)]
+mod torture;
