@@ -20,13 +20,15 @@ pub struct Limits {
     /// Bytes in one header line, folded continuation included: room for Identity and long
     /// Record-Route rows.
     pub header_line_bytes: usize,
-    /// Parameters that are read of one value.
+    /// Parameters of one value, those of its URI included. Real ones have under 20; more than the
+    /// default are never read, since telling them apart takes a place for each.
     pub params: usize,
-    /// Values that are read of one comma-separated list, over all its rows.
+    /// Values of one comma-separated list, over all its rows. Real ones have under 50.
     pub list_items: usize,
     /// Via hops of one message: Max-Forwards starts at 70 (3261 8.1.1.6).
     pub via_hops: usize,
-    /// Nesting of comments: each level is a step of a scan, and real ones have one level.
+    /// Nesting of comments, and of bodies in bodies: each level is a step of a scan, or one scan
+    /// more. Real ones have one or two.
     pub nesting: usize,
     /// Early or confirmed dialogs of one INVITE. Real forks have under 10.
     pub forks: usize,

@@ -81,7 +81,11 @@ pub enum ParseErrorKind {
     /// A header that occurs at most once occurs again.
     #[error("{0} occurs more than once")]
     Duplicate(Name),
-    /// The value of a header that every message has is malformed.
+    /// A list has more values than `Limits::list_items`, or Via more than `Limits::via_hops`.
+    #[error("{0} has too many values")]
+    TooManyValues(Name),
+    /// The value of a header that every message has is malformed, or one of any header exceeds
+    /// `Limits::params` or `Limits::nesting`.
     #[error("malformed {name}: {kind}")]
     Value {
         /// Which header.

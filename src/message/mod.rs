@@ -32,6 +32,8 @@
 //! # Ok::<(), drongo::message::ParseError>(())
 //! ```
 
+mod body;
+mod bounds;
 mod builder;
 mod content_type;
 mod cseq;
@@ -41,6 +43,7 @@ mod edit;
 mod error;
 mod escape;
 mod header_block;
+mod headers;
 mod host;
 mod index;
 mod lexer;
@@ -69,6 +72,7 @@ mod via;
 mod via_stamp;
 mod write;
 
+pub use body::{BodyError, BodyErrorKind, Fields, FragStart, Multipart, Part, Parts, SipFrag};
 pub use builder::Builder;
 pub use content_type::ContentType;
 pub use cseq::{CSeq, RAck};
@@ -76,6 +80,12 @@ pub use draft::{Draft, Origin};
 pub use edit::Edit;
 pub use error::{ParseError, ParseErrorKind};
 pub use escape::{escape_header, escape_param, escape_password, escape_user, percent_decode};
+pub use headers::{
+    AnswerMode, AuthInfo, AuthParams, Challenge, Coding, Credentials, Date, Disposition, Diversion,
+    Event, FeatureSet, HistoryEntry, Identity, InfoPackage, Join, LanguageRange, MinSe, Priority,
+    Privacy, Product, Products, Reason, ReferSub, Reference, ReferredBy, Replaces,
+    SecurityMechanism, SessionExpires, SubscriptionState, TargetDialog, Warning,
+};
 pub use host::Host;
 pub use index::{Header, Message, Rows};
 pub use list::{SplitCommas, Tokens, split_call_ids, split_commas};
@@ -95,6 +105,6 @@ pub use status::StatusCode;
 pub use tel_uri::TelUri;
 pub use uri::{OtherUri, Uri, UriBuf};
 pub use value_error::{ValueError, ValueErrorKind};
-pub use values::Values;
+pub use values::{Values, WholeRows};
 pub use via::{MAGIC_COOKIE, Via};
 pub use write::{Body, HeaderList, Outgoing};

@@ -405,6 +405,7 @@ fn status_of(kind: ParseErrorKind) -> StatusCode {
         | ParseErrorKind::BodyTruncated
         | ParseErrorKind::Missing(_)
         | ParseErrorKind::Duplicate(_)
+        | ParseErrorKind::TooManyValues(_)
         | ParseErrorKind::Value { .. }
         | ParseErrorKind::MethodMismatch => StatusCode::BAD_REQUEST,
     }

@@ -6,6 +6,7 @@ use core::ops::Deref;
 
 use bytes::Bytes;
 
+use super::bounds;
 use super::edit::bit;
 use super::error::{ParseError, ParseErrorKind};
 use super::reply::{range_in, salvage};
@@ -21,7 +22,7 @@ use crate::limits::Limits;
 ///
 /// [`ParseError`] says what is wrong, where, and what to answer. Stamp the source on its reply.
 pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Incoming, ParseError> {
-    Message::parse_with(bytes, limits)?.check()
+    Message::parse_with(bytes, limits)?.check_with(limits)
 }
 
 /// A checked message. Exhaustive on purpose: there is no third kind.
@@ -58,13 +59,23 @@ pub struct Response {
 }
 
 impl Message {
-    /// Checks what every message must have.
+    /// Checks what every message must have, under the default [`Limits`].
     ///
     /// # Errors
     ///
-    /// [`ParseError`]: what is missing, twice there, or malformed.
+    /// [`ParseError`]: what is missing, twice there, malformed, or too much.
     pub fn check(self) -> Result<Incoming, ParseError> {
-        let checked = check(&self);
+        self.check_with(&Limits::DEFAULT)
+    }
+
+    /// Checks what every message must have, and that no value of it holds more than the limits
+    /// allow: list items, Via hops, parameters, nested comments.
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::check`].
+    pub fn check_with(self, limits: &Limits) -> Result<Incoming, ParseError> {
+        let checked = bounds::check(&self, limits).and_then(|()| check(&self));
         match checked {
             Ok(parts) if self.is_request() => Ok(Incoming::Request(Request {
                 message: self,

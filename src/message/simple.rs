@@ -6,6 +6,7 @@ use super::params::Params;
 use super::print::{Pieces, unfolded, writes};
 use super::scan::{Cursor, ascii, digits, digits_u32, is_space, trim};
 use super::value_error::{ValueError, ValueErrorKind};
+use crate::limits::Limits;
 
 /// Content-Length: octets of the body. Never more than `u32`, so that no sum of it and a header
 /// block overflows.
@@ -233,6 +234,9 @@ impl fmt::Debug for RetryAfter<'_> {
     }
 }
 
+/// The deepest nesting of comments.
+const MAX_NESTING: usize = Limits::DEFAULT.nesting;
+
 fn whole<T>(
     value: &[u8],
     read: impl Fn(&[u8]) -> Result<T, ValueErrorKind>,
@@ -254,13 +258,16 @@ fn decimal(bytes: &[u8]) -> Option<&str> {
 }
 
 /// A comment with its parentheses, in which others may nest; the cursor stands on the first one.
-fn comment<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], ValueError> {
+pub(crate) fn comment<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], ValueError> {
     let start = *cursor;
     let error = start.error(ValueErrorKind::Comment);
     let mut depth = 0_usize;
     loop {
         cursor.take_while(|b| !matches!(b, b'(' | b')' | b'\\' | b'\r' | b'\n' | 0));
         match cursor.rest() {
+            [b'(', ..] if depth >= MAX_NESTING => {
+                return Err(cursor.error(ValueErrorKind::TooDeep));
+            }
             [b'(', ..] => depth = depth.saturating_add(1),
             [b')', ..] => depth = depth.saturating_sub(1),
             [b'\\', b'\r' | b'\n', ..] => return Err(error),

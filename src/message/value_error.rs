@@ -93,6 +93,12 @@ pub enum ValueErrorKind {
     /// More parameters than [`MAX_PARAMS`](super::MAX_PARAMS).
     #[error("too many parameters")]
     TooManyParams,
+    /// Comments or bodies nest deeper than [`Limits::nesting`](crate::limits::Limits::nesting).
+    #[error("nested too deeply")]
+    TooDeep,
+    /// Not a date of the one form that SIP has, or not in GMT (3261 20.17).
+    #[error("malformed date")]
+    Date,
     /// Something follows the end of the value, or stands where a separator belongs.
     #[error("unexpected byte")]
     Unexpected,

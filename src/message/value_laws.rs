@@ -61,6 +61,61 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![4 => likely, 1 => vec(any::<u8>(), 0..40)]
 }
 
+/// Bytes that look like the values of extensions more often than random ones do.
+fn header_value() -> impl Strategy<Value = Vec<u8>> {
+    let pieces = prop::sample::select(vec![
+        &b"Digest "[..],
+        b"Bearer ",
+        b"realm=",
+        b"nonce=",
+        b"qop=",
+        b"nc=00000001",
+        b"algorithm=",
+        b"stale=TRUE",
+        b"\"auth,auth-int\"",
+        b"a\\b",
+        b"presence.winfo",
+        b"active",
+        b"expires=",
+        b"1800",
+        b"refresher=uac",
+        b"a@b",
+        b";to-tag=1",
+        b";from-tag=2",
+        b";local-tag=1",
+        b";remote-tag=2",
+        b"early-only",
+        b"true",
+        b"emergency",
+        b"id",
+        b"critical",
+        b"eyJ.x.y",
+        b";info=<https://a.example/b>",
+        b"<sip:a@b>",
+        b";index=1.1",
+        b"SIP",
+        b"cause=200",
+        b"text=\"a b\"",
+        b"307 isi.edu \"x\"",
+        b"Sat, 13 Nov 2010 23:29:00 GMT",
+        b"*",
+        b";",
+        b"=",
+        b",",
+        b" ",
+        b"\r\n ",
+        b"\"",
+        b"\\",
+        b"\xc3\xa9",
+        b"(a (b))",
+        b"/",
+        b"\r",
+        b"\0",
+    ]);
+    let likely = vec(pieces, 0..12).prop_map(|pieces| pieces.concat());
+    prop_oneof![6 => likely, 1 => value()]
+}
+
 /// Global numbers with parameters of any bytes.
 fn tel_uri() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop::sample::select(vec![
@@ -126,6 +181,57 @@ proptest! {
         if let Ok(host) = Host::parse(&bytes) {
             let text = host.to_string();
             prop_assert_eq!(Host::parse(text.as_bytes()), Ok(host));
+        }
+    }
+
+    #[test]
+    fn what_extensions_say_survives_writing_and_reading(bytes in header_value()) {
+        round_trip!(AnswerMode, &bytes);
+        round_trip!(AuthInfo, &bytes);
+        round_trip!(Challenge, &bytes);
+        round_trip!(Coding, &bytes);
+        round_trip!(Credentials, &bytes);
+        round_trip!(Disposition, &bytes);
+        round_trip!(Diversion, &bytes);
+        round_trip!(Event, &bytes);
+        round_trip!(FeatureSet, &bytes);
+        round_trip!(HistoryEntry, &bytes);
+        round_trip!(Identity, &bytes);
+        round_trip!(InfoPackage, &bytes);
+        round_trip!(Join, &bytes);
+        round_trip!(LanguageRange, &bytes);
+        round_trip!(MinSe, &bytes);
+        round_trip!(Privacy, &bytes);
+        round_trip!(Reason, &bytes);
+        round_trip!(Reference, &bytes);
+        round_trip!(ReferSub, &bytes);
+        round_trip!(ReferredBy, &bytes);
+        round_trip!(Replaces, &bytes);
+        round_trip!(SecurityMechanism, &bytes);
+        round_trip!(SessionExpires, &bytes);
+        round_trip!(SubscriptionState, &bytes);
+        round_trip!(TargetDialog, &bytes);
+        round_trip!(Warning, &bytes);
+        round_trip_text!(Priority, &bytes);
+        if let Ok(date) = Date::parse(&bytes) {
+            prop_assert_eq!(Date::parse(date.to_string().as_bytes()), Ok(date));
+        }
+        for word in Products::new(&bytes).flatten() {
+            let (Product::Comment(text) | Product::Product { name: text, .. }) = word;
+            prop_assert!(!text.is_empty());
+        }
+    }
+
+    #[test]
+    fn any_time_survives_as_a_date(
+        weekday in 0_u8..7, year in 0_u16..=9999, month in 1_u8..=12, day in 1_u8..=28,
+        hour in 0_u8..24, minute in 0_u8..60, second in 0_u8..=60,
+    ) {
+        let date = Date { weekday, year, month, day, hour, minute, second };
+        prop_assert_eq!(Date::parse(date.to_string().as_bytes()), Ok(date));
+        let next = Date { day: day + 1, ..date };
+        if Date::parse(next.to_string().as_bytes()).is_ok() {
+            prop_assert_eq!(next.unix_seconds() - date.unix_seconds(), 86_400);
         }
     }
 

@@ -3,8 +3,9 @@
 use super::index::Rows;
 use super::list::SplitCommas;
 use super::{
-    ContactValue, ContentType, Message, Name, NameAddr, RAck, Timestamp, ValueError, Via,
-    parse_delta_seconds, parse_max_forwards, parse_rseq, split_call_ids, split_commas,
+    ContactValue, ContentType, Message, Name, NameAddr, RAck, Timestamp, ValueError,
+    ValueErrorKind, Via, parse_delta_seconds, parse_max_forwards, parse_rseq, split_call_ids,
+    split_commas,
 };
 
 /// The values of a list header in order, over all its rows and commas. A value that cannot be
@@ -18,12 +19,28 @@ pub struct Values<'m, T> {
 }
 
 impl<'m, T> Values<'m, T> {
-    fn of(message: &'m Message, name: Name, parse: fn(&'m [u8]) -> Result<T, ValueError>) -> Self {
+    pub(super) fn of(
+        message: &'m Message,
+        name: Name,
+        parse: fn(&'m [u8]) -> Result<T, ValueError>,
+    ) -> Self {
         Self {
             rows: message.all(name),
             row: None,
             split: split_commas,
             parse,
+        }
+    }
+
+    /// Values in which quotes and brackets mean nothing.
+    pub(super) fn plain(
+        message: &'m Message,
+        name: Name,
+        parse: fn(&'m [u8]) -> Result<T, ValueError>,
+    ) -> Self {
+        Self {
+            split: split_call_ids,
+            ..Self::of(message, name, parse)
         }
     }
 }
@@ -41,6 +58,34 @@ impl<T> Iterator for Values<'_, T> {
     }
 }
 
+/// The rows of a header whose values are never split at commas.
+#[derive(Clone, Debug)]
+pub struct WholeRows<'m, T> {
+    rows: Rows<'m>,
+    parse: fn(&'m [u8]) -> Result<T, ValueError>,
+}
+
+impl<'m, T> WholeRows<'m, T> {
+    pub(super) fn of(
+        message: &'m Message,
+        name: Name,
+        parse: fn(&'m [u8]) -> Result<T, ValueError>,
+    ) -> Self {
+        Self {
+            rows: message.all(name),
+            parse,
+        }
+    }
+}
+
+impl<T> Iterator for WholeRows<'_, T> {
+    type Item = Result<T, ValueError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows.next().map(self.parse)
+    }
+}
+
 macro_rules! lists {
     ($($(#[$doc:meta])* $method:ident: $name:ident => $type:ty,)*) => {
         $($(#[$doc])*
@@ -49,15 +94,37 @@ macro_rules! lists {
         })*
     };
 }
+pub(super) use lists;
 
 macro_rules! tokens {
     ($($(#[$doc:meta])* $method:ident: $name:ident,)*) => {
         $($(#[$doc])*
         pub fn $method(&self) -> Values<'_, &str> {
-            Values { split: split_call_ids, ..Values::of(self, Name::$name, token) }
+            $crate::message::values::Values::plain(self, Name::$name, $crate::message::values::token)
         })*
     };
 }
+pub(super) use tokens;
+
+macro_rules! rows {
+    ($($(#[$doc:meta])* $method:ident: $name:ident => $type:ty,)*) => {
+        $($(#[$doc])*
+        pub fn $method(&self) -> WholeRows<'_, $type> {
+            WholeRows::of(self, Name::$name, <$type>::parse)
+        })*
+    };
+}
+pub(super) use rows;
+
+macro_rules! singles {
+    ($($(#[$doc:meta])* $method:ident: $name:ident => $parse:path => $type:ty,)*) => {
+        $($(#[$doc])*
+        pub fn $method(&self) -> Option<Result<$type, ValueError>> {
+            self.first(Name::$name).map($parse)
+        })*
+    };
+}
+pub(super) use singles;
 
 /// Values by name. A list yields nothing if the header is absent; a single value is `None` then.
 impl Message {
@@ -66,16 +133,29 @@ impl Message {
         vias: Via => Via<'_>,
         /// Contact.
         contacts: Contact => ContactValue<'_>,
-        /// Route.
-        routes: Route => NameAddr<'_>,
-        /// Record-Route, as it came: a client reads it in reverse (RFC 3261 12.1.2).
-        record_routes: RecordRoute => NameAddr<'_>,
-        /// Path (RFC 3327).
-        paths: Path => NameAddr<'_>,
-        /// Service-Route (RFC 3608).
-        service_routes: ServiceRoute => NameAddr<'_>,
         /// Accept. A type with a wild card parses too.
         accept: Accept => ContentType<'_>,
+    }
+
+    /// Route. A URI without angle brackets is an error in its place, as in the three below: nobody
+    /// could say whose its parameters are (RFC 3261 20.34).
+    pub fn routes(&self) -> Values<'_, NameAddr<'_>> {
+        Values::of(self, Name::Route, bracketed)
+    }
+
+    /// Record-Route, as it came: a client reads it in reverse (RFC 3261 12.1.2).
+    pub fn record_routes(&self) -> Values<'_, NameAddr<'_>> {
+        Values::of(self, Name::RecordRoute, bracketed)
+    }
+
+    /// Path (RFC 3327).
+    pub fn paths(&self) -> Values<'_, NameAddr<'_>> {
+        Values::of(self, Name::Path, bracketed)
+    }
+
+    /// Service-Route (RFC 3608).
+    pub fn service_routes(&self) -> Values<'_, NameAddr<'_>> {
+        Values::of(self, Name::ServiceRoute, bracketed)
     }
 
     tokens! {
@@ -93,52 +173,41 @@ impl Message {
         allow_events: AllowEvents,
     }
 
-    /// Max-Forwards.
-    pub fn max_forwards(&self) -> Option<Result<u8, ValueError>> {
-        self.first(Name::MaxForwards).map(parse_max_forwards)
+    singles! {
+        /// Max-Forwards.
+        max_forwards: MaxForwards => parse_max_forwards => u8,
+        /// Content-Type.
+        content_type: ContentType => ContentType::parse => ContentType<'_>,
+        /// Expires, in seconds.
+        expires: Expires => parse_delta_seconds => u32,
+        /// Min-Expires, in seconds.
+        min_expires: MinExpires => parse_delta_seconds => u32,
+        /// RSeq (RFC 3262).
+        rseq: RSeq => parse_rseq => u32,
+        /// RAck (RFC 3262).
+        rack: RAck => RAck::parse => RAck<'_>,
+        /// Timestamp.
+        timestamp: Timestamp => Timestamp::parse => Timestamp<'_>,
+        /// Refer-To (RFC 3515).
+        refer_to: ReferTo => NameAddr::parse => NameAddr<'_>,
     }
+}
 
-    /// Content-Type.
-    pub fn content_type(&self) -> Option<Result<ContentType<'_>, ValueError>> {
-        self.first(Name::ContentType).map(ContentType::parse)
-    }
-
-    /// Expires, in seconds.
-    pub fn expires(&self) -> Option<Result<u32, ValueError>> {
-        self.first(Name::Expires).map(parse_delta_seconds)
-    }
-
-    /// Min-Expires, in seconds.
-    pub fn min_expires(&self) -> Option<Result<u32, ValueError>> {
-        self.first(Name::MinExpires).map(parse_delta_seconds)
-    }
-
-    /// RSeq (RFC 3262).
-    pub fn rseq(&self) -> Option<Result<u32, ValueError>> {
-        self.first(Name::RSeq).map(parse_rseq)
-    }
-
-    /// RAck (RFC 3262).
-    pub fn rack(&self) -> Option<Result<RAck<'_>, ValueError>> {
-        self.first(Name::RAck).map(RAck::parse)
-    }
-
-    /// Timestamp.
-    pub fn timestamp(&self) -> Option<Result<Timestamp<'_>, ValueError>> {
-        self.first(Name::Timestamp).map(Timestamp::parse)
-    }
-
-    /// Refer-To (RFC 3515).
-    pub fn refer_to(&self) -> Option<Result<NameAddr<'_>, ValueError>> {
-        self.first(Name::ReferTo).map(NameAddr::parse)
+/// An address in angle brackets.
+fn bracketed(value: &[u8]) -> Result<NameAddr<'_>, ValueError> {
+    let address = NameAddr::parse(value)?;
+    if address.is_bracketed() {
+        Ok(address)
+    } else {
+        Err(ValueError::new(ValueErrorKind::Angle, 0))
     }
 }
 
 /// One element of a list of tokens.
-fn token(element: &[u8]) -> Result<&str, ValueError> {
+pub(super) fn token(element: &[u8]) -> Result<&str, ValueError> {
     super::Tokens::new(element)
         .next()
-        .unwrap_or(Err(ValueError::new(super::ValueErrorKind::Empty, 0)))
+        .unwrap_or(Err(ValueError::new(ValueErrorKind::Empty, 0)))
 }
 
 #[cfg(test)]
@@ -147,7 +216,6 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::message::ValueErrorKind;
 
     fn message(lines: &str) -> Message {
         let text = format!("OPTIONS sip:a@b SIP/2.0\r\n{lines}\r\n");
@@ -168,6 +236,34 @@ mod tests {
             let uris: Vec<_> = routes.iter().map(|route| route.uri()).collect();
             let uris: Vec<_> = uris.iter().map(|uri| uri.as_bytes()).collect();
             assert_eq!(uris, [&b"sip:1,2@a"[..], b"sip:b", b"sip:c"], "{lines}");
+        }
+    }
+
+    #[test]
+    fn a_route_stands_in_angle_brackets() {
+        // 3261-20.30-01, 3261-20.30-02, 3261-20.34-01, 3261-25.1-42
+        for name in ["Route", "Record-Route", "Path", "Service-Route"] {
+            let message = message(&format!(
+                "{name}: <sip:a;lr>;x=1\r\n{name}: sip:b;lr, B <sip:c>\r\n"
+            ));
+            let routes = [
+                message.routes().chain(message.record_routes()),
+                message.paths().chain(message.service_routes()),
+            ];
+            let routes: Vec<_> = routes.into_iter().flatten().collect();
+            let first = routes[0].unwrap();
+            assert_eq!(first.uri().as_bytes(), b"sip:a;lr", "{name}");
+            assert_eq!(first.params().as_bytes(), b";x=1");
+            assert_eq!(routes[1], Err(ValueError::new(ValueErrorKind::Angle, 0)));
+            assert_eq!(
+                (routes[2].unwrap().uri().as_bytes(), routes.len()),
+                (&b"sip:c"[..], 3)
+            );
+        }
+        let bare = message("t: sip:a\r\nf: sip:a\r\nm: sip:a\r\nReply-To: sip:a;x, sip:b\r\n");
+        assert!(bare.contacts().all(|contact| contact.is_ok()));
+        for name in [Name::To, Name::From] {
+            assert!(NameAddr::parse(bare.first(name).unwrap()).is_ok());
         }
     }
 

@@ -1,0 +1,290 @@
+//! Bounds on what the values of a message hold: list items, Via hops, parameters, nesting.
+//!
+//! A value must be long to hold much, so that the lengths of the rows acquit nearly every message
+//! and only the rest is read for it. Linear in the message.
+
+use super::edit::bit;
+use super::error::ParseErrorKind;
+use super::list::split_commas;
+use super::scan::Cursor;
+use super::{Message, Name, ValueErrorKind};
+use crate::limits::Limits;
+
+/// Headers that are comma lists of values.
+const LISTS: u128 = set(&[
+    Name::Accept,
+    Name::AcceptContact,
+    Name::AcceptEncoding,
+    Name::AcceptLanguage,
+    Name::AlertInfo,
+    Name::Allow,
+    Name::AllowEvents,
+    Name::CallInfo,
+    Name::Contact,
+    Name::ContentEncoding,
+    Name::ContentLanguage,
+    Name::Diversion,
+    Name::ErrorInfo,
+    Name::FeatureCaps,
+    Name::Geolocation,
+    Name::HistoryInfo,
+    Name::Identity,
+    Name::InReplyTo,
+    Name::PAssertedIdentity,
+    Name::PAssociatedUri,
+    Name::PPreferredIdentity,
+    Name::Path,
+    Name::ProxyRequire,
+    Name::Reason,
+    Name::RecordRoute,
+    Name::RecvInfo,
+    Name::RejectContact,
+    Name::RequestDisposition,
+    Name::Require,
+    Name::Route,
+    Name::SecurityClient,
+    Name::SecurityServer,
+    Name::SecurityVerify,
+    Name::ServiceRoute,
+    Name::Supported,
+    Name::Unsupported,
+    Name::Via,
+    Name::Warning,
+]);
+
+/// Headers with one value that has parameters.
+const SINGLES: u128 = set(&[
+    Name::AnswerMode,
+    Name::ContentDisposition,
+    Name::ContentType,
+    Name::Event,
+    Name::From,
+    Name::InfoPackage,
+    Name::Join,
+    Name::MinSe,
+    Name::PCalledPartyId,
+    Name::PrivAnswerMode,
+    Name::Privacy,
+    Name::ReferEventsAt,
+    Name::ReferSub,
+    Name::ReferTo,
+    Name::ReferredBy,
+    Name::Replaces,
+    Name::ReplyTo,
+    Name::RetryAfter,
+    Name::SessionExpires,
+    Name::SubscriptionState,
+    Name::TargetDialog,
+    Name::To,
+]);
+
+/// Headers whose parameters stand between commas.
+const AUTHENTICATION: u128 = set(&[
+    Name::AuthenticationInfo,
+    Name::Authorization,
+    Name::ProxyAuthenticate,
+    Name::ProxyAuthorization,
+    Name::WwwAuthenticate,
+]);
+
+/// Headers with comments.
+const COMMENTED: u128 = set(&[Name::RetryAfter, Name::Server, Name::UserAgent]);
+
+/// Refuses a message whose values hold more than the limits allow. The parameters of a URI count
+/// with those of its value.
+pub(super) fn check(message: &Message, limits: &Limits) -> Result<(), (ParseErrorKind, usize)> {
+    let (mut items, mut hops) = (0_usize, 0_usize);
+    for entry in message.entries() {
+        let this = bit(entry.name);
+        let value = message.value(entry);
+        // A separator and one byte is the least that another item, parameter or level takes.
+        let most = value.len().saturating_add(1) / 2;
+        let refused = |kind| {
+            let name = entry.name;
+            Err((ParseErrorKind::Value { name, kind }, entry.value as usize))
+        };
+        if this & LISTS != 0 {
+            items = items.saturating_add(most).saturating_add(1);
+            if entry.name == Name::Via {
+                hops = hops.saturating_add(most).saturating_add(1);
+            }
+        }
+        if most > limits.params && most_params(value, this) > limits.params {
+            return refused(ValueErrorKind::TooManyParams);
+        }
+        if most > limits.nesting && this & COMMENTED != 0 && depth(value) > limits.nesting {
+            return refused(ValueErrorKind::TooDeep);
+        }
+    }
+    if items > limits.list_items || hops > limits.via_hops {
+        count_items(message, limits)?;
+    }
+    Ok(())
+}
+
+/// Counts the items of each list over all its rows.
+fn count_items(message: &Message, limits: &Limits) -> Result<(), (ParseErrorKind, usize)> {
+    let mut counts = [0_usize; u128::BITS as usize];
+    for entry in message.entries() {
+        if bit(entry.name) & LISTS == 0 {
+            continue;
+        }
+        let Some(count) = counts.get_mut(entry.name as usize) else {
+            continue;
+        };
+        *count = count.saturating_add(split_commas(message.value(entry)).count());
+        let most = if entry.name == Name::Via {
+            limits.via_hops
+        } else {
+            limits.list_items
+        };
+        if *count > most {
+            let kind = ParseErrorKind::TooManyValues(entry.name);
+            return Err((kind, entry.value as usize));
+        }
+    }
+    Ok(())
+}
+
+/// The most parameters that one value of the row has.
+fn most_params(row: &[u8], name: u128) -> usize {
+    if name & LISTS != 0 {
+        let values = split_commas(row).map(|value| separators(value, b';'));
+        return values.max().unwrap_or_default();
+    }
+    if name & SINGLES != 0 {
+        return separators(row, b';');
+    }
+    if name & AUTHENTICATION != 0 {
+        return separators(row, b',').saturating_add(1);
+    }
+    0
+}
+
+/// How often the separator stands outside of quoted strings.
+fn separators(value: &[u8], separator: u8) -> usize {
+    let mut cursor = Cursor::new(value);
+    let mut count = 0_usize;
+    loop {
+        cursor.take_while(|b| b != separator && b != b'"');
+        if cursor.is_at_end() {
+            return count;
+        }
+        if cursor.peek() == Some(b'"') {
+            if cursor.quoted().is_err() {
+                return count;
+            }
+        } else {
+            cursor.take(1);
+            count = count.saturating_add(1);
+        }
+    }
+}
+
+/// The deepest nesting of parentheses, escaped ones not counted.
+fn depth(value: &[u8]) -> usize {
+    let (mut now, mut deepest, mut escaped) = (0_usize, 0_usize, false);
+    for &b in value {
+        match b {
+            _ if escaped => {}
+            b'(' => now = now.saturating_add(1),
+            b')' => now = now.saturating_sub(1),
+            _ => {}
+        }
+        escaped = b == b'\\' && !escaped;
+        deepest = deepest.max(now);
+    }
+    deepest
+}
+
+const fn set(names: &[Name]) -> u128 {
+    let mut set = 0;
+    let mut rest = names;
+    while let Some((first, tail)) = rest.split_first() {
+        set |= bit(*first);
+        rest = tail;
+    }
+    set
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIGHT: Limits = Limits {
+        params: 3,
+        list_items: 4,
+        via_hops: 2,
+        nesting: 2,
+        ..Limits::DEFAULT
+    };
+
+    fn kind(lines: &str, limits: &Limits) -> Option<ParseErrorKind> {
+        let text = format!("OPTIONS sip:a@b SIP/2.0\r\nMax-Forwards: 70\r\n{lines}\r\n\r\n");
+        let message = Message::parse(text.into()).unwrap();
+        let error = check(&message, limits).err()?;
+        let row = message.headers().last().unwrap();
+        assert_eq!(row.value.as_ptr(), message.bytes()[error.1..].as_ptr());
+        Some(error.0)
+    }
+
+    fn value(name: Name, kind: ValueErrorKind) -> Option<ParseErrorKind> {
+        Some(ParseErrorKind::Value { name, kind })
+    }
+
+    #[test]
+    fn items_are_counted_over_all_rows_of_a_list() {
+        let many = |name| Some(ParseErrorKind::TooManyValues(name));
+        assert_eq!(kind("Allow: A, B\r\nAllow: C,,D,", &TIGHT), None);
+        assert_eq!(
+            kind("Allow: A, B\r\nAllow: C, D, E", &TIGHT),
+            many(Name::Allow)
+        );
+        assert_eq!(kind("k: a, b, c\r\nAllow: A, B, C", &TIGHT), None);
+        assert_eq!(kind("m: <sip:a,b,c,d@e>, \",,,\" <sip:b>", &TIGHT), None);
+        assert_eq!(kind("Subject: a, b, c, d, e, f, g", &TIGHT), None);
+        assert_eq!(kind("X: a, b, c, d, e, f, g", &TIGHT), None);
+        assert_eq!(kind("Via: a\r\nVia: b", &TIGHT), None);
+        assert_eq!(kind("Via: a\r\nVia: b,c", &TIGHT), many(Name::Via));
+        let hops = |n: usize| format!("v: {}", "SIP/2.0/UDP h,".repeat(n));
+        assert_eq!(kind(&hops(70), &Limits::DEFAULT), None);
+        assert_eq!(kind(&hops(71), &Limits::DEFAULT), many(Name::Via));
+        let tags = |n: usize| format!("Supported: {}", "x,".repeat(n));
+        assert_eq!(kind(&tags(256), &Limits::DEFAULT), None);
+        assert_eq!(kind(&tags(257), &Limits::DEFAULT), many(Name::Supported));
+    }
+
+    #[test]
+    fn parameters_are_counted_for_each_value() {
+        let many = |name| value(name, ValueErrorKind::TooManyParams);
+        assert_eq!(kind("m: <sip:a>;b;c;d, <sip:a;b>;c;d", &TIGHT), None);
+        assert_eq!(
+            kind("m: <sip:a>;b, <sip:a;b>;c;d;e", &TIGHT),
+            many(Name::Contact)
+        );
+        assert_eq!(kind("Event: a;b=\";;;;\";c;d", &TIGHT), None);
+        assert_eq!(
+            kind("Event: a;b=\"\\\";\";c;d;e", &TIGHT),
+            many(Name::Event)
+        );
+        assert_eq!(
+            kind("Authorization: Digest a=b, c=\",,,\", d=e", &TIGHT),
+            None
+        );
+        let four = "Authorization: Digest a=b, c=d, e=f, g=h";
+        assert_eq!(kind(four, &TIGHT), many(Name::Authorization));
+        assert_eq!(kind("Subject: a;b;c;d;e;f;g", &TIGHT), None);
+    }
+
+    #[test]
+    fn comments_nest_as_deep_as_allowed() {
+        let deep = |name| value(name, ValueErrorKind::TooDeep);
+        assert_eq!(kind("Server: a (b (c) (d)) (e \\( (f))", &TIGHT), None);
+        assert_eq!(kind("Server: a (b (c (d)))", &TIGHT), deep(Name::Server));
+        assert_eq!(
+            kind("Retry-After: 1 (b (c (d)))", &TIGHT),
+            deep(Name::RetryAfter)
+        );
+        assert_eq!(kind("Subject: a (b (c (d)))", &TIGHT), None);
+    }
+}
