@@ -76,6 +76,10 @@ pub enum Domain {
     Calls = 1,
     /// Faults of a simulated network.
     Simulation = 2,
+    /// Keys of digest clients, by the base of the call or registration that they serve.
+    Credentials = 3,
+    /// Keys of the nonces of digest verifiers, by an ordinal that the caller gives.
+    Nonces = 4,
 }
 
 /// A stream of random bytes.
@@ -312,6 +316,18 @@ impl Ids {
         let max = u64::try_from(max.as_nanos()).unwrap_or(u64::MAX);
         let wide = u128::from(hash.finish() as u64).saturating_mul(u128::from(max));
         Duration::from_nanos((wide >> 64) as u64)
+    }
+
+    /// The stream from which the digest client of the call or registration with this base takes
+    /// its key (see [`Client`](crate::auth::Client)). A base serves one client.
+    pub fn credentials(&self, base: u64) -> Stream {
+        self.seed.stream(Domain::Credentials, base)
+    }
+
+    /// The stream from which the digest verifier with this ordinal takes its key (see
+    /// [`Verifier`](crate::auth::Verifier)). An ordinal serves once.
+    pub fn nonces(&self, ordinal: u64) -> Stream {
+        self.seed.stream(Domain::Nonces, ordinal)
     }
 
     /// The key of the [`Table`](crate::table::Table)s.
