@@ -111,7 +111,10 @@ fn a2(algorithm: Algorithm, qop: Option<Qop>, method: &[u8], uri: &[u8], body: &
 
 /// What goes into a digest with `qop` besides the hashes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "RFC 7616 3.4.1 knows these three")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "RFC 7616 3.4.1 knows these three"
+)]
 pub struct Count<'a> {
     /// The quality of protection.
     pub qop: Qop,

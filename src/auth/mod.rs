@@ -24,3 +24,4 @@ pub use keyring::{Account, Keyring};
 pub use secret::Secret;
 pub use side::Side;
 pub use text::Realm;
+pub use verifier::{Claim, Policy, Presented, Refusal, Verified, Verifier};

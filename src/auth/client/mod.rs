@@ -282,8 +282,7 @@ impl Client {
     /// Why it should not go again: the first reason that is the weightiest.
     pub fn challenged(&mut self, attempt: &mut Attempt, response: &Response) -> Result<(), GiveUp> {
         let status = response.status();
-        if status != StatusCode::UNAUTHORIZED
-            && status != StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        if status != StatusCode::UNAUTHORIZED && status != StatusCode::PROXY_AUTHENTICATION_REQUIRED
         {
             return Err(GiveUp::NoChallenge);
         }

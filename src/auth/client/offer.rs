@@ -80,11 +80,7 @@ fn realm_of(challenge: &Challenge<'_>) -> Option<(Realm, Quoted)> {
     Some((Realm::new(raw.plain()), raw))
 }
 
-fn usable(
-    challenge: &Challenge<'_>,
-    realm: &Realm,
-    keyring: &Keyring,
-) -> Result<Offer, Unusable> {
+fn usable(challenge: &Challenge<'_>, realm: &Realm, keyring: &Keyring) -> Result<Offer, Unusable> {
     let offer = read(challenge).ok_or(Unusable::NotUnderstood)?;
     let account = keyring.find(realm.as_bytes()).ok_or(Unusable::NoAccount)?;
     if account.secret().serves(offer.algorithm) {
