@@ -13,6 +13,8 @@ mod hex;
 mod keyring;
 mod secret;
 mod side;
+#[cfg(test)]
+mod testing;
 mod text;
 mod verifier;
 
