@@ -8,6 +8,8 @@
 )]
 
 #[cfg(test)]
+mod auth;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 #[cfg(feature = "sim")]
