@@ -424,6 +424,22 @@ mod tests {
     ];
 
     #[test]
+    fn streams_of_digest_keys_are_apart_and_pinned() {
+        let (ids, seed) = (ids(1), Seed::from_bytes([1; 32]));
+        let tokens = [
+            ids.credentials(0).token(16),
+            ids.credentials(1).token(16),
+            ids.nonces(0).token(16),
+            seed.stream(Domain::Keys, 0).token(16),
+            seed.stream(Domain::Calls, 0).token(16),
+        ];
+        let distinct: BTreeSet<_> = tokens.iter().collect();
+        assert_eq!(distinct.len(), tokens.len());
+        let text = [tokens[0].as_str(), tokens[2].as_str()];
+        assert_eq!(text, ["uxawqwmf565ekeed", "ds47vujlptzdbzfw"]);
+    }
+
+    #[test]
     fn value_does_not_depend_on_what_was_drawn_before() {
         let used = ids(1);
         for ordinal in 0..100 {
