@@ -5,6 +5,7 @@
 
 extern crate alloc;
 
+pub mod auth;
 pub mod call;
 pub mod deadlines;
 pub mod dialog;

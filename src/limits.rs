@@ -39,6 +39,14 @@ pub struct Limits {
     pub transactions: usize,
     /// Requests of one call that the application has not answered yet.
     pub pending_requests: usize,
+    /// Realms of which one call keeps a nonce. Real calls meet two or three.
+    pub auth_realms: usize,
+    /// How often one request goes again because it was challenged: each realm may ask twice, so
+    /// only a chain of many proxies needs more.
+    pub auth_rounds: u32,
+    /// Nonces of which a verifier remembers how often they were used. Beyond it the oldest are
+    /// called stale, which costs their clients one round trip.
+    pub auth_nonces: usize,
     /// How long an application may take to answer an INVITE before the core says 480.
     /// Three minutes is the least a proxy waits (Timer C, 3261 16.6).
     pub answer_wait: Duration,
@@ -69,6 +77,9 @@ impl Limits {
         calls: 1_000_000,
         transactions: 4_000_000,
         pending_requests: 16,
+        auth_realms: 8,
+        auth_rounds: 8,
+        auth_nonces: 65_536,
         answer_wait: Duration::from_secs(180),
         request_wait: Duration::from_secs(20),
         ringing_wait: Duration::from_secs(240),

@@ -76,6 +76,10 @@ pub enum Domain {
     Calls = 1,
     /// Faults of a simulated network.
     Simulation = 2,
+    /// Keys of digest clients, by the base of the call or registration that they serve.
+    Credentials = 3,
+    /// Keys of the nonces of digest verifiers, by an ordinal that the caller gives.
+    Nonces = 4,
 }
 
 /// A stream of random bytes.
@@ -314,6 +318,18 @@ impl Ids {
         Duration::from_nanos((wide >> 64) as u64)
     }
 
+    /// The stream from which the digest client of the call or registration with this base takes
+    /// its key (see [`Client`](crate::auth::Client)). A base serves one client.
+    pub fn credentials(&self, base: u64) -> Stream {
+        self.seed.stream(Domain::Credentials, base)
+    }
+
+    /// The stream from which the digest verifier with this ordinal takes its key (see
+    /// [`Verifier`](crate::auth::Verifier)). An ordinal serves once.
+    pub fn nonces(&self, ordinal: u64) -> Stream {
+        self.seed.stream(Domain::Nonces, ordinal)
+    }
+
     /// The key of the [`Table`](crate::table::Table)s.
     pub fn table_key(&self) -> [u64; 2] {
         self.table_key
@@ -406,6 +422,22 @@ mod tests {
         "z9hG4bKq4wludjl52ipv23cmyuckn3f",
         "s57jgshjodb32e4e",
     ];
+
+    #[test]
+    fn streams_of_digest_keys_are_apart_and_pinned() {
+        let (ids, seed) = (ids(1), Seed::from_bytes([1; 32]));
+        let tokens = [
+            ids.credentials(0).token(16),
+            ids.credentials(1).token(16),
+            ids.nonces(0).token(16),
+            seed.stream(Domain::Keys, 0).token(16),
+            seed.stream(Domain::Calls, 0).token(16),
+        ];
+        let distinct: BTreeSet<_> = tokens.iter().collect();
+        assert_eq!(distinct.len(), tokens.len());
+        let text = [tokens[0].as_str(), tokens[2].as_str()];
+        assert_eq!(text, ["uxawqwmf565ekeed", "ds47vujlptzdbzfw"]);
+    }
 
     #[test]
     fn value_does_not_depend_on_what_was_drawn_before() {

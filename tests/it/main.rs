@@ -12,6 +12,8 @@
 )]
 
 #[cfg(test)]
+mod auth;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 #[cfg(feature = "sim")]
