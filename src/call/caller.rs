@@ -13,6 +13,7 @@ use super::{
     Action, Call, Command, Context, Core, EndReason, Event, Notice, RequestId, State, Timer, check,
     wrong_state,
 };
+use crate::auth;
 use crate::dialog::{Dialog, Origin, as_request_uri, routed};
 use crate::error::Misuse;
 use crate::machine::Machine;
@@ -139,6 +140,7 @@ fn address_of(target: Uri<'_>) -> Vec<u8> {
 struct Attempt {
     request: RequestId,
     cseq: u32,
+    credentials: auth::Attempt,
 }
 
 /// The INVITE of this side is out.
@@ -189,7 +191,7 @@ impl Call {
             ringing_until,
             cancelled: None,
         };
-        state.attempt(&mut core, 1, out);
+        state.attempt(&mut core, 1, auth::Attempt::new(), out);
         let state = State::Inviting(Box::new(state));
         let mut call = Self { core, state };
         call.on_deadline(now, out);
@@ -199,23 +201,43 @@ impl Call {
 
 impl Inviting {
     /// Sends the INVITE (13.2.1).
-    fn attempt(&mut self, core: &mut Core, cseq: u32, out: &mut (impl Sink<Action> + ?Sized)) {
+    fn attempt(
+        &mut self,
+        core: &mut Core,
+        cseq: u32,
+        mut credentials: auth::Attempt,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
         let branch = core.new_branch();
         let request = core.new_request();
         let target = as_request_uri(self.template.target());
         let outgoing = &self.template.outgoing;
-        let headers = core.with_capabilities(&outgoing.headers);
+        let mut headers = core.with_capabilities(&outgoing.headers);
+        let body = outgoing.body.as_ref();
         let routes = self.template.routes.iter().map(AsRef::as_ref);
-        let draft = routed(Method::Invite, &target, routes)
+        let writer = routed(Method::Invite, &target, routes);
+        core.authorize(
+            &mut credentials,
+            Method::Invite,
+            writer.uri(),
+            body,
+            &mut headers,
+        );
+        core.sent_with(request, &credentials);
+        let draft = writer
             .secure(self.is_secure())
             .from(&self.from)
             .to(&self.template.to)
             .call_id(&self.call_id)
             .cseq(cseq)
             .headers(&headers)
-            .body(outgoing.body.as_ref())
+            .body(body)
             .draft(branch, core.contact_user(&outgoing.headers));
-        self.attempts = smallvec![Attempt { request, cseq }];
+        self.attempts = smallvec![Attempt {
+            request,
+            cseq,
+            credentials
+        }];
         core.invites.push(request);
         out.push(Action::Invite { request, draft });
     }
@@ -316,7 +338,7 @@ impl Inviting {
         if let Some(cause) = self.cancelled {
             // 9.1: the CANCEL came too late; the other side must be told.
             core.ack(0, request, cseq, &Outgoing::default(), out);
-            core.bye(0, &Outgoing::default(), out);
+            core.bye(0, &Outgoing::default(), &mut auth::Attempt::new(), out);
             return core.end(cause.reason(), out);
         }
         let answer_needed = self.template.outgoing.body.is_none() && has_body(&response);
@@ -334,11 +356,25 @@ impl Inviting {
 
     /// 13.2.2.2, 13.2.2.3.
     fn refused(
-        self: Box<Self>,
+        mut self: Box<Self>,
         core: &mut Core,
         response: Response,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
+        if self.cancelled.is_none()
+            && let Some(Attempt {
+                cseq,
+                mut credentials,
+                ..
+            }) = self.attempts.pop()
+        {
+            // 22.2: once more with credentials, under the same Call-ID and From tag.
+            if core.is_challenged(&mut credentials, &response) {
+                core.legs.clear();
+                self.attempt(core, cseq.saturating_add(1), credentials, out);
+                return State::Inviting(self);
+            }
+        }
         let reason = match self.cancelled {
             Some(cause) => cause.reason(),
             None => EndReason::Refused {

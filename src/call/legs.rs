@@ -4,6 +4,7 @@ use core::mem;
 
 use super::leg::{Leg, LegState};
 use super::{Action, Core, Event, RequestId};
+use crate::auth::Attempt;
 use crate::dialog::{Dialog, Origin, Phase};
 use crate::message::{Method, Outgoing, Reply, Request, Response, StatusCode};
 use crate::sink::Sink;
@@ -56,6 +57,7 @@ impl Core {
     /// feed.
     pub(super) fn gone(&mut self, request: RequestId) {
         self.invites.retain(|id| *id != request);
+        self.forget_credentials(request);
         for leg in &mut self.legs {
             leg.forget_ack(request);
         }
@@ -142,7 +144,7 @@ impl Core {
             leg.dialog.confirm(&response);
         }
         self.ack(at, invite, cseq, &Outgoing::default(), out);
-        self.bye(at, &Outgoing::default(), out);
+        self.bye(at, &Outgoing::default(), &mut Attempt::new(), out);
         Some(response)
     }
 
@@ -207,13 +209,18 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         let branch = self.new_branch();
+        // 22.1: the credentials of the INVITE.
+        let mut headers = outgoing.headers.clone();
+        if let Some(lines) = self.credentials_of(invite) {
+            headers.extend(lines);
+        }
         let Some(leg) = self.legs.get_mut(at) else {
             return;
         };
         let draft = leg
             .dialog
             .request(Method::Ack, cseq)
-            .headers(&outgoing.headers)
+            .headers(&headers)
             .body(outgoing.body.as_ref())
             .draft(branch, None);
         out.push(Action::Ack {
@@ -228,9 +235,10 @@ impl Core {
         &mut self,
         at: usize,
         outgoing: &Outgoing,
+        attempt: &mut Attempt,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        if let Some(bye) = self.request(at, Method::Bye, outgoing, out)
+        if let Some(bye) = self.request(at, Method::Bye, outgoing, attempt, out)
             && let Some(leg) = self.legs.get_mut(at)
         {
             leg.state = LegState::Leaving { bye };

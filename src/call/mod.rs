@@ -35,6 +35,7 @@
 mod answers;
 mod callee;
 mod caller;
+mod credentials;
 mod leg;
 mod legs;
 mod notice;
@@ -56,6 +57,7 @@ pub use caller::Invitation;
 pub use notice::{EndReason, Notice, Side};
 pub use timer::Timer;
 
+use crate::auth::{self, Keyring};
 use crate::dialog::Dialog;
 use crate::error::Misuse;
 use crate::limits::Limits;
@@ -69,6 +71,7 @@ use crate::time::Time;
 use crate::transaction::{Failure, Timers};
 use callee::Incoming;
 use caller::Inviting;
+use credentials::Credentials;
 use leg::{Leg, LegState};
 use session::Session;
 
@@ -89,6 +92,8 @@ pub struct Context {
     pub timers: Timers,
     /// Bounds.
     pub limits: Limits,
+    /// The accounts with which challenges are answered (RFC 3261 22).
+    pub keyring: Arc<Keyring>,
     /// Header lines that say what this side can do (Allow, Supported, User-Agent, …): sent with
     /// INVITE and its 2xx.
     pub capabilities: HeaderList,
@@ -262,6 +267,8 @@ struct Core {
     pending: Vec<Pending>,
     /// The user part of this side's Contact.
     user: Box<[u8]>,
+    /// What challenges have taught, if there were any.
+    credentials: Option<Box<Credentials>>,
     /// Whether this side made the Call-ID, which decides who waits longer after glare (14.1).
     owns_call_id: bool,
 }
@@ -459,6 +466,7 @@ impl Core {
             legs: SmallVec::new(),
             pending: Vec::new(),
             user,
+            credentials: None,
             owns_call_id: false,
         }
     }
@@ -507,11 +515,13 @@ impl Core {
         at: usize,
         method: Method<'_>,
         outgoing: &Outgoing,
+        attempt: &mut auth::Attempt,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Option<RequestId> {
         let branch = self.new_branch();
         let request = self.new_request();
         let cseq = self.legs.get_mut(at)?.dialog.next_cseq();
+        let headers = self.authorize_within(at, attempt, method, outgoing);
         let user = match refreshes_target(method) {
             true => self.contact_user(&outgoing.headers),
             false => None,
@@ -519,7 +529,7 @@ impl Core {
         let dialog = &self.legs.get(at)?.dialog;
         let draft = dialog
             .request(method, cseq)
-            .headers(&outgoing.headers)
+            .headers(&headers)
             .body(outgoing.body.as_ref())
             .draft(branch, user);
         out.push(Action::Request { request, draft });

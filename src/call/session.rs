@@ -15,6 +15,7 @@ use super::{
     Action, Command, Core, EndReason, Event, Notice, RequestId, ServerId, Side, State, Timer,
     check, wrong_state,
 };
+use crate::auth;
 use crate::error::Misuse;
 use crate::message::{Method, Outgoing, Reply, Request, Response, StatusCode, UriBuf};
 use crate::sink::Sink;
@@ -36,6 +37,8 @@ pub(super) struct Session {
     hang_up: Option<Box<Outgoing>>,
     /// Why the BYE that is out was sent, if not by the user.
     ending: Option<Box<EndReason>>,
+    /// The BYE of this side, to send it again if it is challenged.
+    bye: Option<Box<Bye>>,
     /// Other requests of this side without final response.
     requests: Vec<RequestId>,
 }
@@ -57,6 +60,13 @@ struct Reinvite {
     outgoing: Outgoing,
     /// How often it has met glare.
     glares: u8,
+    credentials: auth::Attempt,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Bye {
+    outgoing: Outgoing,
+    credentials: auth::Attempt,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -207,6 +217,17 @@ impl Session {
             .iter()
             .position(|leg| leg.state == LegState::Leaving { bye: request })
         {
+            if leaving == 0
+                && let Some(mut bye) = self.bye.take()
+            {
+                // 22.2, PAINS 55: the dialog is there until its BYE has its answer.
+                if core.is_challenged(&mut bye.credentials, &response) {
+                    core.bye(0, &bye.outgoing, &mut bye.credentials, out);
+                    self.bye = Some(bye);
+                    return State::Confirmed(self);
+                }
+                self.bye = Some(bye);
+            }
             return match response.status().is_final() {
                 true => self.on_bye_done(core, request, leaving, None, out),
                 false => State::Confirmed(self),
@@ -380,7 +401,7 @@ impl Session {
         self.unacked = None;
         out.push(Action::Notify(Notice::Acknowledged { ack }));
         if let Some(outgoing) = self.hang_up.take() {
-            core.bye(0, &outgoing, out);
+            self.say_bye(core, *outgoing, out);
         }
         State::Confirmed(self)
     }
@@ -428,9 +449,23 @@ impl Session {
         self.refuse_reoffer(core, out);
         core.ack_owed(out);
         match &self.unacked {
-            None => core.bye(0, &outgoing, out),
+            None => self.say_bye(core, *outgoing, out),
             Some(_) => self.hang_up = Some(outgoing),
         }
+    }
+
+    fn say_bye(
+        &mut self,
+        core: &mut Core,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        let mut credentials = auth::Attempt::new();
+        core.bye(0, &outgoing, &mut credentials, out);
+        self.bye = Some(Box::new(Bye {
+            outgoing,
+            credentials,
+        }));
     }
 
     pub(super) fn command(
@@ -496,7 +531,8 @@ impl Session {
                 "Confirmed, with a BYE or an answer in progress",
             ));
         }
-        self.requests.extend(core.request(0, method, outgoing, out));
+        self.requests
+            .extend(core.request(0, method, outgoing, &mut auth::Attempt::new(), out));
         Ok(())
     }
 

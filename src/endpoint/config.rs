@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::auth::Keyring;
 use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::message::HeaderList;
@@ -36,6 +37,8 @@ pub struct Config {
     /// The value of User-Agent and Server; none by default, since it tells strangers which faults
     /// to try (20.41).
     pub product: Option<String>,
+    /// The accounts with which challenges are answered (22).
+    pub keyring: Keyring,
     /// Bounds.
     pub limits: Limits,
     /// T1, T2 and T4.
@@ -50,6 +53,7 @@ impl Default for Config {
             supported: Vec::new(),
             accept: ["application/sdp"].map(String::from).to_vec(),
             product: None,
+            keyring: Keyring::new(),
             limits: Limits::DEFAULT,
             timers: Timers::DEFAULT,
         }

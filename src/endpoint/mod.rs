@@ -189,6 +189,7 @@ impl Endpoint {
         let ids = Ids::new(seed);
         let key = ids.table_key();
         let context = Context {
+            keyring: Arc::new(config.keyring.clone()),
             ids,
             timers: config.timers,
             limits: config.limits.clone(),

@@ -170,6 +170,11 @@ impl<'a> RequestWriter<'a> {
         Draft::new(self, branch, contact)
     }
 
+    /// The Request-URI.
+    pub(crate) fn uri(&self) -> &'a [u8] {
+        self.uri
+    }
+
     pub(super) fn method(&self) -> Method<'a> {
         self.method
     }

@@ -6,6 +6,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::{Reinvite, Reoffer, Retry, Session, To, Unacked, is_lost};
+use crate::auth;
 use crate::call::callee::Host;
 use crate::call::caller::has_body;
 use crate::call::{Action, Core, Notice, RequestId, ServerId, State, check, wrong_state};
@@ -29,9 +30,10 @@ impl Session {
             out.push(Action::Notify(Notice::Progress { response }));
             return State::Confirmed(self);
         }
-        let Some(reinvite) = self.reinvite.take() else {
+        let Some(mut reinvite) = self.reinvite.take() else {
             return State::Confirmed(self);
         };
+        core.is_authorized(&reinvite.credentials, &response);
         if !core.is_talking() {
             // 15.1.1: its dialog has had its BYE, but a 2xx wants its ACK all the same.
             match status.is_success() {
@@ -60,6 +62,16 @@ impl Session {
                 response,
                 answer_needed,
             }));
+            return State::Confirmed(self);
+        }
+        if core.is_challenged(&mut reinvite.credentials, &response) {
+            let Reinvite {
+                outgoing,
+                glares,
+                credentials,
+                ..
+            } = *reinvite;
+            self.reinvite(core, outgoing, glares, credentials, out);
             return State::Confirmed(self);
         }
         if status == StatusCode::REQUEST_PENDING
@@ -160,7 +172,7 @@ impl Session {
             ));
         }
         self.retry = None;
-        self.reinvite(core, outgoing, 0, out);
+        self.reinvite(core, outgoing, 0, auth::Attempt::new(), out);
         Ok(())
     }
 
@@ -180,7 +192,13 @@ impl Session {
             retry.at = at.max(now + GLARE_STEP);
             self.retry = Some(retry);
         } else {
-            self.reinvite(core, retry.outgoing, retry.glares, out);
+            self.reinvite(
+                core,
+                retry.outgoing,
+                retry.glares,
+                auth::Attempt::new(),
+                out,
+            );
         }
     }
 
@@ -194,11 +212,14 @@ impl Session {
         core: &mut Core,
         outgoing: Outgoing,
         glares: u8,
+        mut credentials: auth::Attempt,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         let branch = core.new_branch();
         let request = core.new_request();
-        let headers = core.with_capabilities(&outgoing.headers);
+        let headers = core.authorize_within(0, &mut credentials, Method::Invite, &outgoing);
+        let headers = core.with_capabilities(&headers);
+        core.sent_with(request, &credentials);
         if let Some(leg) = core.legs.first_mut() {
             let cseq = leg.dialog.next_cseq();
             let user = (!outgoing.headers.contains(Name::Contact)).then_some(&*core.user);
@@ -211,6 +232,7 @@ impl Session {
             request,
             outgoing,
             glares,
+            credentials,
         }));
     }
 

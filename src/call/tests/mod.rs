@@ -8,6 +8,7 @@
 mod callee;
 mod caller;
 mod commands;
+mod credentials;
 mod invite_headers;
 mod lingering;
 mod memory;

@@ -48,6 +48,7 @@ pub(super) struct Script {
 
 pub(super) fn context() -> Context {
     Context {
+        keyring: Default::default(),
         ids: Ids::new(Seed::from_bytes([7; 32])),
         timers: Timers::DEFAULT,
         limits: Limits::DEFAULT,

@@ -75,6 +75,7 @@ fn context(t1: Duration, wait: Option<Duration>) -> Arc<Context> {
         limits.ringing_wait = wait;
     }
     Arc::new(Context {
+        keyring: Default::default(),
         ids: Ids::new(Seed::from_bytes([3; 32])),
         timers,
         limits,
