@@ -211,7 +211,9 @@ fn basic_and_bearer_are_passed_over() {
     let lines = answer(&mut bob(), &["Basic realm=\"biloxi.com\"", bearer, &digest]).unwrap();
     assert_eq!(lines.len(), 1);
     assert!(lines[0].1.starts_with("Digest "));
+    let loaded = ask("nonce=\"1\"").replace("Digest", "Basic");
     for text in [
+        &loaded,
         "Basic realm=\"biloxi.com\"",
         bearer,
         "Digest realm",
@@ -350,6 +352,30 @@ fn wrong_password_is_refused_once() {
         // Nor is it sent unasked with the next request.
         assert!(client.authorize(&mut Attempt::new(), &INVITE).is_empty());
     }
+}
+
+#[test]
+fn refused_credentials_stay_out_of_the_attempt_while_others_go_on() {
+    // 3261-22.1-11, 8760-2.4-04
+    let mut client = bob();
+    let mut attempt = Attempt::new();
+    client.authorize(&mut attempt, &INVITE);
+    retry(&mut client, &mut attempt, &[&ask("nonce=\"1\"")]).unwrap();
+    let proxy = |nonce: &str| ask(nonce).replace("biloxi.com", "proxy.example");
+    let both = [&*ask("nonce=\"2\""), &*proxy("nonce=\"1\"")];
+    let lines = retry(&mut client, &mut attempt, &both).unwrap();
+    assert_eq!(
+        (lines.len(), get(&lines[0].1, "realm")),
+        (1, "proxy.example".into())
+    );
+    // Not even with the nonce that another request has got since.
+    answer_challenged(&mut client, &ask("nonce=\"3\""));
+    let stale = proxy("nonce=\"2\", stale=true");
+    let lines = retry(&mut client, &mut attempt, &[&stale]).unwrap();
+    assert_eq!(
+        (lines.len(), get(&lines[0].1, "realm")),
+        (1, "proxy.example".into())
+    );
 }
 
 #[test]
