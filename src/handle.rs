@@ -538,7 +538,7 @@ mod tests {
     #[test]
     fn empty_arena_keeps_one_page_and_gives_no_handle_twice() {
         let mut calls = Calls::new();
-        let mut seen = alloc::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for round in 0..5 {
             let all: Vec<_> = (0..500).map(|n| calls.insert(n).unwrap()).collect();
             for handle in &all {
