@@ -27,7 +27,8 @@ Usage: call --to sip:USER@HOST:PORT [OPTIONS]
 
 Options:
   --to URI                    whom to call; HOST is an address or a name
-  --listen udp:ADDRESS:PORT   where from; port 0 takes any [default: udp:127.0.0.1:0]
+  --listen udp:ADDRESS:PORT   where from; port 0 takes any [default: udp:127.0.0.1:0, which
+                              reaches this machine only; udp:0.0.0.0:0 reaches others]
   --calls N                   how many calls [default: 1]
   --rate N                    how many of them a second [default: 10]
   --hold SECONDS              hang up so long after the answer [default: 1]
@@ -79,9 +80,14 @@ fn options() -> Result<Options, Exit> {
         }
     }
     options.to = to.ok_or_else(|| Exit::Usage("--to sip:USER@HOST:PORT is missing".into()))?;
-    Invitation::new(&options.to, "sip:drongo@127.0.0.1")
-        .map_err(|_| Exit::Usage(format!("--to {}: it must be a SIP URI", options.to)))?;
-    Ok(options)
+    let invitation = Invitation::new(&options.to, "sip:drongo@127.0.0.1").ok();
+    match invitation.is_some_and(|invitation| invitation.target().as_sip().is_some()) {
+        true => Ok(options),
+        false => Err(Exit::Usage(format!(
+            "--to {}: it must be a SIP URI",
+            options.to
+        ))),
+    }
 }
 
 struct Caller {
@@ -112,7 +118,8 @@ impl Caller {
 
     fn place_one(&mut self, runner: &mut Runner) {
         runner.summary.calls += 1;
-        let from = format!("sip:drongo@{}", runner.udp.local_addr());
+        let here = SocketAddr::new(runner.face(), runner.udp.local_addr().port());
+        let from = format!("sip:drongo@{here}");
         let offer = sdp::offer(runner.media());
         let placed = Invitation::new(&self.options.to, &from)
             .map(|invitation| invitation.with(Outgoing::default().with_body(offer)))
@@ -126,7 +133,8 @@ impl Caller {
                 }
             }
             Err(misuse) => {
-                eprintln!("cannot call {}: {misuse}", self.options.to);
+                let (to, from) = (&self.options.to, runner.udp.local_addr());
+                eprintln!("cannot call {to} from udp:{from}: {misuse}");
                 runner.summary.failed += 1;
             }
         }

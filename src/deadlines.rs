@@ -12,6 +12,8 @@ const ARITY: usize = 8;
 const NOWHERE: u32 = u32::MAX;
 /// So many removals are needed before giving memory back is considered.
 const PATIENCE: usize = 1024;
+/// So many places are kept for good.
+const SMALL: usize = 256;
 
 /// A queue of deadlines: one for each part, which is named by a small dense number, such as the
 /// [`index`](crate::handle::Handle::index) of its handle.
@@ -187,7 +189,7 @@ impl Deadlines {
                 self.settle(place, last);
             }
             self.removals = self.removals.saturating_add(1);
-            if self.removals >= self.places.len() / 4 && self.removals >= PATIENCE {
+            if self.removals >= self.patience() {
                 self.give_back();
             }
         }
@@ -241,6 +243,16 @@ impl Deadlines {
         set_place(&mut self.places, entry.id(), place);
     }
 
+    /// How many removals pay for giving memory back. An empty queue is asked sooner, since to give
+    /// all back is cheap; only what is armed next then pays, for places up to its number.
+    fn patience(&self) -> usize {
+        let places = self.places.len();
+        match self.heap.is_empty() && places > SMALL {
+            true => places / 64,
+            false => (places / 4).max(PATIENCE),
+        }
+    }
+
     /// Shrinks what is less than a quarter full. Its cost is linear in what is armed, and that is
     /// paid for: there were at least a quarter as many removals as there are places.
     fn give_back(&mut self) {
@@ -255,6 +267,8 @@ impl Deadlines {
         let highest = self.heap.iter().map(|entry| entry.id() as usize).max();
         self.places
             .truncate(highest.map_or(0, |id| id.saturating_add(1)));
+        // What is left may go at once, and then so does this.
+        self.removals = self.places.len() / 64;
         if self.places.len() <= self.places.capacity() / 4 {
             self.places.shrink_to(self.places.len().saturating_mul(2));
         }
@@ -425,6 +439,22 @@ mod tests {
         }
         assert!(deadlines.heap.capacity() <= 64 && deadlines.places.capacity() <= 64);
         assert_eq!(deadlines.len(), 0);
+    }
+
+    /// PAINS 115: whatever the order in which they go.
+    #[test]
+    fn all_gone_gives_all_back() {
+        for step in [1, 7, 9_999] {
+            let mut deadlines = Deadlines::new();
+            for n in 0..10_000u32 {
+                deadlines.set(n * 4, at(u64::from(n)));
+            }
+            for n in 0..10_000u32 {
+                deadlines.set(n * step % 10_000 * 4, None);
+            }
+            assert!(deadlines.is_empty());
+            assert!(deadlines.heap.capacity() <= 64 && deadlines.places.capacity() <= SMALL);
+        }
     }
 
     #[test]

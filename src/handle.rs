@@ -63,8 +63,8 @@ impl<K> Handle<K> {
 /// Values that are named by handles.
 ///
 /// A lookup with a stale handle is `None`. The order of iteration is that of the indices, so it is
-/// the same for the same history. A page of 64 places that is empty gives its memory back; what
-/// stays is some 40 bytes for each page that ever was.
+/// the same for the same history. A page of 64 places that is empty gives its memory back; some 40
+/// bytes of each page stay until the arena is empty, and then one page does.
 ///
 /// ```
 /// use drongo::handle::{Arena, Kind};
@@ -88,6 +88,8 @@ pub struct Arena<K, T> {
     open: BTreeSet<u32>,
     /// An empty page that keeps its memory, so that one entry that comes and goes costs nothing.
     spare: Option<u32>,
+    /// The generation that a new page begins with: none of its handles was given before.
+    floor: u32,
     len: u32,
     kind: PhantomData<fn() -> K>,
 }
@@ -99,6 +101,7 @@ impl<K, T> Arena<K, T> {
             pages: Vec::new(),
             open: BTreeSet::new(),
             spare: None,
+            floor: 0,
             len: 0,
             kind: PhantomData,
         }
@@ -183,6 +186,9 @@ impl<K, T> Arena<K, T> {
                 (false, _) => {}
             }
         }
+        if self.len == 0 && self.pages.len() > 1 {
+            self.forget();
+        }
         Some(value)
     }
 
@@ -240,7 +246,7 @@ impl<K, T> Arena<K, T> {
                 if number >= u32::MAX / PAGE {
                     return None;
                 }
-                self.pages.push(Page::new(0));
+                self.pages.push(Page::new(self.floor));
                 self.open.insert(number);
                 number
             }
@@ -259,6 +265,22 @@ impl<K, T> Arena<K, T> {
             }
             None => self.spare = Some(number),
         }
+    }
+
+    /// Gives back what the pages of an empty arena kept, but for the first page. Paid for by the
+    /// 64 values that each of them had held.
+    fn forget(&mut self) {
+        let latest = self.pages.iter().skip(1).map(Page::latest).max();
+        let floor = latest.unwrap_or_default().max(self.floor);
+        if floor == WORN {
+            // A page may be worn out; it must not come again.
+            return;
+        }
+        self.floor = floor;
+        self.pages.truncate(1);
+        self.pages.shrink_to_fit();
+        self.open.retain(|number| *number == 0);
+        self.spare = self.spare.filter(|number| *number == 0);
     }
 
     fn free(&mut self, number: u32) {
@@ -325,11 +347,15 @@ impl<T> Page<T> {
         }
     }
 
+    /// The latest of all slots stands for each: a few generations are skipped, none comes twice.
+    fn latest(&self) -> u32 {
+        let latest = self.slots.iter().map(|slot| slot.generation).max();
+        latest.unwrap_or(self.generation)
+    }
+
     /// Gives the memory of an empty page back.
     fn free(&mut self) {
-        // The latest of all slots stands for each: a few generations are skipped, none comes twice.
-        let latest = self.slots.iter().map(|slot| slot.generation).max();
-        self.generation = latest.unwrap_or(self.generation);
+        self.generation = self.latest();
         self.taken = if self.generation == WORN { u64::MAX } else { 0 };
         self.slots = Box::default();
     }
@@ -377,6 +403,7 @@ impl<K, T: Clone> Clone for Arena<K, T> {
             pages: self.pages.clone(),
             open: self.open.clone(),
             spare: self.spare,
+            floor: self.floor,
             len: self.len,
             kind: PhantomData,
         }
@@ -505,6 +532,22 @@ mod tests {
             assert_eq!(calls.remove(*handle), None);
         }
         assert_eq!(calls.len(), 1000);
+    }
+
+    /// PAINS 115: the pages themselves too, once all is gone.
+    #[test]
+    fn empty_arena_keeps_one_page_and_gives_no_handle_twice() {
+        let mut calls = Calls::new();
+        let mut seen = BTreeSet::new();
+        for round in 0..5 {
+            let all: Vec<_> = (0..500).map(|n| calls.insert(n).unwrap()).collect();
+            for handle in &all {
+                assert!(seen.insert(*handle), "{round}: {handle}");
+                calls.remove(*handle);
+            }
+            assert_eq!((calls.pages.len(), calls.pages.capacity()), (1, 1));
+            assert_eq!((calls.open.len(), calls.spare), (1, Some(0)));
+        }
     }
 
     /// PAINS 115: also when a call in the highest page lives on.

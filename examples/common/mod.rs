@@ -186,12 +186,18 @@ impl Runner {
         })
     }
 
+    /// The address that others are told: a wildcard would say nothing.
+    pub(crate) fn face(&self) -> IpAddr {
+        let locals = &self.udp.endpoint().config().locals;
+        let told = locals.first().and_then(|local| local.host().ip());
+        told.unwrap_or(self.udp.local_addr().ip())
+    }
+
     /// Where this side pretends to take media.
     pub(crate) fn media(&self) -> (IpAddr, u16) {
-        let local = self.media.local_addr();
-        local.map_or((self.udp.local_addr().ip(), 9), |address| {
-            (address.ip(), address.port())
-        })
+        // 9 is the port that discards.
+        let port = self.media.local_addr().map_or(9, |address| address.port());
+        (self.face(), port)
     }
 
     pub(crate) fn at(&mut self, after: Duration, what: What) {
@@ -420,6 +426,8 @@ fn spoken(reason: &EndReason) -> String {
         EndReason::CancelledByCaller { .. } => "cancelled by the caller".into(),
         EndReason::HungUp { by, .. } => format!("hung up, {by:?}"),
         EndReason::ByeFailed(failure) => format!("BYE got no answer: {failure:?}"),
+        EndReason::Failed(Failure::Transport) => "failed: it cannot be sent there".into(),
+        EndReason::Failed(Failure::Timeout) => "failed: no answer".into(),
         EndReason::Failed(failure) => format!("failed: {failure:?}"),
         EndReason::NoAck { .. } => "the 2xx was never acknowledged".into(),
         other => format!("{other:?}"),

@@ -20,6 +20,7 @@ use crate::message::{
 };
 use crate::sink::Sink;
 use crate::time::Time;
+use crate::transport::Transport;
 
 /// 13.3.1.1: a proxy cancels what stays silent for longer than its Timer C.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -53,7 +54,9 @@ impl Call {
         local_tag: &str,
         host: Bytes,
     ) -> Self {
-        let secure = is_sips(&invite.uri());
+        // 12.1.1: secure only if it came over TLS.
+        let transport = Transport::from_via(invite.top_via().transport());
+        let secure = is_sips(&invite.uri()) && transport.is_some_and(Transport::is_secure);
         let from_tag = invite.from_tag().unwrap_or_default();
         let parts = [
             invite.call_id().as_bytes(),

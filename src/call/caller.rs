@@ -103,6 +103,11 @@ impl Invitation {
         route.map_or(self.target(), |route| route.uri())
     }
 
+    /// Whether the target is a SIPS URI.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.target().as_sip().is_some_and(|sip| sip.is_secure())
+    }
+
     fn user(&self) -> Box<[u8]> {
         let from = NameAddr::parse(&self.from).ok().map(|from| from.uri());
         let user = from
@@ -518,8 +523,7 @@ impl Inviting {
     }
 
     fn is_secure(&self) -> bool {
-        let target = self.template.target();
-        target.as_sip().is_some_and(|sip| sip.is_secure())
+        self.template.is_secure()
     }
 }
 

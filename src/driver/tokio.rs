@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
 use tokio::net::{UdpSocket, lookup_host};
@@ -74,7 +74,8 @@ type Looked = (QueryId, Vec<IpAddr>);
 impl Udp {
     /// Binds a socket, and puts an endpoint with this configuration behind it; the address is
     /// added to [`Config::locals`]. A wildcard address is told to others as the address that the
-    /// operating system would send from.
+    /// operating system would send from. The wildcard of IPv6 serves IPv4 too, where the operating
+    /// system lets it, and stands for two local addresses.
     ///
     /// # Errors
     ///
@@ -89,7 +90,10 @@ impl Udp {
             reason = "a driver is where entropy comes from"
         )]
         getrandom::fill(&mut entropy).map_err(io::Error::other)?;
-        let config = config.local(face(local).await?);
+        let mut config = config.local(face(local).await?);
+        if let Some(second) = second(local) {
+            config = config.local(face(second).await?);
+        }
         let endpoint = Endpoint::new(config, Seed::from_bytes(entropy), Time::ZERO)
             .map_err(|misuse| io::Error::new(io::ErrorKind::InvalidInput, misuse))?;
         Ok(Self {
@@ -171,13 +175,15 @@ impl Udp {
         let unsent = !self.unsent.is_empty();
         tokio::select! {
             biased;
-            ready = self.socket.readable() => {
-                ready?;
-                self.read()?;
-            }
+            // There are no more answers than questions of this side; a socket under a flood is
+            // always readable.
             Some((id, addresses)) = self.answers.1.recv() => {
                 let answer = Answer::Addresses(addresses);
                 self.receive(Input::Answer { id, answer });
+            }
+            ready = self.socket.readable() => {
+                ready?;
+                self.read()?;
             }
             ready = self.socket.writable(), if unsent => {
                 ready?;
@@ -199,13 +205,7 @@ impl Udp {
                 Ok((length, remote)) => {
                     let bytes = self.buffer.get(..length).unwrap_or_default();
                     let bytes = Bytes::copy_from_slice(bytes);
-                    let (transport, local) = (Transport::Udp, self.local);
-                    let flow = Flow {
-                        id: FlowId::new(0),
-                        transport,
-                        local,
-                        remote,
-                    };
+                    let flow = self.flow_from(remote);
                     self.receive(Input::Datagram { flow, bytes });
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -215,6 +215,24 @@ impl Udp {
             }
         }
         Ok(())
+    }
+
+    fn flow_from(&self, remote: SocketAddr) -> Flow {
+        let ip = remote.ip().to_canonical();
+        let local = match second(self.local) {
+            Some(second) if ip.is_ipv4() => second,
+            _ => self.local,
+        };
+        Flow {
+            id: FlowId::new(0),
+            transport: Transport::Udp,
+            local,
+            // As it is, scope and all, unless it is of the other family.
+            remote: match local == self.local {
+                true => remote,
+                false => SocketAddr::new(ip, remote.port()),
+            },
+        }
     }
 
     fn receive(&mut self, input: Input) {
@@ -250,10 +268,13 @@ impl Udp {
     /// Sends what can be sent now.
     fn flush(&mut self) {
         while let Some(transmit) = self.unsent.front() {
-            match self
-                .socket
-                .try_send_to(&transmit.bytes, transmit.flow.remote)
-            {
+            let to = match (self.local.ip(), transmit.flow.remote) {
+                (IpAddr::V6(_), SocketAddr::V4(v4)) => {
+                    SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port()))
+                }
+                (_, to) => to,
+            };
+            match self.socket.try_send_to(&transmit.bytes, to) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.unsent.len() > BACKLOG {
                         self.unsent.pop_front();
@@ -287,15 +308,23 @@ fn clock() -> Instant {
     Instant::now()
 }
 
+/// What the wildcard of IPv6 stands for besides: the wildcard of IPv4.
+fn second(local: SocketAddr) -> Option<SocketAddr> {
+    let both = local.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    both.then(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, local.port())))
+}
+
 /// What a socket's address is to others.
 async fn face(local: SocketAddr) -> io::Result<Local> {
     let face = Local::new(Transport::Udp, local);
     if !local.ip().is_unspecified() {
         return Ok(face);
     }
-    let ip = outbound(local)
-        .await
-        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let loopback = match local {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    let ip = outbound(local).await.unwrap_or(loopback);
     let advertised = Advertised::new(&ip.to_string(), Some(local.port()))
         .map_err(|error| io::Error::other(error.to_string()))?;
     Ok(face.advertise(advertised))

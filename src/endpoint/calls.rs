@@ -16,14 +16,19 @@ use super::{
 use crate::call::{Action, Call, Command, Invitation, Notice, RequestId, ServerId};
 use crate::error::Misuse;
 use crate::machine::Machine;
-use crate::message::{Draft, HeaderList, Method, Outgoing, Request, StatusCode, Uri};
+use crate::message::{HeaderList, Method, Outgoing, Request, StatusCode, Uri};
 use crate::seed::Token;
 use crate::sink::Sink;
 use crate::time::Time;
-use crate::transport::{Flow, NextHop};
+use crate::transaction::Failure;
+use crate::transport::{Flow, NextHop, Transport};
 
 /// What one call of a call pushed.
 pub(super) type Actions = SmallVec<[Action; 4]>;
+
+/// What a call must hear of its requests that could not be sent, once all else that it wanted is
+/// done (law L2): told at once, what it does about it would come before what it wanted first.
+pub(super) type Unsent = SmallVec<[CallEvent; 2]>;
 
 /// A call, and what of the tables is its own.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -100,15 +105,14 @@ impl Endpoint {
     /// is sent. Where a name leads is found out later.
     fn check_reachable(&self, invitation: &Invitation) -> Result<(), Misuse> {
         let uri = invitation.first_hop();
-        let hop = NextHop::of(&uri, false).map_err(|_| Misuse::Malformed { what: "target" })?;
-        let Some(remote) = hop.address() else {
-            return Ok(());
+        let secure = invitation.is_secure();
+        let hop = NextHop::of(&uri, secure).map_err(|_| Misuse::Malformed { what: "target" })?;
+        let transport = transport_of(&hop);
+        let reachable = match hop.address() {
+            Some(remote) => self.places.flow(transport, remote, None).is_some(),
+            None => self.places.speaks(transport),
         };
-        let transport = hop.transport.ok_or(Misuse::NoLocalAddress)?;
-        self.places
-            .flow(transport, remote, None)
-            .map(|_| ())
-            .ok_or(Misuse::NoLocalAddress)
+        reachable.then_some(()).ok_or(Misuse::NoLocalAddress)
     }
 
     /// 13.3: an INVITE outside any dialog.
@@ -120,6 +124,13 @@ impl Endpoint {
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
+        let key = DialogKey::new(request.call_id(), tag.as_str());
+        if self.dialogs.contains_key(&key) {
+            // The INVITE of a call that stands, come once more after its transaction has gone
+            // (8.2.2.2).
+            let none = HeaderList::new();
+            return self.refuse(&request, &flow, StatusCode::LOOP_DETECTED, &none, out);
+        }
         let full = self.calls() >= self.limits().calls || !self.has_room(false);
         let server = match full {
             true => None,
@@ -138,7 +149,6 @@ impl Endpoint {
             tag.as_str(),
             host,
         );
-        let key = DialogKey::new(request.call_id(), tag.as_str());
         let Some(call) = self.insert_call(call, key, Some(flow)) else {
             self.end_server(server);
             return self.overload(&request, &flow, out);
@@ -246,32 +256,28 @@ impl Endpoint {
         actions: Actions,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
+        let mut unsent = Unsent::new();
         for action in actions {
             match action {
                 Action::Invite { request, draft } | Action::Request { request, draft } => {
-                    self.send(
-                        now,
-                        Errand {
-                            call,
-                            request: Some(request),
-                            draft,
-                        },
-                        out,
-                    );
+                    let request = Some(request);
+                    let errand = Errand {
+                        call,
+                        request,
+                        draft,
+                    };
+                    self.send(now, errand, &mut unsent, out);
                 }
                 Action::Ack { draft } => {
-                    self.send(
-                        now,
-                        Errand {
-                            call,
-                            request: None,
-                            draft,
-                        },
-                        out,
-                    );
+                    let errand = Errand {
+                        call,
+                        request: None,
+                        draft,
+                    };
+                    self.send(now, errand, &mut unsent, out);
                 }
                 Action::Cancel { request, headers } => {
-                    self.cancel(now, call, request, headers, out);
+                    self.cancel(now, call, request, headers, &mut unsent, out);
                 }
                 Action::Respond {
                     server,
@@ -291,6 +297,20 @@ impl Endpoint {
                 }
                 Action::Terminated => self.remove_call(call),
             }
+        }
+        self.tell_unsent(now, call, unsent, out);
+    }
+
+    /// Tells a call what could not be sent, after what caused it.
+    pub(super) fn tell_unsent(
+        &mut self,
+        now: Time,
+        call: CallHandle,
+        unsent: Unsent,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        for event in unsent {
+            self.tell_call(now, call, event, out);
         }
     }
 
@@ -317,25 +337,31 @@ impl Endpoint {
     }
 
     /// Sends a request of a call to its next hop, at once if that is numeric.
-    fn send(&mut self, now: Time, errand: Errand, out: &mut (impl Sink<Output> + ?Sized)) {
+    fn send(
+        &mut self,
+        now: Time,
+        errand: Errand,
+        unsent: &mut Unsent,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
         let hop = Uri::parse(errand.draft.next_hop()).ok();
-        let hop = hop.as_ref().and_then(|uri| NextHop::of(uri, false).ok());
+        let secure = errand.draft.is_secure();
+        let hop = hop.as_ref().and_then(|uri| NextHop::of(uri, secure).ok());
         let Some(hop) = hop else {
-            return self.fail(now, &errand, out);
+            return self.fail(&errand, unsent);
         };
+        let transport = transport_of(&hop);
         match hop.address() {
             Some(remote) => {
-                let transport = hop.transport.unwrap_or(crate::transport::Transport::Udp);
                 let known = self.calls.get(errand.call).and_then(|entry| entry.flow);
                 match self.places.flow(transport, remote, known.as_ref()) {
-                    Some(flow) => self.dispatch(now, errand, flow, out),
-                    None => self.fail(now, &errand, out),
+                    Some(flow) => self.dispatch(now, errand, flow, unsent, out),
+                    None => self.fail(&errand, unsent),
                 }
             }
             None => {
                 let (host, port) = (alloc::format!("{}", hop.host), hop.port);
-                let transport = hop.transport;
-                self.ask(now, errand, host.into(), port, transport, out);
+                self.ask(now, errand, (host.into(), port, transport), unsent, out);
             }
         }
     }
@@ -346,10 +372,11 @@ impl Endpoint {
         now: Time,
         errand: Errand,
         flow: Flow,
+        unsent: &mut Unsent,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let Some(origin) = self.places.origin(&flow) else {
-            return self.fail(now, &errand, out);
+            return self.fail(&errand, unsent);
         };
         let bytes = errand.draft.seal(origin);
         if let Some(entry) = self.calls.get_mut(errand.call) {
@@ -370,34 +397,21 @@ impl Endpoint {
         };
         if self.start_client(now, start, out).is_err() {
             self.drop_packet(Dropped::Overload, out);
-            self.fail(now, &errand, out);
+            self.fail(&errand, unsent);
         }
     }
 
-    /// A request of a call could not be sent at all. Nobody waits for an ACK.
-    pub(super) fn fail(
-        &mut self,
-        now: Time,
-        errand: &Errand,
-        out: &mut (impl Sink<Output> + ?Sized),
-    ) {
+    /// A request of a call could not be sent at all. Nobody waits for an ACK; of an INVITE there is
+    /// no transaction that could say that it is gone.
+    pub(super) fn fail(&mut self, errand: &Errand, unsent: &mut Unsent) {
         let Some(request) = errand.request else {
+            self.counters.undelivered = self.counters.undelivered.saturating_add(1);
             return;
         };
-        let failure = crate::transaction::Failure::Transport;
-        self.tell_call(
-            now,
-            errand.call,
-            CallEvent::Failed { request, failure },
-            out,
-        );
-        self.gone(now, errand, out);
-    }
-
-    /// There is no transaction that could say so.
-    fn gone(&mut self, now: Time, errand: &Errand, out: &mut (impl Sink<Output> + ?Sized)) {
-        if let (Some(request), true) = (errand.request, is_invite(&errand.draft)) {
-            self.tell_call(now, errand.call, CallEvent::Gone { request }, out);
+        let failure = Failure::Transport;
+        unsent.push(CallEvent::Failed { request, failure });
+        if errand.draft.method() == Method::Invite {
+            unsent.push(CallEvent::Gone { request });
         }
     }
 
@@ -408,6 +422,7 @@ impl Endpoint {
         call: CallHandle,
         request: RequestId,
         headers: HeaderList,
+        unsent: &mut Unsent,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let Some(entry) = self.calls.get(call) else {
@@ -418,7 +433,7 @@ impl Endpoint {
             return self.cancel_client(now, client, headers, out);
         }
         if let Some(errand) = self.withdraw(call, request) {
-            self.fail(now, &errand, out);
+            self.fail(&errand, unsent);
         }
     }
 
@@ -470,8 +485,14 @@ impl Endpoint {
     }
 }
 
-fn is_invite(draft: &Draft) -> bool {
-    draft.method() == Method::Invite
+/// The transport to a next hop. Without NAPTR and SRV a name alone means UDP; whatever must be
+/// secure goes over TLS or not at all (8.1.2, 26.2.2).
+fn transport_of(hop: &NextHop<'_>) -> Transport {
+    match hop.transport {
+        Some(transport) => transport,
+        None if hop.secure => Transport::Tls,
+        None => Transport::Udp,
+    }
 }
 
 /// The endpoint's name for what a call says.

@@ -269,7 +269,7 @@ pub struct Counters {
     pub absorbed: u64,
     /// Requests that the core refused by itself (405, 416, 420, …).
     pub refused: u64,
-    /// Responses that could not be sent, or were never acknowledged.
+    /// Responses that could not be sent or were never acknowledged, and ACKs that have no way to go.
     pub undelivered: u64,
     /// Times that the clock ran backwards (law L6).
     pub time_went_back: u64,

@@ -88,6 +88,13 @@ impl Places {
         })
     }
 
+    /// Whether any local address is of that transport.
+    pub(super) fn speaks(&self, transport: Transport) -> bool {
+        self.0
+            .iter()
+            .any(|place| place.local.transport() == transport)
+    }
+
     fn of(&self, flow: &Flow) -> Option<&Place> {
         self.0.iter().find(|place| place.local.carries(flow))
     }

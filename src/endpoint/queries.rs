@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 
 use smallvec::{SmallVec, smallvec};
 
+use super::calls::Unsent;
 use super::{Answer, CallHandle, Dropped, Endpoint, Output, Part, Query, QueryId};
 use crate::call::RequestId;
 use crate::message::Draft;
@@ -31,7 +32,7 @@ pub(super) struct QueryEntry {
     errands: SmallVec<[Errand; 1]>,
     host: Box<str>,
     port: Option<u16>,
-    transport: Option<Transport>,
+    transport: Transport,
     until: Option<Time>,
 }
 
@@ -47,9 +48,8 @@ impl Endpoint {
         &mut self,
         now: Time,
         errand: Errand,
-        host: Box<str>,
-        port: Option<u16>,
-        transport: Option<Transport>,
+        (host, port, transport): (Box<str>, Option<u16>, Transport),
+        unsent: &mut Unsent,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let call = errand.call;
@@ -66,7 +66,7 @@ impl Endpoint {
             until,
         }) else {
             self.drop_packet(Dropped::Overload, out);
-            return self.fail(now, &errand, out);
+            return self.fail(&errand, unsent);
         };
         if let Some(entry) = self.calls.get_mut(call) {
             entry.queries.push(id);
@@ -85,7 +85,7 @@ impl Endpoint {
         errand: Errand,
         host: &str,
         port: Option<u16>,
-        transport: Option<Transport>,
+        transport: Transport,
     ) -> Option<Errand> {
         let Some(entry) = self.calls.get(errand.call) else {
             return Some(errand);
@@ -117,19 +117,21 @@ impl Endpoint {
             return self.drop_packet(Dropped::StaleAnswer, out);
         };
         let Answer::Addresses(addresses) = answer;
-        let transport = query.transport.unwrap_or(Transport::Udp);
+        let transport = query.transport;
         let port = query.port.unwrap_or(transport.default_port());
         let known = self.calls.get(query.call).and_then(|entry| entry.flow);
         let flow = addresses.into_iter().find_map(|ip| {
             self.places
                 .flow(transport, SocketAddr::new(ip, port), known.as_ref())
         });
+        let mut unsent = Unsent::new();
         for errand in query.errands {
             match flow {
-                Some(flow) => self.dispatch(now, errand, flow, out),
-                None => self.fail(now, &errand, out),
+                Some(flow) => self.dispatch(now, errand, flow, &mut unsent, out),
+                None => self.fail(&errand, &mut unsent),
             }
         }
+        self.tell_unsent(now, query.call, unsent, out);
     }
 
     pub(super) fn on_query_deadline(
@@ -138,10 +140,14 @@ impl Endpoint {
         id: QueryId,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let query = self.remove_query(id);
-        for errand in query.into_iter().flat_map(|query| query.errands) {
-            self.fail(now, &errand, out);
+        let Some(query) = self.remove_query(id) else {
+            return;
+        };
+        let mut unsent = Unsent::new();
+        for errand in &query.errands {
+            self.fail(errand, &mut unsent);
         }
+        self.tell_unsent(now, query.call, unsent, out);
     }
 
     /// Takes back a request that still waits for an address.

@@ -23,7 +23,7 @@ pub struct Draft {
     /// Where the next hop's URI stands in the text.
     hop: (u32, u32),
     has_contact: bool,
-    /// Whether Contact is a SIPS URI.
+    /// Whether Contact is a SIPS URI, and TLS is needed.
     secure: bool,
     branch: Token,
 }
@@ -80,6 +80,12 @@ impl Draft {
     /// The method.
     pub fn method(&self) -> Method<'_> {
         Method::parse(self.slice(0, self.method_end)).unwrap_or(Method::Other(""))
+    }
+
+    /// Whether it must take TLS all the way: its Request-URI or first Route is a SIPS URI, or its
+    /// dialog is secure (RFC 3261 8.1.2, 12.2.1.1).
+    pub fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// The URI that says where to send it (RFC 3261 8.1.2).

@@ -110,13 +110,17 @@ impl Local {
         }
     }
 
-    /// Whether the flow is one of this address: same transport and port, and same address unless
-    /// this one is a wildcard.
+    /// Whether the flow is one of this address: same transport and port, and same address, or at
+    /// least same family if this one is a wildcard.
     pub fn carries(&self, flow: &Flow) -> bool {
-        let ip = self.bound.ip();
+        let (ip, other) = (self.bound.ip(), flow.local.ip());
+        let is_covered = match ip.is_unspecified() {
+            true => ip.is_ipv4() == other.is_ipv4(),
+            false => ip.to_canonical() == other.to_canonical(),
+        };
         self.transport == flow.transport
             && (self.bound.port() == flow.local.port() || flow.transport.is_reliable())
-            && (ip.is_unspecified() || ip.to_canonical() == flow.local.ip().to_canonical())
+            && is_covered
     }
 
     /// Whether we wrote that Via: its transport and sent-by are ours. A response with another one
@@ -285,6 +289,10 @@ mod tests {
         assert!(any.carries(&flow(Transport::Udp, "192.0.2.1:5060")));
         assert!(!any.carries(&flow(Transport::Udp, "192.0.2.1:5061")));
         assert!(!any.carries(&flow(Transport::Tcp, "192.0.2.1:5060")));
+        assert!(!any.carries(&flow(Transport::Udp, "[2001:db8::1]:5060")));
+        let any = local(Transport::Udp, "[::]:5060");
+        assert!(any.carries(&flow(Transport::Udp, "[2001:db8::1]:5060")));
+        assert!(!any.carries(&flow(Transport::Udp, "192.0.2.1:5060")));
         let one = local(Transport::Tcp, "192.0.2.1:5060");
         // A connection that we opened has a port of its own.
         assert!(one.carries(&flow(Transport::Tcp, "192.0.2.1:40000")));

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::script::{
-    Script, all, context, headers, invite_to, nothing, one, outgoing, sdp, secs, their_invite,
+    Script, all, context, headers, invite_to, nothing, one, outgoing, over, sdp, secs, their_invite,
 };
 use crate::call::{Command, ServerId};
 use crate::dialog::Phase;
@@ -227,9 +227,8 @@ fn incoming_sips_anywhere_makes_the_contact_sips() {
         let invite = invite_to(uri, Some("them"), &extra, None);
         let mut s = Script::incoming_with(context(), &invite);
         s.command(Command::Answer(nothing())).unwrap();
-        // 3261-12.1.1-05
-        let secure = uri.starts_with("sips:");
-        assert_eq!(s.call.dialog().unwrap().is_secure(), secure);
+        // 3261-12.1.1-05: it came over UDP.
+        assert!(!s.call.dialog().unwrap().is_secure());
         // 3261-12.1.1-03, 3261-12.1.1-04
         let expected = alloc::format!("<{scheme}:me@192.0.2.1:5060>");
         assert_eq!(
@@ -237,6 +236,20 @@ fn incoming_sips_anywhere_makes_the_contact_sips() {
             expected,
             "{uri} {route} {contact}"
         );
+    }
+}
+
+#[test]
+fn incoming_sips_over_tls_makes_a_secure_dialog() {
+    // 3261-12.1.1-05
+    for uri in ["sips:me@example.com", "sip:me@example.com"] {
+        for transport in ["UDP", "TCP", "TLS", "WSS"] {
+            let invite = invite_to(uri, Some("them"), &[], None);
+            let s = Script::incoming_with(context(), &over(transport, &invite));
+            let secure = uri.starts_with("sips:") && ["TLS", "WSS"].contains(&transport);
+            let dialog = s.call.dialog().unwrap();
+            assert_eq!(dialog.is_secure(), secure, "{uri} {transport}");
+        }
     }
 }
 

@@ -151,6 +151,13 @@ pub(super) fn invite_to(
     request_of(builder.build().unwrap())
 }
 
+/// The same with another transport in its Via.
+pub(super) fn over(transport: &str, request: &Request) -> Request {
+    let text = core::str::from_utf8(request.bytes()).unwrap();
+    let via = format!("SIP/2.0/{transport} ");
+    request_of(text.replacen("SIP/2.0/UDP ", &via, 1).into())
+}
+
 impl Script {
     /// A placed call whose INVITE is out and not yet taken.
     pub(super) fn place() -> Self {

@@ -6,6 +6,7 @@
     reason = "a user in a test acts on what the test is about; the enums may grow"
 )]
 
+mod attacks;
 mod calls;
 mod cancelling;
 mod endpoint;
