@@ -36,6 +36,8 @@ mod callee;
 mod caller;
 mod leg;
 mod notice;
+pub mod offer_answer;
+pub mod reliable;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ use drongo::time::Time;
 use proptest::prelude::*;
 
 mod calls;
+mod reliable;
 mod toy;
 pub(crate) mod transactions;
 
