@@ -39,6 +39,7 @@ mod notice;
 pub mod offer_answer;
 pub mod reliable;
 mod session;
+pub mod session_timer;
 #[cfg(test)]
 mod tests;
 mod timer;

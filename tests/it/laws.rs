@@ -20,6 +20,7 @@ use proptest::prelude::*;
 
 mod calls;
 mod reliable;
+mod session_timer;
 mod toy;
 pub(crate) mod transactions;
 
