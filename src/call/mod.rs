@@ -34,6 +34,7 @@
 
 mod callee;
 mod caller;
+pub mod failure;
 mod leg;
 mod notice;
 pub mod offer_answer;
