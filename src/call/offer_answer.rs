@@ -144,8 +144,7 @@ pub fn glare_wait(owns_call_id: bool, ids: &Ids, base: u64, counter: u64) -> Dur
     // One more than the spread, so that the last one is drawn as often as the others.
     let spread = most.saturating_sub(least).saturating_add(1);
     let drawn = ids.jitter(base, counter, UNIT.saturating_mul(spread));
-    let units = drawn.as_millis() / UNIT.as_millis().max(1);
-    let units = u32::try_from(units).unwrap_or_default();
+    let units = u32::try_from(drawn.as_millis() / 10).unwrap_or_default();
     UNIT.saturating_mul(least.saturating_add(units))
 }
 
@@ -386,10 +385,10 @@ impl OfferAnswer {
         }
         let cell = exchange(self.phase, message, body);
         self.accepted |= message == Message::Success;
-        self.phase = match cell.next {
+        self.phase = match cell.next == Phase::Settled && self.accepted {
             // The 2xx was first: with its PRACK the INVITE is done.
-            Phase::Settled if self.accepted => Phase::Free,
-            next => next,
+            true => Phase::Free,
+            false => cell.next,
         };
         self.note(cell.verdict);
         if self.phase == Phase::Free {

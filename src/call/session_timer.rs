@@ -535,12 +535,13 @@ impl SessionTimer {
 /// 7.2: the refresher refreshes at half the interval; 10: who sees no refresh hangs up 32 s before
 /// its end, or a third of it. So does a refresher whose refreshes fail.
 fn running(now: Time, terms: Terms) -> State {
-    let interval = Duration::from_secs(terms.interval.into());
+    let millis = u64::from(terms.interval).saturating_mul(1_000);
     let refresh = match terms.refresher {
-        Side::Local => now + interval / 2,
+        Side::Local => now + Duration::from_millis(millis / 2),
         Side::Remote => None,
     };
-    let expiry = now + interval.saturating_sub(MARGIN.min(interval / 3));
+    let margin = MARGIN.min(Duration::from_millis(millis / 3));
+    let expiry = now + Duration::from_millis(millis).saturating_sub(margin);
     State::Running { refresh, expiry }
 }
 

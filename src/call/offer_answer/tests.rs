@@ -150,7 +150,9 @@ fn whole_table_of_new_requests_is_as_reviewed() {
                     let may = state.may_send(message, body).is_ok();
                     let meets = match state.clone().on_received(message, body) {
                         V::Refuse(refusal) => refusal.status().as_u16(),
-                        _ => 0,
+                        V::Nothing | V::Offer | V::Answer | V::Preview | V::Missing | V::Ignore => {
+                            0
+                        }
                     };
                     let may = if may { "may" } else { "-" };
                     let meets = if meets == 0 {
@@ -774,7 +776,14 @@ impl Pair {
                 sender.owes.retain(|owed| *owed != M::Success);
                 sender.unacknowledged = false;
             }
-            _ => {
+            M::Unreliable
+            | M::Success
+            | M::Ack
+            | M::Prack
+            | M::PrackSuccess
+            | M::PrackFailure
+            | M::UpdateSuccess
+            | M::UpdateFailure => {
                 let at = sender.owes.iter().position(|owed| *owed == message);
                 sender.owes.remove(at.unwrap());
             }

@@ -1,7 +1,7 @@
 //! Session timers against RFC 4028.
 
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -49,7 +49,7 @@ fn asked(rest: &str) -> Asked {
 }
 
 /// Session-Expires and Require of the 2xx, or Min-SE of the 422.
-fn answer(config: Config, rest: &str) -> alloc::string::String {
+fn answer(config: Config, rest: &str) -> String {
     match Negotiation::new(Some(config)).answer(&asked(rest)) {
         Answer::Off => "off".into(),
         Answer::Accept {
