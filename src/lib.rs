@@ -18,6 +18,8 @@ pub mod limits;
 pub mod machine;
 pub mod message;
 pub mod queued;
+#[cfg(feature = "sdp")]
+pub mod sdp;
 pub mod seed;
 #[cfg(feature = "sim")]
 pub mod sim;

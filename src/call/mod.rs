@@ -36,10 +36,14 @@ mod answers;
 mod callee;
 mod caller;
 mod credentials;
+pub mod failure;
 mod leg;
 mod legs;
 mod notice;
+pub mod offer_answer;
+pub mod reliable;
 mod session;
+pub mod session_timer;
 #[cfg(test)]
 mod tests;
 mod timer;

@@ -18,7 +18,7 @@ pub mod key;
 pub mod non_invite_client;
 pub mod non_invite_server;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod timers;
 
 pub use invite_client::InviteClient;

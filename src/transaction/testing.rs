@@ -37,7 +37,7 @@ pub(super) const INVITE: &str = "INVITE sip:bob@biloxi.example.com SIP/2.0\r\n\
     Content-Type: application/sdp\r\n\
     Content-Length: 4\r\n\r\nv=0\n";
 
-pub(super) fn ms(ms: u64) -> Time {
+pub(crate) fn ms(ms: u64) -> Time {
     Time::from_millis(ms)
 }
 
@@ -70,7 +70,7 @@ pub(super) fn tagged(status: u16, to_tag: &str, method: &str) -> Response {
     Response::try_from(Message::parse(text.into()).unwrap()).unwrap()
 }
 
-pub(super) fn status(code: u16) -> StatusCode {
+pub(crate) fn status(code: u16) -> StatusCode {
     StatusCode::new(code).unwrap()
 }
 
@@ -81,21 +81,21 @@ pub(super) fn written(code: u16) -> Bytes {
 
 /// A machine whose every deadline is served at its instant.
 #[derive(Clone)]
-pub(super) struct Timed<M: Machine> {
-    pub(super) machine: M,
+pub(crate) struct Timed<M: Machine> {
+    pub(crate) machine: M,
     /// What the constructor pushed.
-    pub(super) first: Vec<M::Action>,
+    pub(crate) first: Vec<M::Action>,
 }
 
 impl<M: Machine> Timed<M> {
-    pub(super) fn new(start: impl FnOnce(&mut Vec<M::Action>) -> M) -> Self {
+    pub(crate) fn new(start: impl FnOnce(&mut Vec<M::Action>) -> M) -> Self {
         let mut first = Vec::new();
         let machine = start(&mut first);
         Self { machine, first }
     }
 
     /// Serves every deadline up to and at `end`: when, in milliseconds, and what.
-    pub(super) fn until(&mut self, end: u64) -> Vec<(u64, M::Action)> {
+    pub(crate) fn until(&mut self, end: u64) -> Vec<(u64, M::Action)> {
         let mut log = Vec::new();
         while let Some(at) = self.machine.deadline().filter(|at| *at <= ms(end)) {
             self.machine.on_deadline(at, &mut |action| {
@@ -106,19 +106,19 @@ impl<M: Machine> Timed<M> {
     }
 
     /// The instants at which something happens up to and at `end`.
-    pub(super) fn instants(&mut self, end: u64) -> Vec<u64> {
+    pub(crate) fn instants(&mut self, end: u64) -> Vec<u64> {
         let mut at: Vec<_> = self.until(end).into_iter().map(|(at, _)| at).collect();
         at.dedup();
         at
     }
 
-    pub(super) fn receive(&mut self, at: u64, event: M::Event) -> Vec<M::Action> {
+    pub(crate) fn receive(&mut self, at: u64, event: M::Event) -> Vec<M::Action> {
         let mut out = Vec::new();
         self.machine.receive(ms(at), event, &mut out);
         out
     }
 
-    pub(super) fn command(
+    pub(crate) fn command(
         &mut self,
         at: u64,
         command: M::Command,

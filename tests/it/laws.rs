@@ -19,6 +19,8 @@ use drongo::time::Time;
 use proptest::prelude::*;
 
 mod calls;
+mod reliable;
+mod session_timer;
 mod toy;
 pub(crate) mod transactions;
 

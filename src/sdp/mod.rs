@@ -1,0 +1,520 @@
+//! Session descriptions: offers and answers out of what this side can do (RFC 3264).
+//!
+//! [`Session`] is one side of a session. It makes offers, answers those of the other side, and
+//! remembers what must stay as it was: the order of the m= lines, the payload numbers, the o= line.
+//! When an offer may go, and what a body in a message means, is the matter of
+//! [`call::offer_answer`](crate::call::offer_answer).
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
+
+use bytes::Bytes;
+use sdp_types::{Attribute, Connection, Media, Origin, Time};
+
+/// Which way a stream flows, from the side that says so (RFC 3264 5.1).
+///
+/// Exhaustive on purpose: there are two ways, each open or not.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Direction {
+    /// Both.
+    #[default]
+    SendRecv,
+    /// Out only.
+    SendOnly,
+    /// In only.
+    RecvOnly,
+    /// Neither.
+    Inactive,
+}
+
+impl Direction {
+    const ALL: [Self; 4] = [
+        Self::SendRecv,
+        Self::SendOnly,
+        Self::RecvOnly,
+        Self::Inactive,
+    ];
+
+    const fn new(sends: bool, receives: bool) -> Self {
+        match (sends, receives) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+
+    /// Whether media goes out.
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    /// Whether media comes in.
+    pub const fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+
+    /// The same, seen from the other side.
+    pub const fn reversed(self) -> Self {
+        Self::new(self.receives(), self.sends())
+    }
+
+    /// What both allow.
+    pub const fn and(self, other: Self) -> Self {
+        Self::new(
+            self.sends() && other.sends(),
+            self.receives() && other.receives(),
+        )
+    }
+
+    /// On hold: 8.4, sendrecv becomes sendonly and recvonly inactive.
+    pub const fn held(self) -> Self {
+        Self::new(self.sends(), false)
+    }
+
+    /// The attribute's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SendRecv => "sendrecv",
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::Inactive => "inactive",
+        }
+    }
+
+    fn among(attributes: &[Attribute]) -> Option<Self> {
+        let named = |a: &Attribute| Self::ALL.into_iter().find(|d| d.as_str() == a.attribute);
+        attributes.iter().find_map(named)
+    }
+}
+
+/// A media format that this side can use.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Codec {
+    /// The payload number that an offer gives it. In a session that has one already, that stays.
+    pub payload: u8,
+    /// As in a=rtpmap: `PCMU/8000`, `opus/48000/2`.
+    pub encoding: String,
+    /// What a=fmtp says, if there is one.
+    pub parameters: Option<String>,
+}
+
+impl Codec {
+    /// One without a=fmtp.
+    pub fn new(payload: u8, encoding: &str) -> Self {
+        let encoding = encoding.to_owned();
+        Self {
+            payload,
+            encoding,
+            parameters: None,
+        }
+    }
+
+    /// Names compare without case (RFC 8866 6.6), and one channel need not be said.
+    fn is(&self, encoding: &str) -> bool {
+        let bare = |text: &'_ str| text.strip_suffix("/1").unwrap_or(text).to_ascii_lowercase();
+        bare(&self.encoding) == bare(encoding)
+    }
+}
+
+/// A stream that this side can have.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Stream {
+    /// `audio`, `video`, …
+    pub kind: String,
+    /// Where this side receives.
+    pub port: u16,
+    /// `RTP/AVP`, …
+    pub proto: String,
+    /// In order of preference.
+    pub codecs: Vec<Codec>,
+    /// What this side wants of it.
+    pub direction: Direction,
+}
+
+impl Stream {
+    /// Both ways, over `RTP/AVP`.
+    pub fn new(kind: &str, port: u16, codecs: Vec<Codec>) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            port,
+            proto: "RTP/AVP".to_owned(),
+            codecs,
+            direction: Direction::SendRecv,
+        }
+    }
+}
+
+/// Why a session description of the other side is of no use.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SdpError {
+    /// It cannot be read. An offer is refused with 400, or 488.
+    #[error("malformed session description")]
+    Malformed,
+    /// The offer has no stream that this side could take part in: 488 (section 6).
+    #[error("no media format in common")]
+    NothingInCommon,
+    /// The m= lines do not go with those that there were (sections 6 and 8).
+    #[error("the m= lines do not match")]
+    Mismatch,
+    /// An answer without an offer of this side.
+    #[error("no offer is open")]
+    NoOffer,
+}
+
+/// A stream as it was agreed on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Agreed<'a> {
+    /// `audio`, `video`, …
+    pub kind: &'a str,
+    /// Where this side receives.
+    pub local_port: u16,
+    /// Where media goes to; `None` if it names no address, or 0.0.0.0.
+    pub remote: Option<(IpAddr, u16)>,
+    /// With the payload numbers of the session, the preferred one first.
+    pub codecs: &'a [Codec],
+    /// From this side.
+    pub direction: Direction,
+}
+
+/// One m= line of a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Slot {
+    kind: String,
+    proto: String,
+    /// What a refused line repeats: at least one format (section 6).
+    formats: String,
+    /// Which of this side's streams it is.
+    stream: Option<usize>,
+    codecs: Vec<Codec>,
+    direction: Direction,
+    remote: Option<(IpAddr, u16)>,
+}
+
+/// One side of a session.
+///
+/// ```
+/// use drongo::sdp::{Codec, Direction, Session, Stream};
+///
+/// let audio = |port| vec![Stream::new("audio", port, vec![Codec::new(0, "PCMU/8000")])];
+/// let mut alice = Session::new("192.0.2.1".parse().unwrap(), 1, audio(40_000));
+/// let mut bob = Session::new("192.0.2.2".parse().unwrap(), 2, audio(50_000));
+///
+/// let answer = bob.answer(&alice.offer()).unwrap();
+/// alice.take_answer(&answer).unwrap();
+/// assert_eq!(alice.agreed().next().unwrap().remote.unwrap().1, 50_000);
+///
+/// alice.hold(true);
+/// let answer = bob.answer(&alice.offer()).unwrap();
+/// alice.take_answer(&answer).unwrap();
+/// assert_eq!(alice.agreed().next().unwrap().direction, Direction::SendOnly);
+/// assert_eq!(bob.agreed().next().unwrap().direction, Direction::RecvOnly);
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Session {
+    address: IpAddr,
+    id: u64,
+    streams: Vec<Stream>,
+    held: bool,
+    slots: Vec<Slot>,
+    /// The last description of this side.
+    last: Option<sdp_types::Session>,
+    offered: bool,
+}
+
+impl Session {
+    /// A side that receives at `address`. `id` is the session's in o=, unique for this host: a
+    /// random number below 2^62 will do, and is the first version too (section 5).
+    pub const fn new(address: IpAddr, id: u64, streams: Vec<Stream>) -> Self {
+        Self {
+            address,
+            id,
+            streams,
+            held: false,
+            slots: Vec::new(),
+            last: None,
+            offered: false,
+        }
+    }
+
+    /// Whether the next offer or answer puts the other side on hold, or takes it off (8.4).
+    pub const fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// An offer: of all streams at first, then of the m= lines that there are and what is new.
+    pub fn offer(&mut self) -> Bytes {
+        for at in 0..self.streams.len() {
+            if !self.slots.iter().any(|slot| slot.stream == Some(at)) {
+                self.add_slot(at);
+            }
+        }
+        self.offered = true;
+        let wanted = self.wanted();
+        let directions = self.slots.iter().map(|slot| wanted(slot)).collect();
+        self.write(alloc::vec![Time::new(0, 0)], directions)
+    }
+
+    /// The answer to an offer (section 6).
+    ///
+    /// # Errors
+    ///
+    /// [`SdpError`]; then the session is as it was.
+    pub fn answer(&mut self, offer: &[u8]) -> Result<Bytes, SdpError> {
+        let offer = sdp_types::Session::parse(offer).map_err(|_| SdpError::Malformed)?;
+        if offer.medias.len() < self.slots.len() {
+            // 8: streams are never taken away.
+            return Err(SdpError::Mismatch);
+        }
+        let before = self.slots.clone();
+        for (at, media) in offer.medias.iter().enumerate() {
+            let slot = self.taken(at, &offer, media);
+            match self.slots.get_mut(at) {
+                Some(old) => *old = slot,
+                None => self.slots.push(slot),
+            }
+        }
+        let wants_some = offer.medias.iter().any(|media| media.port != 0);
+        if wants_some && self.slots.iter().all(|slot| slot.stream.is_none()) {
+            self.slots = before;
+            return Err(SdpError::NothingInCommon);
+        }
+        self.offered = false;
+        let directions = self.slots.iter().map(|slot| slot.direction).collect();
+        Ok(self.write(offer.times, directions))
+    }
+
+    /// Takes the answer to the offer of this side (section 7).
+    ///
+    /// # Errors
+    ///
+    /// [`SdpError`]; then the session is as it was.
+    pub fn take_answer(&mut self, answer: &[u8]) -> Result<(), SdpError> {
+        if !self.offered {
+            return Err(SdpError::NoOffer);
+        }
+        let answer = sdp_types::Session::parse(answer).map_err(|_| SdpError::Malformed)?;
+        let pairs = || self.slots.iter().zip(&answer.medias);
+        if answer.medias.len() != self.slots.len() || pairs().any(|(s, m)| s.kind != m.media) {
+            return Err(SdpError::Mismatch);
+        }
+        let wanted = self.wanted();
+        let slots = pairs().map(|(slot, media)| {
+            let codecs = common(media, &slot.codecs);
+            let mut slot = slot.clone();
+            if media.port == 0 || codecs.is_empty() {
+                slot.stream = None;
+            }
+            slot.direction = wanted(&slot).and(direction(&answer, media).reversed());
+            slot.remote = remote(&answer, media);
+            slot.codecs = codecs;
+            slot
+        });
+        self.slots = slots.collect();
+        self.offered = false;
+        Ok(())
+    }
+
+    /// The streams that both sides take part in.
+    pub fn agreed(&self) -> impl Iterator<Item = Agreed<'_>> {
+        self.slots.iter().filter_map(|slot| {
+            let stream = self.streams.get(slot.stream?)?;
+            Some(Agreed {
+                kind: &slot.kind,
+                local_port: stream.port,
+                remote: slot.remote,
+                codecs: &slot.codecs,
+                direction: slot.direction,
+            })
+        })
+    }
+
+    fn add_slot(&mut self, at: usize) {
+        let Some(stream) = self.streams.get(at) else {
+            return;
+        };
+        let slot = Slot {
+            kind: stream.kind.clone(),
+            proto: stream.proto.clone(),
+            formats: formats(&stream.codecs),
+            stream: Some(at),
+            codecs: stream.codecs.clone(),
+            direction: stream.direction,
+            remote: None,
+        };
+        self.slots.push(slot);
+    }
+
+    /// What this side wants of an m= line, hold included.
+    fn wanted(&self) -> impl Fn(&Slot) -> Direction + use<> {
+        let directions: Vec<Direction> = self.streams.iter().map(|s| s.direction).collect();
+        let held = self.held;
+        move |slot| {
+            let stream = slot.stream.and_then(|at| directions.get(at));
+            let direction = stream.copied().unwrap_or(Direction::Inactive);
+            if held { direction.held() } else { direction }
+        }
+    }
+
+    /// What this side makes of an offered m= line: the stream that it was, or the first that has a
+    /// format in common.
+    fn taken(&self, at: usize, offer: &sdp_types::Session, media: &Media) -> Slot {
+        let had = self.slots.get(at).and_then(|slot| slot.stream);
+        let is_free = |stream: &usize| {
+            let mut slots = self.slots.iter().enumerate();
+            !slots.any(|(other, slot)| other != at && slot.stream == Some(*stream))
+        };
+        let mut candidates = had
+            .into_iter()
+            .chain((0..self.streams.len()).filter(is_free));
+        let found = candidates.find_map(|index| {
+            let stream = self.streams.get(index)?;
+            let fits = stream.kind == media.media && stream.proto == media.proto;
+            let codecs = common(media, &stream.codecs);
+            (fits && !codecs.is_empty()).then_some((index, codecs))
+        });
+        let found = found.filter(|_| media.port != 0);
+        let (stream, codecs) = found.map_or((None, Vec::new()), |(at, c)| (Some(at), c));
+        let mut slot = Slot {
+            kind: media.media.clone(),
+            proto: media.proto.clone(),
+            formats: media.fmt.clone(),
+            stream,
+            codecs,
+            direction: Direction::Inactive,
+            remote: remote(offer, media),
+        };
+        slot.direction = self.wanted()(&slot).and(direction(offer, media).reversed());
+        slot
+    }
+
+    /// 8: the version in o= rises by one if anything has changed, and by none if nothing has.
+    fn write(&mut self, times: Vec<Time>, directions: Vec<Direction>) -> Bytes {
+        let version = self
+            .last
+            .as_ref()
+            .map_or(self.id, |l| l.origin.sess_version);
+        let mut origin = Origin::with_ip_addr(self.id, version, self.address);
+        origin.username = Some("-".to_owned());
+        let mut new = sdp_types::Session::new(origin, "-");
+        new.connection = Some(Connection::from_ip_addr(self.address));
+        new.times = times;
+        let lines = self.slots.iter().zip(directions);
+        new.medias = lines
+            .map(|(slot, direction)| self.line(slot, direction))
+            .collect();
+        if self.last.as_ref().is_some_and(|last| *last != new) {
+            new.origin.sess_version = version.saturating_add(1);
+        }
+        let mut text = Vec::new();
+        // A vector takes everything.
+        let _ = new.write(&mut text);
+        self.last = Some(new);
+        text.into()
+    }
+
+    fn line(&self, slot: &Slot, direction: Direction) -> Media {
+        let mut media = Media {
+            media: slot.kind.clone(),
+            port: 0,
+            num_ports: None,
+            proto: slot.proto.clone(),
+            fmt: slot.formats.clone(),
+            media_title: None,
+            connections: Vec::new(),
+            bandwidths: Vec::new(),
+            key: None,
+            attributes: Vec::new(),
+        };
+        if let Some(stream) = slot.stream.and_then(|at| self.streams.get(at)) {
+            media.port = stream.port;
+            media.fmt = formats(&slot.codecs);
+            for codec in &slot.codecs {
+                let Codec {
+                    payload,
+                    encoding,
+                    parameters,
+                } = codec;
+                media.add_attribute_with_value("rtpmap", format!("{payload} {encoding}"));
+                if let Some(parameters) = parameters {
+                    media.add_attribute_with_value("fmtp", format!("{payload} {parameters}"));
+                }
+            }
+            media.add_attribute_from_str(direction.as_str());
+        }
+        media
+    }
+}
+
+fn formats(codecs: &[Codec]) -> String {
+    let all: Vec<String> = codecs
+        .iter()
+        .map(|codec| codec.payload.to_string())
+        .collect();
+    all.join(" ")
+}
+
+/// The formats of an m= line that are among `known`, in its order and with its numbers (6.1).
+fn common(media: &Media, known: &[Codec]) -> Vec<Codec> {
+    let one = |format: &str| {
+        let payload = format.parse().ok()?;
+        let encoding = encoding(media, format, payload)?;
+        let codec = known.iter().find(|codec| codec.is(encoding))?;
+        Some(Codec {
+            payload,
+            ..codec.clone()
+        })
+    };
+    media.fmt.split_ascii_whitespace().filter_map(one).collect()
+}
+
+/// By a=rtpmap, or the static numbers of RFC 3551 section 6.
+fn encoding<'a>(media: &'a Media, format: &str, payload: u8) -> Option<&'a str> {
+    let mut maps = media.attributes.iter().filter(|a| a.attribute == "rtpmap");
+    let mapped = maps.find_map(|a| {
+        let (number, encoding) = a.value.as_deref()?.split_once(' ')?;
+        (number == format).then_some(encoding.trim())
+    });
+    mapped.or(match payload {
+        0 => Some("PCMU/8000"),
+        3 => Some("GSM/8000"),
+        4 => Some("G723/8000"),
+        8 => Some("PCMA/8000"),
+        9 => Some("G722/8000"),
+        18 => Some("G729/8000"),
+        26 => Some("JPEG/90000"),
+        31 => Some("H261/90000"),
+        32 => Some("MPV/90000"),
+        34 => Some("H263/90000"),
+        _ => None,
+    })
+}
+
+/// 5.1: of the m= line, or of the session, or both ways. 8.4: who names 0.0.0.0 is sent nothing.
+fn direction(session: &sdp_types::Session, media: &Media) -> Direction {
+    let own = Direction::among(&media.attributes);
+    let said = own.or_else(|| Direction::among(&session.attributes));
+    let said = said.unwrap_or_default();
+    match address(session, media) {
+        Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) => said.held(),
+        Some(_) | None => said,
+    }
+}
+
+fn address(session: &sdp_types::Session, media: &Media) -> Option<IpAddr> {
+    let connection = media.connections.first().or(session.connection.as_ref())?;
+    connection.connection_address.parse().ok()
+}
+
+fn remote(session: &sdp_types::Session, media: &Media) -> Option<(IpAddr, u16)> {
+    let address = address(session, media).filter(|address| !address.is_unspecified())?;
+    Some((address, media.port))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! Offers and answers against RFC 3264; its section 10 gives the exchanges.
+
+use alloc::vec;
+
+use super::*;
+
+const ALICE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const BOB: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+
+fn pcmu() -> Codec {
+    Codec::new(0, "PCMU/8000")
+}
+
+fn audio(port: u16, codecs: Vec<Codec>) -> Stream {
+    Stream::new("audio", port, codecs)
+}
+
+fn bob(streams: Vec<Stream>) -> Session {
+    Session::new(BOB, 7, streams)
+}
+
+fn with_audio() -> Session {
+    bob(vec![audio(50_000, vec![pcmu()])])
+}
+
+/// An offer of one m= line and its attributes.
+fn offer(lines: &str) -> String {
+    format!("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n{lines}")
+}
+
+fn text(bytes: &Bytes) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The m= lines and attributes.
+fn media(bytes: &Bytes) -> String {
+    let text = text(bytes);
+    text[text.find("m=").unwrap_or(text.len())..].replace("\r\n", "\n")
+}
+
+fn version(bytes: &Bytes) -> u64 {
+    sdp_types::Session::parse(bytes)
+        .unwrap()
+        .origin
+        .sess_version
+}
+
+/// Section 10.1, the first exchange.
+const BASIC: &str = "v=0\r\n\
+    o=alice 2890844526 2890844526 IN IP4 host.anywhere.com\r\n\
+    s=\r\n\
+    c=IN IP4 host.anywhere.com\r\n\
+    t=0 0\r\n\
+    m=audio 49170 RTP/AVP 0\r\n\
+    a=rtpmap:0 PCMU/8000\r\n\
+    m=video 51372 RTP/AVP 31\r\n\
+    a=rtpmap:31 H261/90000\r\n\
+    m=video 53000 RTP/AVP 32\r\n\
+    a=rtpmap:32 MPV/90000\r\n";
+
+// 3264-6-01, 3264-6-03, 3264-6-05, 3264-6-06, 3264-6.1-01, 3264-6.1-08, 6337-5.2.3-51,
+// 6337-5.2.3-52
+#[test]
+fn section_10_1_basic_exchange() {
+    let video = Stream::new("video", 53_000, vec![Codec::new(100, "mpv/90000")]);
+    let mut bob = bob(vec![audio(49_920, vec![pcmu()]), video]);
+    let answer = bob.answer(BASIC.as_bytes()).unwrap();
+    assert_eq!(
+        media(&answer),
+        "m=audio 49920 RTP/AVP 0\na=rtpmap:0 PCMU/8000\na=sendrecv\n\
+         m=video 0 RTP/AVP 31\n\
+         m=video 53000 RTP/AVP 32\na=rtpmap:32 mpv/90000\na=sendrecv\n"
+    );
+    // Bob changes a port and adds a stream: it goes below, and the refused line stays.
+    // 3264-8-01, 3264-8-04, 3264-8-05, 3264-8.1-01, 6337-5.2.5-51, 6337-5.2.5-52
+    bob.streams[0].port = 65_422;
+    let mut events = audio(51_434, vec![Codec::new(110, "telephone-events/8000")]);
+    events.direction = Direction::RecvOnly;
+    bob.streams.push(events);
+    let offer = bob.offer();
+    assert_eq!(
+        media(&offer),
+        "m=audio 65422 RTP/AVP 0\na=rtpmap:0 PCMU/8000\na=sendrecv\n\
+         m=video 0 RTP/AVP 31\n\
+         m=video 53000 RTP/AVP 32\na=rtpmap:32 mpv/90000\na=sendrecv\n\
+         m=audio 51434 RTP/AVP 110\na=rtpmap:110 telephone-events/8000\na=recvonly\n"
+    );
+    assert_eq!(version(&offer), version(&answer) + 1);
+}
+
+// 3264-6.1-05, 3264-6.1-09, 3264-6.1-11
+#[test]
+fn section_10_2_one_of_n_codecs() {
+    let codecs = vec![Codec::new(4, "G723/8000"), pcmu()];
+    let mut bob = bob(vec![audio(54_344, codecs)]);
+    let all = offer(
+        "m=audio 62986 RTP/AVP 0 4 18\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:4 G723/8000\r\n\
+         a=rtpmap:18 G729/8000\r\na=inactive\r\n",
+    );
+    let first = bob.answer(all.as_bytes()).unwrap();
+    assert_eq!(
+        media(&first),
+        "m=audio 54344 RTP/AVP 0 4\na=rtpmap:0 PCMU/8000\na=rtpmap:4 G723/8000\na=inactive\n"
+    );
+    let one = offer("m=audio 62986 RTP/AVP 4\r\na=rtpmap:4 G723/8000\r\na=sendrecv\r\n");
+    let second = bob.answer(one.as_bytes()).unwrap();
+    assert_eq!(
+        media(&second),
+        "m=audio 54344 RTP/AVP 4\na=rtpmap:4 G723/8000\na=sendrecv\n"
+    );
+    assert_eq!(version(&second), version(&first) + 1);
+}
+
+// 3264-6.1-02, 3264-6.1-03, 3264-6.1-05, 3264-5.1-02, 6337-5.3-51, 3264-8.4-02
+#[test]
+fn direction_answers_the_one_offered() {
+    for (offered, answered) in [
+        ("a=sendrecv\r\n", "sendrecv"),
+        ("a=sendonly\r\n", "recvonly"),
+        ("a=recvonly\r\n", "sendonly"),
+        ("a=inactive\r\n", "inactive"),
+        ("", "sendrecv"),
+    ] {
+        let offer = offer(&format!("m=audio 1000 RTP/AVP 0\r\n{offered}"));
+        let answer = with_audio().answer(offer.as_bytes()).unwrap();
+        assert!(
+            text(&answer).contains(&format!("a={answered}\r\n")),
+            "{offered}"
+        );
+    }
+    // For the whole session.
+    let held = offer("").replace("t=0 0\r\n", "t=0 0\r\na=sendonly\r\n");
+    let answer = with_audio().answer(format!("{held}m=audio 9 RTP/AVP 0\r\n").as_bytes());
+    assert!(text(&answer.unwrap()).contains("a=recvonly\r\n"));
+}
+
+// 3264-8.4-03, 6337-5.4-51
+#[test]
+fn address_of_zeros_is_sent_nothing() {
+    let held =
+        offer("m=audio 1000 RTP/AVP 0\r\n").replace("c=IN IP4 192.0.2.1", "c=IN IP4 0.0.0.0");
+    let mut bob = with_audio();
+    let answer = bob.answer(held.as_bytes()).unwrap();
+    assert!(text(&answer).contains("a=recvonly\r\n"));
+    let agreed = bob.agreed().next().unwrap();
+    assert_eq!((agreed.remote, agreed.direction.sends()), (None, false));
+}
+
+// 3264-6-07, 3264-5-05
+#[test]
+fn nothing_in_common_is_an_error_and_changes_nothing() {
+    let mut bob = with_audio();
+    let before = bob.clone();
+    for line in [
+        "m=audio 1000 RTP/AVP 8\r\n",
+        "m=video 1000 RTP/AVP 0\r\n",
+        "m=audio 1000 RTP/SAVP 0\r\n",
+    ] {
+        let refused = bob.answer(offer(line).as_bytes());
+        assert_eq!(refused, Err(SdpError::NothingInCommon), "{line}");
+        assert_eq!(bob, before);
+    }
+    assert_eq!(bob.answer(b"v=1"), Err(SdpError::Malformed));
+    assert_eq!(media(&bob.answer(offer("").as_bytes()).unwrap()), "");
+}
+
+// 3264-8.2-01
+#[test]
+fn port_0_is_answered_with_port_0() {
+    let lines = "m=audio 0 RTP/AVP 0\r\nm=audio 1000 RTP/AVP 0\r\n";
+    let answer = with_audio().answer(offer(lines).as_bytes()).unwrap();
+    assert!(media(&answer).starts_with("m=audio 0 RTP/AVP 0\nm=audio 50000 RTP/AVP 0\n"));
+}
+
+// 3264-8-02, 3264-8-01, 3264-8.4-01, 6337-5.3-53, 6337-5.2.5-53
+#[test]
+fn version_rises_by_one_with_each_change_and_only_then() {
+    let mut alice = Session::new(ALICE, 5, vec![audio(40_000, vec![pcmu()])]);
+    let first = alice.offer();
+    assert_eq!((version(&first), alice.offer()), (5, first.clone()));
+    alice.hold(true);
+    let held = alice.offer();
+    assert_eq!(version(&held), 6);
+    assert!(text(&held).contains("a=sendonly\r\n"));
+    assert_eq!(alice.offer(), held);
+    alice.hold(false);
+    let resumed = alice.offer();
+    assert_eq!(version(&resumed), 7);
+    assert_eq!(media(&resumed), media(&first));
+    alice.hold(true);
+    alice.streams[0].direction = Direction::RecvOnly;
+    assert!(text(&alice.offer()).contains("a=inactive\r\n"));
+}
+
+// 6337-5.3-54
+#[test]
+fn side_that_holds_goes_on_holding_when_the_other_resumes() {
+    let mut bob = with_audio();
+    bob.hold(true);
+    let answer = bob.answer(offer("m=audio 1000 RTP/AVP 0\r\na=sendrecv\r\n").as_bytes());
+    assert!(text(&answer.unwrap()).contains("a=sendonly\r\n"));
+}
+
+// 3264-8.3-02, 6337-5.2.5-54
+#[test]
+fn payload_numbers_of_the_session_stay() {
+    let opus = |payload| Codec::new(payload, "opus/48000/2");
+    let mut alice = Session::new(ALICE, 5, vec![audio(40_000, vec![opus(96)])]);
+    let mut bob = bob(vec![audio(50_000, vec![opus(111)])]);
+    let answer = bob.answer(&alice.offer()).unwrap();
+    alice.take_answer(&answer).unwrap();
+    assert!(media(&bob.offer()).starts_with("m=audio 50000 RTP/AVP 96\n"));
+    assert_eq!(bob.agreed().next().unwrap().codecs, [opus(96)]);
+}
+
+#[test]
+fn answer_must_go_with_the_offer() {
+    let mut alice = Session::new(ALICE, 5, vec![audio(40_000, vec![pcmu()])]);
+    let fits = offer("m=audio 1000 RTP/AVP 0\r\n");
+    assert_eq!(alice.take_answer(fits.as_bytes()), Err(SdpError::NoOffer));
+    alice.offer();
+    for wrong in [
+        "",
+        "m=video 1000 RTP/AVP 0\r\n",
+        "m=audio 1 RTP/AVP 0\r\nm=audio 1 RTP/AVP 0\r\n",
+    ] {
+        let refused = alice.take_answer(offer(wrong).as_bytes());
+        assert_eq!(refused, Err(SdpError::Mismatch), "{wrong}");
+    }
+    assert_eq!(alice.take_answer(fits.as_bytes()), Ok(()));
+    assert_eq!(alice.agreed().count(), 1);
+    alice.offer();
+    let refused = offer("m=audio 0 RTP/AVP 0\r\n");
+    assert_eq!(alice.take_answer(refused.as_bytes()), Ok(()));
+    assert_eq!(alice.agreed().count(), 0);
+}
