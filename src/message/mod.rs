@@ -67,6 +67,7 @@ mod value_laws;
 mod values;
 mod via;
 mod via_stamp;
+mod words;
 mod write;
 
 pub use builder::Builder;
