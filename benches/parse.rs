@@ -139,7 +139,7 @@ fn header_block(bytes: &Bytes) -> &[u8] {
 }
 
 fn httparse_block(block: &[u8]) {
-    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut headers = [httparse::EMPTY_HEADER; 32];
     let status = httparse::parse_headers(block, &mut headers);
     assert!(matches!(status, Ok(httparse::Status::Complete(_))));
     black_box(&headers);

@@ -111,6 +111,9 @@ impl<'a> Iterator for Tokens<'a> {
 
 /// The length of the first element, up to its comma or the end.
 fn element_len(bytes: &[u8]) -> usize {
+    if memchr::memchr(b',', bytes).is_none() {
+        return bytes.len();
+    }
     let mut cursor = Cursor::new(bytes);
     loop {
         cursor.take_while(|b| !matches!(b, b',' | b'"' | b'<'));

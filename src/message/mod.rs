@@ -49,6 +49,7 @@ mod method;
 mod name;
 mod name_addr;
 mod params;
+mod plain;
 mod print;
 mod put;
 mod reply;

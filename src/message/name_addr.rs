@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use core::fmt;
 
 use super::params::{Params, unquote};
+use super::plain;
 use super::print::{Pieces, unfolded, writes};
 use super::scan::{Cursor, digits_u32, is_space, is_token_byte, is_visible, trim};
 use super::uri::Uri;
@@ -43,6 +44,61 @@ impl<'a> NameAddr<'a> {
     ///
     /// What is wrong, and where. A bare URI with `?` or `,` is refused: it needs angle brackets.
     pub fn parse(value: &'a [u8]) -> Result<Self, ValueError> {
+        Self::parse_with_tag(value).map(|(address, _)| address)
+    }
+
+    /// As [`parse`](Self::parse), with the tag.
+    #[inline]
+    pub(crate) fn parse_with_tag(value: &'a [u8]) -> Result<(Self, Option<&'a [u8]>), ValueError> {
+        match Self::plain(value) {
+            Some(read) => Ok(read),
+            None => Self::parse_any(value).map(|read| (read, read.tag().map(str::as_bytes))),
+        }
+    }
+
+    /// `"Name" <uri>;name=value` and what is simpler than that, and the tag.
+    #[inline]
+    pub(crate) fn plain(value: &'a [u8]) -> Option<(Self, Option<&'a [u8]>)> {
+        let (display, rest) = match value {
+            [b'<', ..] => (None, value),
+            [b'"', quoted @ ..] => {
+                let (inner, _) = plain::run(quoted, plain::set::QUOTED);
+                let (quoted, rest) = value.split_at_checked(inner.len().checked_add(2)?)?;
+                if !quoted.ends_with(b"\"") {
+                    return None;
+                }
+                (Some(quoted), rest.strip_prefix(b" ").unwrap_or(rest))
+            }
+            [b' ', ..] => return None,
+            _ => {
+                let (name, rest) = plain::run(value, plain::set::DISPLAY);
+                (Some(trim(name)), rest)
+            }
+        };
+        let inner = rest.strip_prefix(b"<")?;
+        let close = memchr::memchr(b'>', inner)?;
+        let (raw, rest) = inner.split_at_checked(close)?;
+        let uri = Uri::parse(raw).ok()?;
+        let params = rest.get(1..)?;
+        let mut tag = None;
+        plain::header_params(params, |name, value| {
+            if name.eq_ignore_ascii_case(b"tag") {
+                tag = value;
+                value.is_some_and(<[u8]>::is_ascii)
+            } else {
+                true
+            }
+        })?;
+        let address = Self {
+            display,
+            uri,
+            bracketed: true,
+            params: Params::of_header(params),
+        };
+        Some((address, tag))
+    }
+
+    fn parse_any(value: &'a [u8]) -> Result<Self, ValueError> {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
         if cursor.is_at_end() {

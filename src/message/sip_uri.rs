@@ -5,6 +5,7 @@ use core::fmt;
 use super::escape::{check_part, same, same_folded};
 use super::host::Host;
 use super::params::{MAX_PARAMS, Param, Params};
+use super::plain;
 use super::print::{Pieces, writes};
 use super::scan::{class, digits};
 use super::value_error::{ValueError, ValueErrorKind};
@@ -44,7 +45,56 @@ impl<'a> SipUri<'a> {
     /// # Errors
     ///
     /// [`Scheme`](ValueErrorKind::Scheme) for another scheme, or what is wrong and where.
+    #[inline]
     pub fn parse(raw: &'a [u8]) -> Result<Self, ValueError> {
+        match Self::plain(raw) {
+            Some(uri) => Ok(uri),
+            None => Self::parse_any(raw),
+        }
+    }
+
+    /// `sip:user@host:port;name=value`: without a password, escapes and headers, and without the
+    /// parameters that are checked.
+    #[inline]
+    pub(crate) fn plain(raw: &'a [u8]) -> Option<Self> {
+        let (secure, rest) = match raw {
+            [b's' | b'S', b'i' | b'I', b'p' | b'P', b':', rest @ ..] => (false, rest),
+            [
+                b's' | b'S',
+                b'i' | b'I',
+                b'p' | b'P',
+                b's' | b'S',
+                b':',
+                rest @ ..,
+            ] => (true, rest),
+            _ => return None,
+        };
+        let (user, behind) = plain::run(rest, plain::set::USER);
+        let (user, host) = match behind {
+            [b'@', host @ ..] if !user.is_empty() => (Some(user), host),
+            _ if memchr::memchr(b'@', behind).is_some() => return None,
+            _ => (None, rest),
+        };
+        let (host, port, params) = plain::host_port(host)?;
+        plain::uri_params(params, |name| match name.len() {
+            3 => !name.eq_ignore_ascii_case(b"ttl"),
+            5 => !name.eq_ignore_ascii_case(b"maddr"),
+            9 => !secure || !name.eq_ignore_ascii_case(b"transport"),
+            _ => true,
+        })?;
+        Some(Self {
+            raw,
+            secure,
+            user,
+            password: None,
+            host,
+            port,
+            params: Params::of_uri(params),
+            headers: None,
+        })
+    }
+
+    fn parse_any(raw: &'a [u8]) -> Result<Self, ValueError> {
         let colon = memchr::memchr(b':', raw).unwrap_or(raw.len());
         let (scheme, rest) = raw.split_at_checked(colon).unwrap_or((raw, &[]));
         let secure = scheme.eq_ignore_ascii_case(b"sips");

@@ -46,6 +46,9 @@ impl<'a> Uri<'a> {
             raw.get(..scheme.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
         };
+        if let Some(uri) = SipUri::plain(raw) {
+            return Ok(Self::Sip(uri));
+        }
         if starts(b"sip:") || starts(b"sips:") {
             return SipUri::parse(raw).map(Self::Sip);
         }

@@ -31,7 +31,17 @@ const fn lowest_mark(word: u64) -> Option<usize> {
 /// Where the first byte under 14 is: CR, LF, HTAB or another control character.
 #[inline]
 pub(crate) fn first_control(text: &[u8]) -> Option<usize> {
-    const LIMIT: u8 = 14;
+    first_byte_under::<14>(text)
+}
+
+/// Where the first byte is that is a space or below.
+#[inline]
+pub(crate) fn first_space_or_control(text: &[u8]) -> Option<usize> {
+    first_byte_under::<33>(text)
+}
+
+#[inline]
+fn first_byte_under<const LIMIT: u8>(text: &[u8]) -> Option<usize> {
     let (chunks, tail) = text.as_chunks::<16>();
     let mut at = 0_usize;
     for chunk in chunks {
