@@ -105,7 +105,10 @@ fn tasks(messages: &[Bytes]) -> Vec<Task<'_>> {
             drop(black_box(Message::parse(bytes.clone())));
         }),
         each("parse+read", messages.to_vec(), |bytes| {
-            read(&parse(bytes.clone(), &Limits::DEFAULT).unwrap());
+            match &parse(bytes.clone(), &Limits::DEFAULT) {
+                Ok(incoming) => read(incoming),
+                Err(error) => panic!("{error}"),
+            }
         }),
         each("parse requests", request_bytes, |bytes| {
             drop(black_box(Message::parse(bytes.clone())));

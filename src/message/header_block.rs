@@ -5,7 +5,6 @@ use smallvec::SmallVec;
 use super::Name;
 use super::error::ParseErrorKind;
 use super::lexer::{self, HeaderLine, LexError, Line};
-use super::put::offset;
 use crate::limits::Limits;
 
 /// The index of the header lines.
@@ -74,7 +73,7 @@ impl Block {
             if headers.len() >= limits.headers {
                 return Err((ParseErrorKind::TooManyHeaders, at));
             }
-            if header.next.saturating_sub(at) > limits.header_line_bytes {
+            if header.next.wrapping_sub(at) > limits.header_line_bytes {
                 return Err((ParseErrorKind::HeaderLineTooLong, at));
             }
             out.push(headers, bytes, name, header)?;
@@ -96,16 +95,18 @@ impl Block {
             value: (value, value_end),
             ..
         } = header;
-        let Ok(name_len) = u16::try_from(name_end.saturating_sub(start)) else {
+        // Offsets in one line, in their order, in a message of less than 4 GiB.
+        let at = |offset: usize| offset as u32;
+        let Ok(name_len) = u16::try_from(name_end.wrapping_sub(start)) else {
             return Err((ParseErrorKind::HeaderLineTooLong, start));
         };
         if name == Name::ContentLength {
             self.content_length(bytes.get(value..value_end).unwrap_or_default(), value)?;
         }
         headers.push(Entry {
-            start: offset(start),
-            value: offset(value),
-            value_end: offset(value_end),
+            start: at(start),
+            value: at(value),
+            value_end: at(value_end),
             name_len,
             name,
             folded: header.folded,

@@ -52,24 +52,25 @@ pub(crate) fn plain_line(bytes: &[u8], at: usize) -> Option<(Name, HeaderLine)> 
     if name == Name::Other && !rest.get(..name_len)?.iter().all(|&b| is_name_byte(b)) {
         return None;
     }
-    let colon = at.saturating_add(name_len);
-    let behind = rest.get(name_len.saturating_add(1)..)?;
-    let value = behind.strip_prefix(b" ").unwrap_or(behind);
-    let space = behind.len().saturating_sub(value.len());
+    // Sums of lengths of one slice cannot overflow; wrapping is the cheapest way to say so.
+    let behind = rest.get(name_len.wrapping_add(1)..)?;
+    let space = usize::from(behind.first() == Some(&b' '));
+    let value = behind.get(space..)?;
     let value_len = first_control(value)?;
-    let (value, ending) = value.split_at_checked(value_len)?;
-    let &[b'\r', b'\n', next, ..] = ending else {
+    let &[b'\r', b'\n', next] = value.get(value_len..)?.first_chunk::<3>()? else {
         return None;
     };
+    let value = value.get(..value_len)?;
     if is_blank(next) || value.first() == Some(&b' ') || value.last() == Some(&b' ') {
         return None;
     }
-    let start = colon.saturating_add(1).saturating_add(space);
-    let end = start.saturating_add(value_len);
+    let colon = at.wrapping_add(name_len);
+    let start = colon.wrapping_add(1).wrapping_add(space);
+    let end = start.wrapping_add(value_len);
     let header = HeaderLine {
         name: (at, colon),
         value: (start, end),
-        next: end.saturating_add(2),
+        next: end.wrapping_add(2),
         folded: false,
     };
     Some((name, header))

@@ -287,10 +287,10 @@ impl Name {
         let mut len = 0_usize;
         for word in words {
             if let Some(at) = words::position(u64::from_le_bytes(*word), b':') {
-                len = len.saturating_add(at);
+                len = len.wrapping_add(at);
                 break;
             }
-            len = len.saturating_add(8);
+            len = len.wrapping_add(8);
         }
         let name = match head.get(..len)? {
             [] => return None,
@@ -337,11 +337,10 @@ impl Spelling {
     /// Whether the text begins with the name and its colon.
     #[inline]
     fn begins(&self, text: &[[u8; 8]]) -> bool {
-        let parts = self.words.iter().zip(&self.fold).zip(&self.keep).zip(text);
-        let differs = parts.fold(0, |differs, (((&word, &fold), &keep), &text)| {
-            differs | (((u64::from_le_bytes(text) | fold) & keep) ^ word)
-        });
-        differs == 0
+        let mut parts = self.words.iter().zip(&self.fold).zip(&self.keep).zip(text);
+        parts.all(|(((&word, &fold), &keep), &text)| {
+            keep == 0 || (u64::from_le_bytes(text) | fold) & keep == word
+        })
     }
 }
 
@@ -385,9 +384,9 @@ const fn table() -> [&'static Spelling; SLOTS] {
 const UNUSED: Spelling = Spelling {
     name: Name::Other,
     text: "",
-    words: [1; 4],
+    words: [0; 4],
     fold: [0; 4],
-    keep: [0; 4],
+    keep: [1; 4],
 };
 
 static SPELLINGS: [Spelling; NAMES.len()] = spellings();

@@ -2,10 +2,11 @@
 //! escapes, no parameter twice. What is not of this form is not read here and not judged: `None`
 //! sends the value to the full reader, which says what it is or what is wrong with it.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::host::Host;
 use super::scan::{class, is};
+use super::words;
 
 /// Sets of bytes; each is a bit of [`SETS`].
 pub(crate) mod set {
@@ -23,6 +24,8 @@ pub(crate) mod set {
     pub(crate) const TOKEN: u8 = 32;
     /// The value of a header parameter.
     pub(crate) const VALUE: u8 = 64;
+    /// What a host name is made of.
+    pub(crate) const HOST: u8 = 128;
 }
 
 static SETS: [u8; 256] = sets();
@@ -30,17 +33,55 @@ static SETS: [u8; 256] = sets();
 /// The bytes at the front that are in the set, and the rest.
 #[inline]
 pub(crate) fn run(text: &[u8], set: u8) -> (&[u8], &[u8]) {
-    let inside = |b: u8| SETS.get(usize::from(b)).is_some_and(|sets| sets & set != 0);
-    let len = text.iter().position(|&b| !inside(b)).unwrap_or(text.len());
+    let of = |b: u8| SETS.get(usize::from(b)).copied().unwrap_or(0) & set;
+    let (chunks, tail) = text.as_chunks::<4>();
+    // No sum here is larger than the length of the text.
+    let mut len = 0_usize;
+    for &[a, b, c, d] in chunks {
+        // Four bytes take one branch.
+        let (a, ab) = (of(a), of(a) & of(b));
+        let abc = ab & of(c);
+        if abc & of(d) == 0 {
+            let more = [a, ab, abc].map(|inside| usize::from(inside != 0));
+            len = more.iter().fold(len, |len, one| len.wrapping_add(*one));
+            return text.split_at_checked(len).unwrap_or((text, &[]));
+        }
+        len = len.wrapping_add(4);
+    }
+    for &b in tail {
+        if of(b) == 0 {
+            break;
+        }
+        len = len.wrapping_add(1);
+    }
     text.split_at_checked(len).unwrap_or((text, &[]))
+}
+
+/// A host that has been recognised.
+#[derive(Clone, Copy)]
+pub(crate) enum PlainHost<'a> {
+    /// ASCII.
+    Name(&'a [u8]),
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+}
+
+impl<'a> PlainHost<'a> {
+    pub(crate) fn host(self) -> Option<Host<'a>> {
+        match self {
+            Self::Name(name) => core::str::from_utf8(name).ok().map(Host::Name),
+            Self::V4(address) => Some(Host::V4(address)),
+            Self::V6(address) => Some(Host::V6(address)),
+        }
+    }
 }
 
 /// `host [":" port]`, and what follows. The caller knows what may follow.
 #[inline]
-pub(crate) fn host_port(text: &[u8]) -> Option<(Host<'_>, Option<u16>, &[u8])> {
+pub(crate) fn host_port(text: &[u8]) -> Option<(PlainHost<'_>, Option<u16>, &[u8])> {
     let (host, rest) = match text.first()? {
         b'0'..=b'9' => match v4(text) {
-            Some((address, rest)) => (Host::V4(address), rest),
+            Some((address, rest)) => (PlainHost::V4(address), rest),
             None => name(text)?,
         },
         b'[' => v6(text)?,
@@ -203,73 +244,68 @@ fn octet(text: &[u8]) -> Option<(u8, &[u8])> {
     Some((u8::try_from(number).ok()?, rest))
 }
 
-fn v6(text: &[u8]) -> Option<(Host<'_>, &[u8])> {
+fn v6(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
     let inner = text.strip_prefix(b"[")?;
     // The longest form has 45 bytes.
     let close = inner.iter().take(46).position(|&b| b == b']')?;
     let (address, rest) = inner.split_at_checked(close)?;
     let address = core::str::from_utf8(address).ok()?.parse().ok()?;
-    Some((Host::V6(address), rest.get(1..)?))
+    Some((PlainHost::V6(address), rest.get(1..)?))
 }
 
 /// A host name that does not end in a dot.
 #[inline]
-fn name(text: &[u8]) -> Option<(Host<'_>, &[u8])> {
-    let mut wrong = 0_u8;
-    // Before the first byte it is as behind a dot.
-    let mut refused = DOT | HYPHEN;
-    let mut last = 0_u8;
-    let mut len = 0_usize;
-    for &b in text {
-        let kind = HOST.get(usize::from(b)).copied().unwrap_or(0);
-        if kind == 0 {
-            break;
-        }
-        wrong |= kind & refused;
-        refused = kind >> 4;
-        last = kind;
-        len = len.wrapping_add(1);
-    }
-    if wrong != 0 || last & (LETTER | DIGIT) == 0 {
+fn name(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
+    let (host, rest) = run(text, set::HOST);
+    let separator = |b: &u8| matches!(b, b'.' | b'-');
+    let last = host.last()?;
+    if separator(host.first()?) || separator(last) || !separators_are_alone(host) {
         return None;
     }
-    let (host, rest) = text.split_at_checked(len)?;
-    if last & DIGIT != 0 {
+    if last.is_ascii_digit() {
         // A last label of digits alone makes neither a name nor an address.
         let before = host.iter().rposition(|b| !b.is_ascii_digit())?;
         if host.get(before) == Some(&b'.') {
             return None;
         }
     }
-    Some((Host::Name(core::str::from_utf8(host).ok()?), rest))
+    Some((PlainHost::Name(host), rest))
 }
 
-const DOT: u8 = 1;
-const HYPHEN: u8 = 2;
-const LETTER: u8 = 4;
-const DIGIT: u8 = 8;
-
-/// What each byte is in a host name, and above that, what may not follow it.
-static HOST: [u8; 256] = host_bytes();
-
-#[expect(
-    clippy::indexing_slicing,
-    reason = "evaluated when compiling, where a slip is an error"
-)]
-const fn host_bytes() -> [u8; 256] {
-    let mut kinds = [0_u8; 256];
-    let mut b = 0_u8;
-    while b < 128 {
-        kinds[b as usize] = match b {
-            b'.' => DOT | ((DOT | HYPHEN) << 4),
-            b'-' => HYPHEN | (DOT << 4),
-            b'0'..=b'9' => DIGIT,
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' => LETTER,
-            _ => 0,
-        };
-        b = b.wrapping_add(1);
+/// Whether no dot has a dot or a hyphen beside it.
+#[inline]
+fn separators_are_alone(host: &[u8]) -> bool {
+    let Some(last) = host.last_chunk::<8>() else {
+        let pairs = host.iter().zip(host.iter().skip(1));
+        return pairs.fold(true, |alone, (a, b)| {
+            alone & !matches!((a, b), (b'.', b'.' | b'-') | (b'-', b'.'))
+        });
+    };
+    // The last eight may overlap those before them; the byte before a chunk is looked at with it.
+    let mut before = (false, false);
+    let mut alone = true;
+    for chunk in host.as_chunks::<8>().0 {
+        let (dots, hyphens) = separators(chunk);
+        alone &= stand_alone(dots, hyphens, before);
+        before = (dots >> 63 != 0, hyphens >> 63 != 0);
     }
-    kinds
+    let (dots, hyphens) = separators(last);
+    let seam = host.get(host.len().wrapping_sub(9)).copied();
+    alone & stand_alone(dots, hyphens, (seam == Some(b'.'), seam == Some(b'-')))
+}
+
+#[inline]
+fn separators(chunk: &[u8; 8]) -> (u64, u64) {
+    let word = u64::from_le_bytes(*chunk);
+    (words::marks(word, b'.'), words::marks(word, b'-'))
+}
+
+/// `before`: whether a dot, or a hyphen, stands before the word.
+#[inline]
+fn stand_alone(dots: u64, hyphens: u64, before: (bool, bool)) -> bool {
+    let carried = |marks: u64, before: bool| (marks << 8) | (u64::from(before) << 7);
+    let (dot, hyphen) = (carried(dots, before.0), carried(hyphens, before.1));
+    ((dot | hyphen) & dots) | (dot & hyphens) == 0
 }
 
 #[expect(
@@ -292,6 +328,10 @@ const fn sets() -> [u8; 256] {
             (is(b, class::TOKEN) || b == b' ', set::DISPLAY),
             (is(b, class::TOKEN), set::TOKEN),
             (is(b, class::VALUE), set::VALUE),
+            (
+                b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'),
+                set::HOST,
+            ),
         ];
         let mut i = 0_usize;
         while i < members.len() {

@@ -97,6 +97,7 @@ pub(crate) fn end(out: &mut dyn Put, body: &[u8]) {
 }
 
 /// An offset as the index keeps it; messages are shorter than 4 GiB.
+#[inline]
 pub(crate) fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -10,9 +10,9 @@ use super::edit::bit;
 use super::error::{ParseError, ParseErrorKind};
 use super::put::offset;
 use super::reply::{range_in, salvage};
+use super::simple::check_call_id;
 use super::{
-    CSeq, Message, Method, Name, NameAddr, StatusCode, Uri, ValueError, Via, parse_call_id,
-    split_commas,
+    CSeq, Message, Method, Name, NameAddr, StatusCode, Uri, ValueError, Via, split_commas,
 };
 use crate::limits::Limits;
 
@@ -346,13 +346,12 @@ fn check(message: &Message) -> Result<Parts, CheckError> {
     let row = value(message, rows.via);
     let first_via = split_commas(row).next().unwrap_or_default();
     let via = range_in(whole, first_via).unwrap_or(rows.via);
-    let (_, branch) = Via::parse_with_branch(first_via).map_err(in_header(Name::Via, via))?;
-    let (_, from_tag) = NameAddr::parse_with_tag(value(message, rows.from))
-        .map_err(in_header(Name::From, rows.from))?;
-    let (_, to_tag) =
-        NameAddr::parse_with_tag(value(message, rows.to)).map_err(in_header(Name::To, rows.to))?;
+    let branch = Via::branch_of(first_via).map_err(in_header(Name::Via, via))?;
+    let from_tag =
+        NameAddr::tag_of(value(message, rows.from)).map_err(in_header(Name::From, rows.from))?;
+    let to_tag = NameAddr::tag_of(value(message, rows.to)).map_err(in_header(Name::To, rows.to))?;
     let cseq = CSeq::parse(value(message, rows.cseq)).map_err(in_header(Name::CSeq, rows.cseq))?;
-    parse_call_id(value(message, rows.call_id)).map_err(in_header(Name::CallId, rows.call_id))?;
+    check_call_id(value(message, rows.call_id)).map_err(in_header(Name::CallId, rows.call_id))?;
     // The method is the end of the value.
     let method_start = rows
         .cseq
@@ -449,13 +448,12 @@ fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<()
         return Err((ParseErrorKind::MethodMismatch, at.0 as usize));
     }
     let start = message.uri_range().map_or(0, |range| range.start as usize);
-    Uri::parse(message.uri_bytes().unwrap_or_default()).map_err(|error| {
+    Uri::check(message.uri_bytes().unwrap_or_default()).map_err(|error| {
         (
             ParseErrorKind::RequestUri,
             start.saturating_add(error.offset),
         )
-    })?;
-    Ok(())
+    })
 }
 
 fn value(message: &Message, span: Span) -> &[u8] {

@@ -73,6 +73,14 @@ pub fn parse_rseq(value: &[u8]) -> Result<u32, ValueError> {
 /// assert!(parse_call_id(b"two words").is_err());
 /// ```
 pub fn parse_call_id(value: &[u8]) -> Result<&str, ValueError> {
+    let id = check_call_id(value)?;
+    // Visible ASCII is UTF-8.
+    core::str::from_utf8(id).map_err(|_| ValueError::new(ValueErrorKind::Token, 0))
+}
+
+/// The bytes of [`parse_call_id`].
+#[inline]
+pub(crate) fn check_call_id(value: &[u8]) -> Result<&[u8], ValueError> {
     let start = value
         .iter()
         .position(|&b| !is_space(b))
@@ -89,7 +97,7 @@ pub fn parse_call_id(value: &[u8]) -> Result<&str, ValueError> {
             at.unwrap_or_default().saturating_add(start),
         ));
     }
-    core::str::from_utf8(id).map_err(|_| ValueError::new(ValueErrorKind::Token, start))
+    Ok(id)
 }
 
 /// Timestamp: when a request was sent, and how long its receiver took (3261 20.38). The texts are

@@ -58,6 +58,14 @@ impl<'a> Uri<'a> {
         OtherUri::parse(raw).map(Self::Other)
     }
 
+    /// Whether [`parse`](Self::parse) fails, and how.
+    pub(crate) fn check(raw: &[u8]) -> Result<(), ValueError> {
+        if SipUri::is_plain(raw) {
+            return Ok(());
+        }
+        Uri::parse(raw).map(|_| ())
+    }
+
     /// Reads bytes that were a URI when they were read before, so the fallback is never taken.
     pub(crate) fn parse_again(raw: &'a [u8]) -> Self {
         Self::parse(raw).unwrap_or(Self::Other(OtherUri { raw, scheme: "" }))

@@ -12,6 +12,14 @@ pub(crate) const fn position(word: u64, byte: u8) -> Option<usize> {
     lowest_mark(differs.wrapping_sub(ONES) & !differs)
 }
 
+/// The highest bit of each byte that is this one, exactly.
+#[inline]
+pub(crate) const fn marks(word: u64, byte: u8) -> u64 {
+    let differs = word ^ ONES.wrapping_mul(byte as u64);
+    // Seven bits and one less than 2^7 never carry into the next byte.
+    !((differs & !MARKS).wrapping_add(!MARKS) | differs) & MARKS
+}
+
 /// Where the first byte under `limit` is. The limit is at most 128.
 #[inline]
 const fn first_under(word: u64, limit: u8) -> Option<usize> {
@@ -43,22 +51,27 @@ pub(crate) fn first_space_or_control(text: &[u8]) -> Option<usize> {
 #[inline]
 fn first_byte_under<const LIMIT: u8>(text: &[u8]) -> Option<usize> {
     let (chunks, tail) = text.as_chunks::<16>();
+    // Offsets in the text, which wrapping sums cannot leave.
     let mut at = 0_usize;
     for chunk in chunks {
         // Without an early end it is one comparison of all sixteen.
         if chunk.iter().fold(false, |found, &b| found | (b < LIMIT)) {
-            let (words, _) = chunk.as_chunks::<8>();
-            for word in words {
-                if let Some(found) = first_under(u64::from_le_bytes(*word), LIMIT) {
-                    return Some(at.saturating_add(found));
-                }
-                at = at.saturating_add(8);
-            }
+            let (low, high) = halves(chunk);
+            return match first_under(low, LIMIT) {
+                Some(found) => Some(at.wrapping_add(found)),
+                None => Some(at.wrapping_add(8).wrapping_add(first_under(high, LIMIT)?)),
+            };
         }
-        at = at.saturating_add(16);
+        at = at.wrapping_add(16);
     }
     let found = tail.iter().position(|&b| b < LIMIT)?;
-    Some(at.saturating_add(found))
+    Some(at.wrapping_add(found))
+}
+
+#[inline]
+fn halves(chunk: &[u8; 16]) -> (u64, u64) {
+    let both = u128::from_le_bytes(*chunk);
+    (both as u64, (both >> 64) as u64)
 }
 
 #[cfg(test)]
@@ -78,6 +91,8 @@ mod tests {
         ) {
             let slow = word.iter().position(|&b| b == b':');
             prop_assert_eq!(position(u64::from_le_bytes(word), b':'), slow);
+            let marked = marks(u64::from_le_bytes(word), b':').to_le_bytes();
+            prop_assert_eq!(marked, word.map(|b| if b == b':' { 0x80 } else { 0 }));
             let slow = word.iter().position(|&b| b < 14);
             prop_assert_eq!(first_under(u64::from_le_bytes(word), 14), slow);
             let text: Vec<u8> = text.into_iter().map(|b| b.max(from % 20)).collect();
