@@ -209,6 +209,11 @@ impl Message {
         self.slice(0..end)
     }
 
+    /// Where the header lines end and the empty line begins.
+    pub(crate) fn headers_end(&self) -> usize {
+        self.body.saturating_sub(2) as usize
+    }
+
     /// The line of the entry at `index`, with its continuations and CRLF.
     pub(crate) fn entry_line(&self, index: usize) -> &[u8] {
         let Some(entry) = self.headers.get(index) else {

@@ -284,14 +284,14 @@ impl Name {
             }
         };
         let words = head.as_chunks::<8>().0;
-        let mut len = 0_usize;
-        for word in words {
-            if let Some(at) = words::position(u64::from_le_bytes(*word), b':') {
-                len = len.wrapping_add(at);
-                break;
+        let mut before = 0_usize;
+        let mut words_left = words.iter();
+        let len = loop {
+            match words::position(u64::from_le_bytes(*words_left.next()?), b':') {
+                Some(at) => break before.wrapping_add(at),
+                None => before = before.wrapping_add(8),
             }
-            len = len.wrapping_add(8);
-        }
+        };
         let name = match head.get(..len)? {
             [] => return None,
             [letter] => Self::from_compact(*letter),
