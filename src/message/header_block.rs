@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::Name;
 use super::error::ParseErrorKind;
 use super::lexer::{self, HeaderLine, LexError, Line};
+use super::put::offset;
 use crate::limits::Limits;
 
 /// The index of the header lines.
@@ -56,57 +57,85 @@ impl Block {
     ) -> Result<Self, LexError> {
         let mut out = Self::default();
         loop {
-            let plain = match path {
-                HeaderPath::Fast => lexer::plain_line(bytes, at),
-                HeaderPath::Tolerant => None,
-            };
-            let (name, header) = match plain {
-                Some(found) => found,
-                None => match lexer::line(bytes, at)? {
-                    Line::End { next } => {
-                        out.end = next;
-                        return Ok(out);
-                    }
-                    Line::Header(header) => (Name::parse(header.raw_name(bytes)), header),
-                },
+            if path == HeaderPath::Fast {
+                at = out.read_plain(bytes, at, limits, headers)?;
+            }
+            let header = match lexer::line(bytes, at)? {
+                Line::Header(header) => header,
+                Line::End { next } => {
+                    out.end = next;
+                    return Ok(out);
+                }
             };
             if headers.len() >= limits.headers {
                 return Err((ParseErrorKind::TooManyHeaders, at));
             }
-            if header.next.wrapping_sub(at) > limits.header_line_bytes {
+            if header.next.saturating_sub(at) > limits.header_line_bytes {
                 return Err((ParseErrorKind::HeaderLineTooLong, at));
             }
-            out.push(headers, bytes, name, header)?;
+            out.push(headers, bytes, &header)?;
             at = header.next;
         }
     }
 
-    /// Takes one line, and what it says if it is Content-Length.
+    /// Takes lines of the common form within the limits; says where the first other one starts.
     #[inline]
+    fn read_plain(
+        &mut self,
+        bytes: &[u8],
+        mut at: usize,
+        limits: &Limits,
+        headers: &mut Headers,
+    ) -> Result<usize, LexError> {
+        let mut rest = bytes.get(at..).unwrap_or_default();
+        while headers.len() < limits.headers {
+            let Some(line) = lexer::plain_line(rest) else {
+                break;
+            };
+            // Offsets in a message of less than 4 GiB: no sum overflows, and 32 bits hold them.
+            let len = line.value_end.wrapping_add(2);
+            if len > limits.header_line_bytes {
+                break;
+            }
+            let value = at.wrapping_add(line.value);
+            if line.name == Name::ContentLength {
+                let digits = rest.get(line.value..line.value_end);
+                self.content_length(digits.unwrap_or_default(), value)?;
+            }
+            headers.push(Entry {
+                start: at as u32,
+                value: value as u32,
+                value_end: at.wrapping_add(line.value_end) as u32,
+                name_len: u16::from(line.name_len),
+                name: line.name,
+                folded: false,
+            });
+            rest = rest.get(len..).unwrap_or_default();
+            at = at.wrapping_add(len);
+        }
+        Ok(at)
+    }
+
+    /// Takes one line, and what it says if it is Content-Length.
     fn push(
         &mut self,
         headers: &mut Headers,
         bytes: &[u8],
-        name: Name,
-        header: HeaderLine,
+        header: &HeaderLine,
     ) -> Result<(), LexError> {
-        let HeaderLine {
-            name: (start, name_end),
-            value: (value, value_end),
-            ..
-        } = header;
-        // Offsets in one line, in their order, in a message of less than 4 GiB.
-        let at = |offset: usize| offset as u32;
-        let Ok(name_len) = u16::try_from(name_end.wrapping_sub(start)) else {
+        let (start, (value, value_end)) = (header.name.0, header.value);
+        let raw_name = header.raw_name(bytes);
+        let Ok(name_len) = u16::try_from(raw_name.len()) else {
             return Err((ParseErrorKind::HeaderLineTooLong, start));
         };
+        let name = Name::parse(raw_name);
         if name == Name::ContentLength {
             self.content_length(bytes.get(value..value_end).unwrap_or_default(), value)?;
         }
         headers.push(Entry {
-            start: at(start),
-            value: at(value),
-            value_end: at(value_end),
+            start: offset(start),
+            value: offset(value),
+            value_end: offset(value_end),
             name_len,
             name,
             folded: header.folded,
@@ -231,9 +260,14 @@ mod tests {
             value in "([!-~\u{a0}-\u{ff}]([ -~\u{a0}-\u{ff}]{0,60}[!-~\u{a0}-\u{ff}])?)?",
         ) {
             let text = format!("{name}: {value}\r\n\r\n");
-            let plain = lexer::plain_line(text.as_bytes(), 0).map(|(_, header)| header);
+            let plain = lexer::plain_line(text.as_bytes());
             match lexer::line(text.as_bytes(), 0) {
-                Ok(Line::Header(header)) => prop_assert_eq!(plain, Some(header)),
+                Ok(Line::Header(header)) => prop_assert_eq!(plain, Some(lexer::PlainLine {
+                    name: Name::parse(name.as_bytes()),
+                    name_len: u8::try_from(header.name.1).unwrap(),
+                    value: header.value.0,
+                    value_end: header.value.1,
+                })),
                 _ => prop_assert_eq!(plain, None),
             }
         }

@@ -43,17 +43,26 @@ impl HeaderLine {
 /// What is wrong, and where.
 pub(crate) type LexError = (ParseErrorKind, usize);
 
-/// The line that starts at `at`, if it is a header on one line, with its name and colon together,
-/// at most one space behind the colon, none at the end and no control character; and its name.
+/// A line of the common form, in offsets from its start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct PlainLine {
+    pub(crate) name: Name,
+    /// Under 32.
+    pub(crate) name_len: u8,
+    pub(crate) value: usize,
+    pub(crate) value_end: usize,
+}
+
+/// The line that the text begins with, if it is a header on one line, with its name and colon
+/// together, at most one space behind the colon, none at the end and no control character.
 #[inline]
-pub(crate) fn plain_line(bytes: &[u8], at: usize) -> Option<(Name, HeaderLine)> {
-    let rest = bytes.get(at..)?;
-    let (name, name_len) = Name::before_colon(rest)?;
-    if name == Name::Other && !rest.get(..name_len)?.iter().all(|&b| is_name_byte(b)) {
+pub(crate) fn plain_line(text: &[u8]) -> Option<PlainLine> {
+    let (name, name_len) = Name::before_colon(text)?;
+    if name == Name::Other && !text.get(..name_len)?.iter().all(|&b| is_name_byte(b)) {
         return None;
     }
     // Sums of lengths of one slice cannot overflow; wrapping is the cheapest way to say so.
-    let behind = rest.get(name_len.wrapping_add(1)..)?;
+    let behind = text.get(name_len.wrapping_add(1)..)?;
     let space = usize::from(behind.first() == Some(&b' '));
     let value = behind.get(space..)?;
     let value_len = first_control(value)?;
@@ -64,16 +73,13 @@ pub(crate) fn plain_line(bytes: &[u8], at: usize) -> Option<(Name, HeaderLine)> 
     if is_blank(next) || value.first() == Some(&b' ') || value.last() == Some(&b' ') {
         return None;
     }
-    let colon = at.wrapping_add(name_len);
-    let start = colon.wrapping_add(1).wrapping_add(space);
-    let end = start.wrapping_add(value_len);
-    let header = HeaderLine {
-        name: (at, colon),
-        value: (start, end),
-        next: end.wrapping_add(2),
-        folded: false,
-    };
-    Some((name, header))
+    let start = name_len.wrapping_add(1).wrapping_add(space);
+    Some(PlainLine {
+        name,
+        name_len: name_len as u8,
+        value: start,
+        value_end: start.wrapping_add(value_len),
+    })
 }
 
 /// Reads the line that starts at `at`.

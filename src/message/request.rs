@@ -11,6 +11,7 @@ use super::error::{ParseError, ParseErrorKind};
 use super::put::offset;
 use super::reply::{range_in, salvage};
 use super::simple::check_call_id;
+use super::start_line::StartLine;
 use super::{
     CSeq, Message, Method, Name, NameAddr, StatusCode, Uri, ValueError, Via, split_commas,
 };
@@ -22,7 +23,7 @@ use crate::limits::Limits;
 ///
 /// [`ParseError`] says what is wrong, where, and what to answer. Stamp the source on its reply.
 pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Incoming, ParseError> {
-    Message::parse_with(bytes, limits)?.check()
+    Message::parse_as(bytes, limits, check, Incoming::of)
 }
 
 /// A checked message. Exhaustive on purpose: there is no third kind.
@@ -65,18 +66,24 @@ impl Message {
     ///
     /// [`ParseError`]: what is missing, twice there, or malformed.
     pub fn check(self) -> Result<Incoming, ParseError> {
-        let checked = check(&self);
-        match checked {
-            Ok(parts) if self.is_request() => Ok(Incoming::Request(Request {
-                message: self,
+        match check(&self) {
+            Ok(parts) => Ok(Incoming::of(self, parts)),
+            Err((kind, offset)) => Err(salvage(self.bytes(), kind, offset)),
+        }
+    }
+}
+
+impl Incoming {
+    #[inline]
+    fn of(message: Message, parts: Parts) -> Self {
+        if message.is_request() {
+            Self::Request(Request {
+                message,
                 parts,
                 source: None,
-            })),
-            Ok(parts) => Ok(Incoming::Response(Response {
-                message: self,
-                parts,
-            })),
-            Err((kind, offset)) => Err(salvage(self.bytes(), kind, offset)),
+            })
+        } else {
+            Self::Response(Response { message, parts })
         }
     }
 }
@@ -384,10 +391,9 @@ struct Rows {
 impl Rows {
     /// Looks at each row once: nothing that is single occurs twice, and all of these are there.
     fn find(message: &Message) -> Result<Self, CheckError> {
-        let single = if message.is_request() {
-            SINGLE_SET
-        } else {
-            ESSENTIAL_SET
+        let single = match message.start() {
+            StartLine::Request { .. } => SINGLE_SET,
+            StartLine::Response { .. } => ESSENTIAL_SET,
         };
         let mut seen = 0_u128;
         let mut first = [NOWHERE; PLACES];
@@ -441,17 +447,21 @@ const fn places() -> [u8; 128] {
 }
 
 fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<(), CheckError> {
-    let Some(method) = message.method_bytes() else {
+    let StartLine::Request {
+        method_end,
+        uri_end,
+    } = message.start()
+    else {
         return Ok(());
     };
-    if cseq.method.as_str().as_bytes() != method {
+    if cseq.method.as_str().as_bytes() != message.slice(0..method_end) {
         return Err((ParseErrorKind::MethodMismatch, at.0 as usize));
     }
-    let start = message.uri_range().map_or(0, |range| range.start as usize);
-    Uri::check(message.uri_bytes().unwrap_or_default()).map_err(|error| {
+    let uri_start = method_end.saturating_add(1);
+    Uri::check(message.slice(uri_start..uri_end)).map_err(|error| {
         (
             ParseErrorKind::RequestUri,
-            start.saturating_add(error.offset),
+            (uri_start as usize).saturating_add(error.offset),
         )
     })
 }
