@@ -42,6 +42,10 @@ impl<'a> CSeq<'a> {
         if let Some((number, method)) = plain(value) {
             return Ok(Self { number, method });
         }
+        Self::parse_any(value)
+    }
+
+    pub(super) fn parse_any(value: &'a [u8]) -> Result<Self, ValueError> {
         let mut cursor = Cursor::new(value);
         let number = number(&mut cursor)?;
         let method = method(cursor)?;
@@ -101,7 +105,7 @@ impl fmt::Display for RAck<'_> {
 
 /// Digits, one space and a method; `None` for all else.
 #[inline]
-fn plain(value: &[u8]) -> Option<(u32, Method<'_>)> {
+pub(super) fn plain(value: &[u8]) -> Option<(u32, Method<'_>)> {
     let (number, rest) = plain::digits(value)?;
     let method = Method::parse(rest.strip_prefix(b" ")?).ok()?;
     Some((u32::try_from(number).ok()?, method))

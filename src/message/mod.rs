@@ -50,6 +50,8 @@ mod name;
 mod name_addr;
 mod params;
 mod plain;
+#[cfg(test)]
+mod plain_laws;
 mod print;
 mod put;
 mod reply;

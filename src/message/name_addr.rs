@@ -61,7 +61,7 @@ impl<'a> NameAddr<'a> {
         }
     }
 
-    fn plain(value: &'a [u8]) -> Option<Self> {
+    pub(super) fn plain(value: &'a [u8]) -> Option<Self> {
         let PlainAddr {
             display,
             uri,
@@ -76,7 +76,7 @@ impl<'a> NameAddr<'a> {
         })
     }
 
-    fn parse_any(value: &'a [u8]) -> Result<Self, ValueError> {
+    pub(super) fn parse_any(value: &'a [u8]) -> Result<Self, ValueError> {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
         if cursor.is_at_end() {
@@ -215,16 +215,16 @@ impl<'a> NameAddr<'a> {
 }
 
 /// `"Name" <uri>;name=value` and what is simpler than that; the URI may be anything.
-struct PlainAddr<'a> {
+pub(super) struct PlainAddr<'a> {
     display: Option<&'a [u8]>,
     uri: &'a [u8],
     params: &'a [u8],
-    tag: Option<&'a [u8]>,
+    pub(super) tag: Option<&'a [u8]>,
 }
 
 impl<'a> PlainAddr<'a> {
     #[inline]
-    fn scan(value: &'a [u8]) -> Option<Self> {
+    pub(super) fn scan(value: &'a [u8]) -> Option<Self> {
         let (display, rest) = match value {
             [b'<', ..] => (None, value),
             [b'"', quoted @ ..] => {

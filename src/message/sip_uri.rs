@@ -80,7 +80,7 @@ impl<'a> SipUri<'a> {
         PlainUri::scan(raw).is_some()
     }
 
-    fn parse_any(raw: &'a [u8]) -> Result<Self, ValueError> {
+    pub(super) fn parse_any(raw: &'a [u8]) -> Result<Self, ValueError> {
         let colon = memchr::memchr(b':', raw).unwrap_or(raw.len());
         let (scheme, rest) = raw.split_at_checked(colon).unwrap_or((raw, &[]));
         let secure = scheme.eq_ignore_ascii_case(b"sips");

@@ -63,7 +63,7 @@ impl<'a> Via<'a> {
         }
     }
 
-    fn plain(value: &'a [u8]) -> Option<Self> {
+    pub(super) fn plain(value: &'a [u8]) -> Option<Self> {
         let PlainVia {
             transport,
             host,
@@ -81,7 +81,7 @@ impl<'a> Via<'a> {
         })
     }
 
-    fn parse_any(value: &'a [u8]) -> Result<Self, ValueError> {
+    pub(super) fn parse_any(value: &'a [u8]) -> Result<Self, ValueError> {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
         if cursor.is_at_end() {
@@ -212,17 +212,17 @@ impl Via<'_> {
 }
 
 /// `SIP/2.0/UDP host:port;name=value`, with one of the transports in use.
-struct PlainVia<'a> {
+pub(super) struct PlainVia<'a> {
     transport: &'static str,
     host: PlainHost<'a>,
     port: Option<u16>,
     params: &'a [u8],
-    branch: Option<&'a [u8]>,
+    pub(super) branch: Option<&'a [u8]>,
 }
 
 impl<'a> PlainVia<'a> {
     #[inline]
-    fn scan(value: &'a [u8]) -> Option<Self> {
+    pub(super) fn scan(value: &'a [u8]) -> Option<Self> {
         let (transport, rest) = match value.strip_prefix(b"SIP/2.0/")? {
             [b'U', b'D', b'P', b' ', rest @ ..] => ("UDP", rest),
             [b'T', b'C', b'P', b' ', rest @ ..] => ("TCP", rest),

@@ -10,4 +10,8 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod fuzz_corpus;
+#[cfg(test)]
+mod oracles;
+#[cfg(test)]
 mod peers;
