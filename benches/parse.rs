@@ -8,6 +8,7 @@
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::panic,
     missing_docs,
     reason = "a benchmark: no input from a network, no users, and a clock to read"
 )]

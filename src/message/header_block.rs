@@ -178,9 +178,12 @@ mod tests {
         Ok((block, headers))
     }
 
+    /// Where the name is and what, where the value is and what.
+    type Row<'b> = (usize, &'b str, usize, &'b [u8]);
+
     /// What `httparse` makes of a block: where each name and value is. It ends a line at a bare LF
     /// too, which is refused here; such blocks are left out.
-    fn by_httparse(block: &[u8]) -> Option<Vec<(usize, &str, usize, &[u8])>> {
+    fn by_httparse(block: &[u8]) -> Option<Vec<Row<'_>>> {
         let bare = |at: usize| {
             at.checked_sub(1)
                 .is_none_or(|before| block[before] != b'\r')
@@ -194,7 +197,7 @@ mod tests {
             return None;
         };
         let base = block.as_ptr().addr();
-        let at = |part: *const u8| part.addr() - base;
+        let at = |part: *const u8| part.addr().wrapping_sub(base);
         Some(
             parsed
                 .iter()
