@@ -45,7 +45,14 @@ impl<'a> Iterator for SplitCommas<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        while !self.rest.is_empty() {
+        loop {
+            // Empty elements, at a step each.
+            while let [b',', tail @ ..] = self.rest {
+                self.rest = tail;
+            }
+            if self.rest.is_empty() {
+                return None;
+            }
             let len = if self.plain {
                 memchr::memchr(b',', self.rest).unwrap_or(self.rest.len())
             } else {
@@ -58,7 +65,6 @@ impl<'a> Iterator for SplitCommas<'a> {
                 return Some(element);
             }
         }
-        None
     }
 }
 
