@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::method::Method;
+use super::plain;
 use super::scan::{Cursor, digits_u32, trim};
 use super::value_error::ValueError;
 
@@ -38,6 +39,13 @@ impl<'a> CSeq<'a> {
     /// [`Number`](super::ValueErrorKind::Number), [`Overflow`](super::ValueErrorKind::Overflow) or
     /// [`Token`](super::ValueErrorKind::Token).
     pub fn parse(value: &'a [u8]) -> Result<Self, ValueError> {
+        if let Some((number, method)) = plain(value) {
+            return Ok(Self { number, method });
+        }
+        Self::parse_any(value)
+    }
+
+    pub(super) fn parse_any(value: &'a [u8]) -> Result<Self, ValueError> {
         let mut cursor = Cursor::new(value);
         let number = number(&mut cursor)?;
         let method = method(cursor)?;
@@ -93,6 +101,14 @@ impl fmt::Display for RAck<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.rseq, self.cseq, self.method)
     }
+}
+
+/// Digits, one space and a method; `None` for all else.
+#[inline]
+pub(super) fn plain(value: &[u8]) -> Option<(u32, Method<'_>)> {
+    let (number, rest) = plain::digits(value)?;
+    let method = Method::parse(rest.strip_prefix(b" ")?).ok()?;
+    Some((u32::try_from(number).ok()?, method))
 }
 
 /// Digits up to white space.

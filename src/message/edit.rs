@@ -1,6 +1,5 @@
 //! Changing a message: what is not changed stays byte for byte.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use bytes::Bytes;
@@ -50,8 +49,12 @@ pub struct Edit<'m> {
 /// One change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Change {
-    /// A row above the first of its name.
-    Push { name: Name, value: Range<u32> },
+    /// A row before the one at that index.
+    Push {
+        name: Name,
+        value: Range<u32>,
+        before: usize,
+    },
     /// A row after all others; the text is the whole line.
     Append { line: Range<u32> },
     /// The first row gets this value.
@@ -107,7 +110,12 @@ impl<'m> Edit<'m> {
     pub fn push_first(&mut self, name: Name, value: &[u8]) -> Result<&mut Self, Misuse> {
         check(name, value)?;
         let value = self.keep(value);
-        self.changes.push(Change::Push { name, value });
+        let before = self.place_of(name);
+        self.changes.push(Change::Push {
+            name,
+            value,
+            before,
+        });
         Ok(self)
     }
 
@@ -175,10 +183,9 @@ impl<'m> Edit<'m> {
 
     /// Sets Max-Forwards.
     pub fn set_max_forwards(&mut self, hops: u8) -> &mut Self {
-        let mut digits = Vec::with_capacity(3);
-        put::number(&mut digits, u64::from(hops));
+        let mut room = [0; 20];
         // A number is a well-formed value.
-        let _ = self.set(Name::MaxForwards, &digits);
+        let _ = self.set(Name::MaxForwards, put::digits(u64::from(hops), &mut room));
         self
     }
 
@@ -233,32 +240,66 @@ impl<'m> Edit<'m> {
         });
     }
 
-    /// Where a row of this name goes that has none below it: after the Vias.
-    fn below_vias(&self) -> usize {
-        let vias = self
-            .message
-            .entries()
-            .iter()
-            .rposition(|entry| entry.name == Name::Via);
-        vias.map_or(0, |last| last.saturating_add(1))
+    /// Before which row a pushed one goes: the first of its name, else the first below the Vias, and
+    /// a Via before all.
+    fn place_of(&self, name: Name) -> usize {
+        let entries = self.message.entries();
+        let first = entries.iter().position(|entry| entry.name == name);
+        first.unwrap_or_else(|| {
+            let last_via = entries.iter().rposition(|entry| entry.name == Name::Via);
+            last_via.map_or(0, |last| last.saturating_add(1))
+        })
     }
 
-    /// The rows to push before the entry at `index`, the last pushed first.
-    fn emit_pushed(&self, out: &mut dyn Put, index: usize, below_vias: usize) {
+    /// Puts the rows that go before the one at `index`, the last pushed first.
+    fn emit_pushed(&self, out: &mut dyn Put, index: usize) {
         for change in self.changes.iter().rev() {
-            let Change::Push { name, value } = change else {
-                continue;
-            };
-            let first = self
-                .message
-                .entries()
-                .iter()
-                .position(|entry| entry.name == *name);
-            let default = if *name == Name::Via { 0 } else { below_vias };
-            if first.unwrap_or(default) == index {
-                put::line(out, *name, self.kept(value));
+            match change {
+                Change::Push {
+                    name,
+                    value,
+                    before,
+                } if *before == index => {
+                    put_named(out, name.as_str().as_bytes(), self.kept(value));
+                }
+                Change::Push { .. }
+                | Change::Append { .. }
+                | Change::SetFirst { .. }
+                | Change::RemoveOthers { .. }
+                | Change::RemoveAll { .. }
+                | Change::RemoveValues { .. } => {}
             }
         }
+    }
+
+    /// Which rows have others pushed before them, a bit for each; the last for all from 63 on.
+    fn pushed_places(&self) -> u64 {
+        self.changes.iter().fold(0, |places, change| match change {
+            Change::Push { before, .. } => places | row_bit(*before),
+            Change::Append { .. }
+            | Change::SetFirst { .. }
+            | Change::RemoveOthers { .. }
+            | Change::RemoveAll { .. }
+            | Change::RemoveValues { .. } => places,
+        })
+    }
+
+    /// The names of rows that do not stay as they are.
+    fn changed_names(&self) -> u128 {
+        let mut names = 0;
+        for change in &self.changes {
+            match change {
+                Change::SetFirst { name, .. }
+                | Change::RemoveOthers { name }
+                | Change::RemoveAll { name }
+                | Change::RemoveValues { name, .. } => names |= bit(*name),
+                Change::Push { .. } | Change::Append { .. } => {}
+            }
+        }
+        if self.body.is_some() {
+            names |= bit(Name::ContentLength) | bit(Name::ContentType);
+        }
+        names
     }
 
     fn emit_start_line(&self, out: &mut dyn Put) {
@@ -273,7 +314,7 @@ impl<'m> Edit<'m> {
         }
     }
 
-    /// Writes what is left of one row. `gone` counts the values removed before it, by change.
+    /// Writes what is left of one row.
     fn emit_row(&self, out: &mut dyn Put, index: usize, entry: &Entry, seen: &mut Seen) {
         if self.body.is_some() && matches!(entry.name, Name::ContentLength | Name::ContentType) {
             return;
@@ -316,22 +357,31 @@ impl<'m> Edit<'m> {
 impl Emit for Edit<'_> {
     fn emit(&self, out: &mut dyn Put) {
         self.emit_start_line(out);
-        let below_vias = self.below_vias();
-        let pushes = self
-            .changes
-            .iter()
-            .any(|change| matches!(change, Change::Push { .. }));
+        let message = self.message;
+        let changed = self.changed_names();
+        let places = self.pushed_places();
         let mut seen = Seen::default();
-        for (index, entry) in self.message.entries().iter().enumerate() {
-            if pushes && (index == 0 || index == below_vias || seen.is_new(entry.name)) {
-                self.emit_pushed(out, index, below_vias);
+        // Lines that stay are put together, up to the next place where something is different.
+        let mut done = message.start_line().len();
+        for (index, entry) in message.entries().iter().enumerate() {
+            let is_changed = changed & bit(entry.name) != 0;
+            let is_pushed = places & row_bit(index) != 0;
+            if is_changed || is_pushed {
+                let start = entry.start as usize;
+                out.put(message.bytes().get(done..start).unwrap_or_default());
+                done = start;
             }
-            self.emit_row(out, index, entry, &mut seen);
+            if is_pushed {
+                self.emit_pushed(out, index);
+            }
+            if is_changed {
+                self.emit_row(out, index, entry, &mut seen);
+                done = done.saturating_add(message.entry_line(index).len());
+            }
         }
-        let rows = self.message.entries().len();
-        if pushes && (below_vias >= rows || rows == 0) {
-            self.emit_pushed(out, rows, below_vias);
-        }
+        let end = message.headers_end();
+        out.put(message.bytes().get(done..end).unwrap_or_default());
+        self.emit_pushed(out, message.entries().len());
         for change in &self.changes {
             if let Change::Append { line } = change {
                 out.put(self.kept(line));
@@ -351,6 +401,10 @@ impl Emit for Edit<'_> {
     }
 }
 
+fn row_bit(index: usize) -> u64 {
+    1_u64 << index.min(63)
+}
+
 /// Which names have gone by, and how many values each change has removed.
 #[derive(Default)]
 struct Seen {
@@ -359,13 +413,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn is_new(&self, name: Name) -> bool {
-        self.names & bit(name) == 0
-    }
-
     /// Whether this is the first of its name.
     fn first(&mut self, name: Name) -> bool {
-        let new = self.is_new(name);
+        let new = self.names & bit(name) == 0;
         self.names |= bit(name);
         new
     }

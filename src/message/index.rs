@@ -70,10 +70,27 @@ impl Message {
     ///
     /// As [`Message::parse`].
     pub fn parse_with(bytes: Bytes, limits: &Limits) -> Result<Self, ParseError> {
-        let mut headers = Headers::new();
-        match Layout::read(&bytes, limits, HeaderPath::Fast, &mut headers) {
-            Ok(layout) => Ok(layout.of(bytes, headers)),
-            Err((kind, offset)) => Err(salvage(&bytes, kind, offset)),
+        let mut message = Self::unread(bytes);
+        match message.read(limits) {
+            Ok(()) => Ok(message),
+            Err((kind, offset)) => Err(salvage(&message.bytes, kind, offset)),
+        }
+    }
+
+    /// As [`Message::parse_with`], but checked and made a part of something larger before it is
+    /// moved: moving an index costs as much as reading a line.
+    #[inline]
+    pub(crate) fn parse_as<C, T>(
+        bytes: Bytes,
+        limits: &Limits,
+        check: impl FnOnce(&Self) -> Result<C, LexError>,
+        make: impl FnOnce(Self, C) -> T,
+    ) -> Result<T, ParseError> {
+        let mut message = Self::unread(bytes);
+        let checked = message.read(limits).and_then(|()| check(&message));
+        match checked {
+            Ok(checked) => Ok(make(message, checked)),
+            Err((kind, offset)) => Err(salvage(&message.bytes, kind, offset)),
         }
     }
 
@@ -86,9 +103,33 @@ impl Message {
             header_line_bytes: usize::MAX,
             ..Limits::DEFAULT
         };
-        let mut headers = Headers::new();
-        let layout = Layout::read(bytes, &limits, HeaderPath::Fast, &mut headers).ok()?;
-        Some(layout.of(bytes.clone(), headers))
+        let mut message = Self::unread(bytes.clone());
+        message.read(&limits).ok()?;
+        Some(message)
+    }
+
+    /// Bytes without an index.
+    #[inline]
+    fn unread(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            start: StartLine::Request {
+                method_end: 0,
+                uri_end: 0,
+            },
+            headers: Headers::new(),
+            body: 0,
+        }
+    }
+
+    /// Makes the index in its place. After an error the bytes are as they were.
+    fn read(&mut self, limits: &Limits) -> Result<(), LexError> {
+        let layout = Layout::read(&self.bytes, limits, HeaderPath::Fast, &mut self.headers)?;
+        self.bytes.advance(layout.skipped);
+        self.bytes.truncate(layout.end);
+        self.start = layout.start;
+        self.body = offset(layout.block.end);
+        Ok(())
     }
 
     /// The message, exactly: no line breaks before it, nothing after its body.
@@ -209,6 +250,11 @@ impl Message {
         self.slice(0..end)
     }
 
+    /// Where the header lines end and the empty line begins.
+    pub(crate) fn headers_end(&self) -> usize {
+        self.body.saturating_sub(2) as usize
+    }
+
     /// The line of the entry at `index`, with its continuations and CRLF.
     pub(crate) fn entry_line(&self, index: usize) -> &[u8] {
         let Some(entry) = self.headers.get(index) else {
@@ -232,6 +278,11 @@ impl Message {
         }
     }
 
+    pub(crate) fn start(&self) -> StartLine {
+        self.start
+    }
+
+    #[inline]
     pub(crate) fn slice(&self, range: Range<u32>) -> &[u8] {
         self.bytes
             .get(range.start as usize..range.end as usize)
@@ -347,17 +398,6 @@ impl Layout {
             block,
             end,
         })
-    }
-
-    fn of(self, mut bytes: Bytes, headers: Headers) -> Message {
-        bytes.advance(self.skipped);
-        bytes.truncate(self.end);
-        Message {
-            bytes,
-            start: self.start,
-            headers,
-            body: offset(self.block.end),
-        }
     }
 }
 

@@ -1,13 +1,18 @@
-//! The tolerant lexer: one header line at a time, in time linear in its length.
+//! The lexer: one header line at a time, in time linear in its length.
 //!
 //! It takes what RFC 3261 and RFC 4475 allow and HTTP's grammar does not: folded lines, white
 //! space before the colon, control characters in values. It refuses a bare CR or LF anywhere in
 //! the header block: two readers that disagree on where a line ends read two different messages.
+//!
+//! [`plain_line`] takes the lines that have none of this, in wide steps, and leaves all others and
+//! every error to [`line`].
 
 use memchr::memchr2;
 
+use super::Name;
 use super::error::ParseErrorKind;
 use super::scan::is_space;
+use super::words::first_control;
 
 /// One line of the header block, in absolute offsets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,11 +34,55 @@ pub(crate) struct HeaderLine {
     pub(crate) folded: bool,
 }
 
+impl HeaderLine {
+    pub(crate) fn raw_name<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes.get(self.name.0..self.name.1).unwrap_or_default()
+    }
+}
+
 /// What is wrong, and where.
 pub(crate) type LexError = (ParseErrorKind, usize);
 
-/// Reads the line that starts at `at`.
+/// A line of the common form, in offsets from its start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct PlainLine {
+    pub(crate) name: Name,
+    /// Under 32.
+    pub(crate) name_len: u8,
+    pub(crate) value: usize,
+    pub(crate) value_end: usize,
+}
+
+/// The line that the text begins with, if it is a header on one line, with its name and colon
+/// together, at most one space behind the colon, none at the end and no control character.
 #[inline]
+pub(crate) fn plain_line(text: &[u8]) -> Option<PlainLine> {
+    let (name, name_len) = Name::before_colon(text)?;
+    if name == Name::Other && !text.get(..name_len)?.iter().all(|&b| is_name_byte(b)) {
+        return None;
+    }
+    // Sums of lengths of one slice cannot overflow; wrapping is the cheapest way to say so.
+    let behind = text.get(name_len.wrapping_add(1)..)?;
+    let space = usize::from(behind.first() == Some(&b' '));
+    let value = behind.get(space..)?;
+    let value_len = first_control(value)?;
+    let &[b'\r', b'\n', next] = value.get(value_len..)?.first_chunk::<3>()? else {
+        return None;
+    };
+    let value = value.get(..value_len)?;
+    if is_blank(next) || value.first() == Some(&b' ') || value.last() == Some(&b' ') {
+        return None;
+    }
+    let start = name_len.wrapping_add(1).wrapping_add(space);
+    Some(PlainLine {
+        name,
+        name_len: name_len as u8,
+        value: start,
+        value_end: start.wrapping_add(value_len),
+    })
+}
+
+/// Reads the line that starts at `at`.
 pub(crate) fn line(bytes: &[u8], at: usize) -> Result<Line, LexError> {
     let rest = bytes.get(at..).unwrap_or_default();
     let name_len = rest

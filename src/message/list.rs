@@ -45,16 +45,14 @@ impl<'a> Iterator for SplitCommas<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        while !self.rest.is_empty() {
-            // Nothing but commas and blanks: as cheap as can be, since it may be all there is.
-            let gap = self
-                .rest
-                .iter()
-                .position(|b| !matches!(b, b',' | b' ' | b'\t'));
-            self.rest = self
-                .rest
-                .get(gap.unwrap_or(self.rest.len())..)
-                .unwrap_or(&[]);
+        loop {
+            // Empty elements, at a step each, since they may be all there is.
+            while let [b',' | b' ' | b'\t', tail @ ..] = self.rest {
+                self.rest = tail;
+            }
+            if self.rest.is_empty() {
+                return None;
+            }
             let len = if self.plain {
                 memchr::memchr(b',', self.rest).unwrap_or(self.rest.len())
             } else {
@@ -67,7 +65,6 @@ impl<'a> Iterator for SplitCommas<'a> {
                 return Some(element);
             }
         }
-        None
     }
 }
 
@@ -120,6 +117,9 @@ impl<'a> Iterator for Tokens<'a> {
 
 /// The length of the first element, up to its comma or the end.
 fn element_len(bytes: &[u8]) -> usize {
+    if memchr::memchr(b',', bytes).is_none() {
+        return bytes.len();
+    }
     let mut cursor = Cursor::new(bytes);
     loop {
         cursor.take_while(|b| !matches!(b, b',' | b'"' | b'<'));

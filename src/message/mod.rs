@@ -53,6 +53,9 @@ mod method;
 mod name;
 mod name_addr;
 mod params;
+mod plain;
+#[cfg(test)]
+mod plain_laws;
 mod presence;
 mod print;
 mod put;
@@ -74,6 +77,7 @@ mod value_laws;
 mod values;
 mod via;
 mod via_stamp;
+mod words;
 mod write;
 
 pub use body::{BodyError, BodyErrorKind, Fields, FragStart, Multipart, Part, Parts, SipFrag};

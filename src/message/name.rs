@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use super::words;
+
 macro_rules! names {
     ($($(#[$doc:meta])* $variant:ident = $text:literal $(| $compact:literal)?,)*) => {
         /// A header field name, with compact forms and letter case folded in (RFC 3261 7.3.1,
@@ -263,13 +265,42 @@ impl Name {
             return Self::from_compact(*letter);
         }
         match TABLE.get(hash(name)) {
-            Some(&(known, text))
-                if text.as_bytes() == name || text.as_bytes().eq_ignore_ascii_case(name) =>
-            {
-                known
-            }
+            Some(spelling) if spelling.text.as_bytes().eq_ignore_ascii_case(name) => spelling.name,
             Some(_) | None => Self::Other,
         }
+    }
+
+    /// The name that stands before the first colon of a line, and its length. `None` if there is no
+    /// colon in the first 32 bytes, or nothing before it; what stands before the colon of
+    /// [`Name::Other`] may be anything.
+    #[inline]
+    pub(crate) fn before_colon(line: &[u8]) -> Option<(Self, usize)> {
+        let mut short = [0_u8; 32];
+        let head = match line.first_chunk::<32>() {
+            Some(head) => head,
+            None => {
+                short.get_mut(..line.len())?.copy_from_slice(line);
+                &short
+            }
+        };
+        let words = head.as_chunks::<8>().0;
+        let mut before = 0_usize;
+        let mut words_left = words.iter();
+        let len = loop {
+            match words::position(u64::from_le_bytes(*words_left.next()?), b':') {
+                Some(at) => break before.wrapping_add(at),
+                None => before = before.wrapping_add(8),
+            }
+        };
+        let name = match head.get(..len)? {
+            [] => return None,
+            [letter] => Self::from_compact(*letter),
+            name => match TABLE.get(hash(name)) {
+                Some(spelling) if spelling.begins(words) => spelling.name,
+                Some(_) | None => Self::Other,
+            },
+        };
+        Some((name, len))
     }
 }
 
@@ -288,7 +319,30 @@ impl fmt::Display for Name {
 const SLOTS: usize = 512;
 
 /// Names by hash, each in a slot of its own; built by the compiler. An empty slot matches nothing.
-static TABLE: [(Name, &str); SLOTS] = table();
+static TABLE: [&Spelling; SLOTS] = table();
+
+/// How a name is written.
+struct Spelling {
+    name: Name,
+    text: &'static str,
+    /// The name in small letters, and its colon.
+    words: [u64; 4],
+    /// Bit 5 of every letter, which makes it a small one.
+    fold: [u64; 4],
+    /// The bytes that count.
+    keep: [u64; 4],
+}
+
+impl Spelling {
+    /// Whether the text begins with the name and its colon.
+    #[inline]
+    fn begins(&self, text: &[[u8; 8]]) -> bool {
+        let mut parts = self.words.iter().zip(&self.fold).zip(&self.keep).zip(text);
+        parts.all(|(((&word, &fold), &keep), &text)| {
+            keep == 0 || (u64::from_le_bytes(text) | fold) & keep == word
+        })
+    }
+}
 
 /// Mixes the length and three letters; case is folded by setting bit 5. The factor was searched
 /// for: with it, no two names share a slot. A new name that does stops the build, and wants
@@ -314,17 +368,64 @@ const fn hash(name: &[u8]) -> usize {
     clippy::panic,
     reason = "runs in the compiler only, where a panic is a build error"
 )]
-const fn table() -> [(Name, &'static str); SLOTS] {
-    let mut table = [(Name::Other, ""); SLOTS];
+const fn table() -> [&'static Spelling; SLOTS] {
+    let mut table = [&UNUSED; SLOTS];
     let mut i = 0;
     while i < NAMES.len() {
-        let (name, text, _) = NAMES[i];
-        let slot = hash(text.as_bytes());
-        assert!(table[slot].1.is_empty(), "two names share a slot");
-        table[slot] = (name, text);
+        let slot = hash(NAMES[i].1.as_bytes());
+        assert!(table[slot].text.is_empty(), "two names share a slot");
+        table[slot] = &SPELLINGS[i];
         i += 1;
     }
     table
+}
+
+/// No text begins with it.
+const UNUSED: Spelling = Spelling {
+    name: Name::Other,
+    text: "",
+    words: [0; 4],
+    fold: [0; 4],
+    keep: [1; 4],
+};
+
+static SPELLINGS: [Spelling; NAMES.len()] = spellings();
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "runs in the compiler only, where a panic is a build error"
+)]
+const fn spellings() -> [Spelling; NAMES.len()] {
+    let mut spellings = [const { UNUSED }; NAMES.len()];
+    let mut i = 0;
+    while i < NAMES.len() {
+        let (name, text, _) = NAMES[i];
+        let bytes = text.as_bytes();
+        assert!(bytes.len() < 32, "a name and its colon fit four words");
+        let (mut words, mut fold, mut keep) = ([0_u64; 4], [0_u64; 4], [0_u64; 4]);
+        let mut at = 0;
+        while at <= bytes.len() {
+            let byte = if at < bytes.len() { bytes[at] } else { b':' };
+            let shift = at % 8 * 8;
+            words[at / 8] |= (byte.to_ascii_lowercase() as u64) << shift;
+            keep[at / 8] |= 0xff << shift;
+            if byte.is_ascii_alphabetic() {
+                fold[at / 8] |= 0x20 << shift;
+            }
+            at += 1;
+        }
+        spellings[i] = Spelling {
+            name,
+            text,
+            words,
+            fold,
+            keep,
+        };
+        i += 1;
+    }
+    spellings
 }
 
 #[cfg(test)]
@@ -363,6 +464,42 @@ mod tests {
             }
         }
         assert_eq!(seen, 19);
+    }
+
+    /// The same question asked in the other way.
+    fn before_colon(name: &[u8], behind: &[u8]) -> Option<(Name, usize)> {
+        Name::before_colon(&[name, b":", behind].concat())
+    }
+
+    #[test]
+    fn a_name_is_found_in_its_line() {
+        for &(name, text, compact) in NAMES {
+            let short = [compact.unwrap_or(b'?')];
+            for spelled in [
+                text.as_bytes(),
+                text.to_ascii_uppercase().as_bytes(),
+                text.to_ascii_lowercase().as_bytes(),
+                &short,
+            ] {
+                for behind in [&b""[..], b" : x", b" a value of more than thirty-two bytes"] {
+                    let known = if spelled == b"?" { Name::Other } else { name };
+                    assert_eq!(before_colon(spelled, behind), Some((known, spelled.len())));
+                }
+                // With one bit wrong it is another name, or none.
+                for at in 0..spelled.len() * 8 {
+                    let mut wrong = spelled.to_vec();
+                    wrong[at / 8] ^= 1 << (at % 8);
+                    let parsed = Name::parse(wrong.split(|&b| b == b':').next().unwrap());
+                    let found = before_colon(&wrong, b" x").map_or(Name::Other, |found| found.0);
+                    assert_eq!(found, parsed, "{}", wrong.escape_ascii());
+                }
+            }
+        }
+        assert_eq!(Name::before_colon(b"Via"), None);
+        assert_eq!(Name::before_colon(b": x"), None);
+        let long = [b'a'; 31];
+        assert_eq!(before_colon(&long, b""), Some((Name::Other, 31)));
+        assert_eq!(before_colon(&[&long[..], b"a"].concat(), b""), None);
     }
 
     #[test]

@@ -4,8 +4,10 @@ use alloc::borrow::Cow;
 use core::fmt;
 
 use super::params::{Params, unquote};
+use super::plain;
 use super::print::{Pieces, unfolded, writes};
 use super::scan::{Cursor, digits_u32, is_space, is_token_byte, is_visible, trim};
+use super::sip_uri::SipUri;
 use super::uri::Uri;
 use super::value_error::{ValueError, ValueErrorKind};
 
@@ -43,6 +45,38 @@ impl<'a> NameAddr<'a> {
     ///
     /// What is wrong, and where. A bare URI with `?` or `,` is refused: it needs angle brackets.
     pub fn parse(value: &'a [u8]) -> Result<Self, ValueError> {
+        match Self::plain(value) {
+            Some(address) => Ok(address),
+            None => Self::parse_any(value),
+        }
+    }
+
+    /// The tag of a whole value that may be parsed; the errors are those of
+    /// [`parse`](Self::parse).
+    #[inline]
+    pub(crate) fn tag_of(value: &'a [u8]) -> Result<Option<&'a [u8]>, ValueError> {
+        match PlainAddr::scan(value) {
+            Some(address) if SipUri::is_plain(address.uri) => Ok(address.tag),
+            _ => Self::parse(value).map(|address| address.tag().map(str::as_bytes)),
+        }
+    }
+
+    pub(super) fn plain(value: &'a [u8]) -> Option<Self> {
+        let PlainAddr {
+            display,
+            uri,
+            params,
+            tag: _,
+        } = PlainAddr::scan(value)?;
+        Some(Self {
+            display,
+            uri: Uri::parse(uri).ok()?,
+            bracketed: true,
+            params: Params::of_header(params),
+        })
+    }
+
+    pub(super) fn parse_any(value: &'a [u8]) -> Result<Self, ValueError> {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
         if cursor.is_at_end() {
@@ -176,6 +210,55 @@ impl<'a> NameAddr<'a> {
             uri,
             bracketed: false,
             params,
+        })
+    }
+}
+
+/// `"Name" <uri>;name=value` and what is simpler than that; the URI may be anything.
+pub(super) struct PlainAddr<'a> {
+    display: Option<&'a [u8]>,
+    uri: &'a [u8],
+    params: &'a [u8],
+    pub(super) tag: Option<&'a [u8]>,
+}
+
+impl<'a> PlainAddr<'a> {
+    #[inline]
+    pub(super) fn scan(value: &'a [u8]) -> Option<Self> {
+        let (display, rest) = match value {
+            [b'<', ..] => (None, value),
+            [b'"', quoted @ ..] => {
+                let (inner, _) = plain::run(quoted, plain::set::QUOTED);
+                let (quoted, rest) = value.split_at_checked(inner.len().checked_add(2)?)?;
+                if !quoted.ends_with(b"\"") {
+                    return None;
+                }
+                (Some(quoted), rest.strip_prefix(b" ").unwrap_or(rest))
+            }
+            [b' ', ..] => return None,
+            _ => {
+                let (name, rest) = plain::run(value, plain::set::DISPLAY);
+                (Some(trim(name)), rest)
+            }
+        };
+        let inner = rest.strip_prefix(b"<")?;
+        let close = memchr::memchr(b'>', inner)?;
+        let (uri, rest) = inner.split_at_checked(close)?;
+        let params = rest.get(1..)?;
+        let mut tag = None;
+        plain::header_params(params, |name, value| {
+            if name.eq_ignore_ascii_case(b"tag") {
+                tag = value;
+                value.is_some_and(<[u8]>::is_ascii)
+            } else {
+                true
+            }
+        })?;
+        Some(Self {
+            display,
+            uri,
+            params,
+            tag,
         })
     }
 }

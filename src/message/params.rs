@@ -6,6 +6,7 @@ use core::cmp::Ordering;
 use core::fmt;
 
 use super::escape::{Unit, Units, check_part, same_folded};
+use super::plain::small_hash;
 use super::print::{Pieces, unfolded, writes};
 use super::scan::{Cursor, ascii, class, is_space};
 use super::value_error::{ValueError, ValueErrorKind};
@@ -78,6 +79,16 @@ impl<'a> Params<'a> {
         let params = Self { raw, in_uri: false };
         params.check(see)?;
         Ok(params)
+    }
+
+    /// The parameters of a header, which have been read.
+    pub(crate) const fn of_header(raw: &'a [u8]) -> Self {
+        Self { raw, in_uri: false }
+    }
+
+    /// The parameters of a URI, which have been read.
+    pub(crate) const fn of_uri(raw: &'a [u8]) -> Self {
+        Self { raw, in_uri: true }
     }
 
     /// Reads the parameters of a URI, in which white space and quotes have no place, and shows each
@@ -182,7 +193,7 @@ impl<'a> Params<'a> {
             let start = cursor;
             let param = next_param(&mut cursor, self.names())?;
             see(&param).map_err(|kind| start.error(kind))?;
-            let bit = 1_u64 << small_hash(param.name);
+            let bit = 1_u64 << small_hash(param.name.as_bytes()).unwrap_or(0);
             may_repeat |= seen & bit != 0 || (self.in_uri && param.name.contains('%'));
             seen |= bit;
         }
@@ -312,18 +323,6 @@ pub fn unquote(raw: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// From 0 to 63, the same for names that differ in case only.
-fn small_hash(name: &str) -> u8 {
-    let end = |b: Option<&u8>| b.map_or(0, u8::to_ascii_lowercase);
-    let (first, last) = (end(name.as_bytes().first()), end(name.as_bytes().last()));
-    let len = u8::try_from(name.len()).unwrap_or(u8::MAX);
-    first
-        .wrapping_mul(7)
-        .wrapping_add(last)
-        .wrapping_add(len.wrapping_mul(29))
-        & 63
-}
-
 /// `;name` or `;name=value`, with a name of that class; the cursor stands on the `;`.
 fn next_param<'a>(cursor: &mut Cursor<'a>, names: u8) -> Result<Param<'a>, ValueError> {
     if !cursor.eat(b';') {
@@ -332,7 +331,9 @@ fn next_param<'a>(cursor: &mut Cursor<'a>, names: u8) -> Result<Param<'a>, Value
     cursor.skip_lws();
     let error = cursor.error(ValueErrorKind::Param);
     let name = cursor.take_class(names);
-    let name = ascii(name).filter(|name| !name.is_empty()).ok_or(error)?;
+    // Both classes of names are ASCII.
+    let name = core::str::from_utf8(name).ok();
+    let name = name.filter(|name| !name.is_empty()).ok_or(error)?;
     cursor.skip_lws();
     if !cursor.eat(b'=') {
         return Ok(Param { name, value: None });
@@ -431,7 +432,7 @@ mod tests {
         assert_eq!(kind(b";Tag=a;tag=b"), ValueErrorKind::DuplicateParam);
         assert_eq!(kind(b";a;b;c;d;e;A"), ValueErrorKind::DuplicateParam);
         // These have the same small hash and are not the same name.
-        assert_eq!(small_hash("acb"), small_hash("axb"));
+        assert_eq!(small_hash(b"acb"), small_hash(b"axb"));
         assert!(Params::parse(b";acb;axb").is_ok());
         assert_eq!(kind(b";acb;axb;ACB"), ValueErrorKind::DuplicateParam);
     }

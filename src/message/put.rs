@@ -70,7 +70,11 @@ pub(crate) fn start_of_line(out: &mut dyn Put, name: Name) {
 
 /// A number in decimal digits.
 pub(crate) fn number(out: &mut dyn Put, number: u64) {
-    let mut digits = [b'0'; 20];
+    out.put(digits(number, &mut [0; 20]));
+}
+
+/// The decimal digits of a number, in room for them.
+pub(crate) fn digits(number: u64, digits: &mut [u8; 20]) -> &[u8] {
     let mut rest = number;
     let mut used = 0_usize;
     for digit in digits.iter_mut().rev() {
@@ -81,11 +85,9 @@ pub(crate) fn number(out: &mut dyn Put, number: u64) {
             break;
         }
     }
-    out.put(
-        digits
-            .get(digits.len().saturating_sub(used)..)
-            .unwrap_or_default(),
-    );
+    digits
+        .get(digits.len().saturating_sub(used)..)
+        .unwrap_or_default()
 }
 
 /// `Content-Length: n`, the empty line and the body: the end of every message.
@@ -97,6 +99,7 @@ pub(crate) fn end(out: &mut dyn Put, body: &[u8]) {
 }
 
 /// An offset as the index keeps it; messages are shorter than 4 GiB.
+#[inline]
 pub(crate) fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

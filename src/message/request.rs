@@ -9,10 +9,12 @@ use bytes::Bytes;
 use super::bounds;
 use super::edit::bit;
 use super::error::{ParseError, ParseErrorKind};
+use super::put::offset;
 use super::reply::{range_in, salvage};
+use super::simple::check_call_id;
+use super::start_line::StartLine;
 use super::{
-    CSeq, Message, Method, Name, NameAddr, StatusCode, Uri, ValueError, Via, parse_call_id,
-    split_commas,
+    CSeq, Message, Method, Name, NameAddr, StatusCode, Uri, ValueError, Via, split_commas,
 };
 use crate::limits::Limits;
 
@@ -22,7 +24,11 @@ use crate::limits::Limits;
 ///
 /// [`ParseError`] says what is wrong, where, and what to answer. Stamp the source on its reply.
 pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Incoming, ParseError> {
-    Message::parse_with(bytes, limits)?.check_with(limits)
+    let check = |message: &Message| {
+        bounds::check(message, limits)?;
+        check(message)
+    };
+    Message::parse_as(bytes, limits, check, Incoming::of)
 }
 
 /// A checked message. Exhaustive on purpose: there is no third kind.
@@ -75,18 +81,24 @@ impl Message {
     ///
     /// As [`Message::check`].
     pub fn check_with(self, limits: &Limits) -> Result<Incoming, ParseError> {
-        let checked = bounds::check(&self, limits).and_then(|()| check(&self));
-        match checked {
-            Ok(parts) if self.is_request() => Ok(Incoming::Request(Request {
-                message: self,
+        match bounds::check(&self, limits).and_then(|()| check(&self)) {
+            Ok(parts) => Ok(Incoming::of(self, parts)),
+            Err((kind, offset)) => Err(salvage(self.bytes(), kind, offset)),
+        }
+    }
+}
+
+impl Incoming {
+    #[inline]
+    fn of(message: Message, parts: Parts) -> Self {
+        if message.is_request() {
+            Self::Request(Request {
+                message,
                 parts,
                 source: None,
-            })),
-            Ok(parts) => Ok(Incoming::Response(Response {
-                message: self,
-                parts,
-            })),
-            Err((kind, offset)) => Err(salvage(self.bytes(), kind, offset)),
+            })
+        } else {
+            Self::Response(Response { message, parts })
         }
     }
 }
@@ -112,7 +124,7 @@ macro_rules! essentials {
             /// Call-ID.
             pub fn call_id(&self) -> &str {
                 self.parts
-                    .text(&self.message, Some(self.parts.call_id))
+                    .text(&self.message, self.parts.call_id)
                     .unwrap_or_default()
             }
 
@@ -249,19 +261,23 @@ fn wrong_kind() -> ParseError {
     }
 }
 
+/// From and to. What is not there is `NOWHERE`.
 type Span = (u32, u32);
+
+const NOWHERE: Span = (0, 0);
 
 /// Where the essential values are. They follow from the bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Parts {
     via: Span,
-    branch: Option<Span>,
+    branch: Span,
     from: Span,
-    from_tag: Option<Span>,
+    from_tag: Span,
     to: Span,
-    to_tag: Option<Span>,
+    to_tag: Span,
     call_id: Span,
-    cseq: Span,
+    cseq_number: u32,
+    cseq_method: Span,
 }
 
 impl Hash for Parts {
@@ -270,25 +286,27 @@ impl Hash for Parts {
 
 /// The typed values are read again from bytes that `check` has read: the fallbacks are never taken.
 impl Parts {
-    fn text<'m>(&self, message: &'m Message, span: Option<Span>) -> Option<&'m str> {
-        let (start, end) = span?;
-        core::str::from_utf8(message.slice(start..end)).ok()
+    fn text<'m>(&self, message: &'m Message, span: Span) -> Option<&'m str> {
+        if span == NOWHERE {
+            return None;
+        }
+        core::str::from_utf8(value(message, span)).ok()
     }
 
     fn top_via<'m>(&self, message: &'m Message) -> Via<'m> {
-        Via::parse(message.slice(self.via.0..self.via.1)).unwrap_or(Via::UNREAD)
+        Via::parse(value(message, self.via)).unwrap_or(Via::UNREAD)
     }
 
     fn cseq<'m>(&self, message: &'m Message) -> CSeq<'m> {
-        let unread = CSeq {
-            number: 0,
-            method: Method::Other(""),
-        };
-        CSeq::parse(message.slice(self.cseq.0..self.cseq.1)).unwrap_or(unread)
+        let method = Method::parse(value(message, self.cseq_method));
+        CSeq {
+            number: self.cseq_number,
+            method: method.unwrap_or(Method::Other("")),
+        }
     }
 
     fn address<'m>(&self, message: &'m Message, span: Span) -> NameAddr<'m> {
-        let raw = message.slice(span.0..span.1);
+        let raw = value(message, span);
         NameAddr::parse(raw).unwrap_or_else(|_| NameAddr::from_uri(Uri::parse_again(raw)))
     }
 }
@@ -340,71 +358,127 @@ const ESSENTIAL_SET: u128 = set(&ESSENTIAL);
 type CheckError = (ParseErrorKind, usize);
 
 fn check(message: &Message) -> Result<Parts, CheckError> {
-    let single = if message.is_request() {
-        SINGLE_SET
-    } else {
-        ESSENTIAL_SET
-    };
-    let mut seen = 0_u128;
-    for entry in message.entries() {
-        let this = bit(entry.name);
-        if seen & this & single != 0 {
-            return Err((ParseErrorKind::Duplicate(entry.name), entry.start as usize));
-        }
-        seen |= this;
-    }
-    let via_row = essential(message, Name::Via)?;
-    let from = essential(message, Name::From)?;
-    let to = essential(message, Name::To)?;
-    let call_id = essential(message, Name::CallId)?;
-    let cseq = essential(message, Name::CSeq)?;
-
+    let rows = Rows::find(message)?;
     let whole = message.bytes();
-    let first_via = split_commas(value(message, via_row))
-        .next()
-        .unwrap_or_default();
-    let via = range_in(whole, first_via).unwrap_or(via_row);
-    let top = Via::parse(first_via).map_err(in_header(Name::Via, via))?;
-    let from_value = NameAddr::parse(value(message, from)).map_err(in_header(Name::From, from))?;
-    let to_value = NameAddr::parse(value(message, to)).map_err(in_header(Name::To, to))?;
-    let cseq_value = CSeq::parse(value(message, cseq)).map_err(in_header(Name::CSeq, cseq))?;
-    parse_call_id(value(message, call_id)).map_err(in_header(Name::CallId, call_id))?;
-    let span = |text: Option<&str>| text.and_then(|text| range_in(whole, text.as_bytes()));
+    let part = |text: Option<&[u8]>| {
+        text.and_then(|text| range_in(whole, text))
+            .unwrap_or(NOWHERE)
+    };
+
+    let row = value(message, rows.via);
+    let first_via = split_commas(row).next().unwrap_or_default();
+    let via = range_in(whole, first_via).unwrap_or(rows.via);
+    let branch = Via::branch_of(first_via).map_err(in_header(Name::Via, via))?;
+    let from_tag =
+        NameAddr::tag_of(value(message, rows.from)).map_err(in_header(Name::From, rows.from))?;
+    let to_tag = NameAddr::tag_of(value(message, rows.to)).map_err(in_header(Name::To, rows.to))?;
+    let cseq = CSeq::parse(value(message, rows.cseq)).map_err(in_header(Name::CSeq, rows.cseq))?;
+    check_call_id(value(message, rows.call_id)).map_err(in_header(Name::CallId, rows.call_id))?;
+    // The method is the end of the value.
+    let method_start = rows
+        .cseq
+        .1
+        .saturating_sub(offset(cseq.method.as_str().len()));
     let parts = Parts {
         via,
-        branch: span(top.branch()),
-        from,
-        from_tag: span(from_value.tag()),
-        to,
-        to_tag: span(to_value.tag()),
-        call_id,
-        cseq,
+        branch: part(branch),
+        from: rows.from,
+        from_tag: part(from_tag),
+        to: rows.to,
+        to_tag: part(to_tag),
+        call_id: rows.call_id,
+        cseq_number: cseq.number,
+        cseq_method: (method_start, rows.cseq.1),
     };
-    check_request_line(message, &cseq_value, cseq)?;
+    check_request_line(message, &cseq, rows.cseq)?;
     Ok(parts)
 }
 
-fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<(), CheckError> {
-    let Some(method) = message.method_bytes() else {
-        return Ok(());
-    };
-    if cseq.method.as_str().as_bytes() != method {
-        return Err((ParseErrorKind::MethodMismatch, at.0 as usize));
-    }
-    let start = message.uri_range().map_or(0, |range| range.start as usize);
-    Uri::parse(message.uri_bytes().unwrap_or_default()).map_err(|error| {
-        (
-            ParseErrorKind::RequestUri,
-            start.saturating_add(error.offset),
-        )
-    })?;
-    Ok(())
+/// The first rows of what every message has.
+struct Rows {
+    via: Span,
+    from: Span,
+    to: Span,
+    call_id: Span,
+    cseq: Span,
 }
 
-fn essential(message: &Message, name: Name) -> Result<Span, CheckError> {
-    let entry = message.entry(name);
-    let entry = entry.ok_or((ParseErrorKind::Missing(name), message.bytes().len()))?;
-    Ok((entry.value, entry.value_end))
+impl Rows {
+    /// Looks at each row once: nothing that is single occurs twice, and all of these are there.
+    fn find(message: &Message) -> Result<Self, CheckError> {
+        let single = match message.start() {
+            StartLine::Request { .. } => SINGLE_SET,
+            StartLine::Response { .. } => ESSENTIAL_SET,
+        };
+        let mut seen = 0_u128;
+        let mut first = [NOWHERE; PLACES];
+        for entry in message.entries() {
+            let this = bit(entry.name);
+            if seen & this == 0 {
+                seen |= this;
+                if let Some(first) = first.get_mut(place(entry.name)) {
+                    *first = (entry.value, entry.value_end);
+                }
+            } else if single & this != 0 {
+                return Err((ParseErrorKind::Duplicate(entry.name), entry.start as usize));
+            }
+        }
+        let row = |name: Name| match first.get(place(name)) {
+            Some(&span) if span != NOWHERE => Ok(span),
+            Some(_) | None => Err((ParseErrorKind::Missing(name), message.bytes().len())),
+        };
+        Ok(Self {
+            via: row(Name::Via)?,
+            from: row(Name::From)?,
+            to: row(Name::To)?,
+            call_id: row(Name::CallId)?,
+            cseq: row(Name::CSeq)?,
+        })
+    }
+}
+
+/// One for each essential row, and the last for all others.
+const PLACES: usize = 6;
+
+#[inline]
+fn place(name: Name) -> usize {
+    usize::from(PLACE.get(name as usize).copied().unwrap_or(5))
+}
+
+static PLACE: [u8; 128] = places();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "runs in the compiler only, where a panic is a build error"
+)]
+const fn places() -> [u8; 128] {
+    let mut places = [5; 128];
+    places[Name::Via as usize] = 0;
+    places[Name::From as usize] = 1;
+    places[Name::To as usize] = 2;
+    places[Name::CallId as usize] = 3;
+    places[Name::CSeq as usize] = 4;
+    places
+}
+
+fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<(), CheckError> {
+    let StartLine::Request {
+        method_end,
+        uri_end,
+    } = message.start()
+    else {
+        return Ok(());
+    };
+    if cseq.method.as_str().as_bytes() != message.slice(0..method_end) {
+        return Err((ParseErrorKind::MethodMismatch, at.0 as usize));
+    }
+    let uri_start = method_end.saturating_add(1);
+    Uri::check(message.slice(uri_start..uri_end)).map_err(|error| {
+        (
+            ParseErrorKind::RequestUri,
+            (uri_start as usize).saturating_add(error.offset),
+        )
+    })
 }
 
 fn value(message: &Message, span: Span) -> &[u8] {

@@ -22,13 +22,13 @@ pub(crate) mod class {
 }
 
 /// The classes of each byte.
-const CLASSES: [u8; 256] = classes();
+static CLASSES: [u8; 256] = classes();
 
 /// Whether the byte is in the class.
-pub(crate) fn is(b: u8, class: u8) -> bool {
-    CLASSES
-        .get(usize::from(b))
-        .is_some_and(|classes| classes & class != 0)
+#[expect(clippy::indexing_slicing, reason = "there is an entry for every byte")]
+#[inline]
+pub(crate) const fn is(b: u8, class: u8) -> bool {
+    CLASSES[b as usize] & class != 0
 }
 
 #[expect(

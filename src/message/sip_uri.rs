@@ -5,6 +5,7 @@ use core::fmt;
 use super::escape::{check_part, same, same_folded};
 use super::host::Host;
 use super::params::{MAX_PARAMS, Param, Params};
+use super::plain::{self, PlainHost};
 use super::print::{Pieces, writes};
 use super::scan::{class, digits};
 use super::value_error::{ValueError, ValueErrorKind};
@@ -44,7 +45,42 @@ impl<'a> SipUri<'a> {
     /// # Errors
     ///
     /// [`Scheme`](ValueErrorKind::Scheme) for another scheme, or what is wrong and where.
+    #[inline]
     pub fn parse(raw: &'a [u8]) -> Result<Self, ValueError> {
+        match Self::plain(raw) {
+            Some(uri) => Ok(uri),
+            None => Self::parse_any(raw),
+        }
+    }
+
+    /// The URI, if it is of the common form.
+    #[inline]
+    pub(crate) fn plain(raw: &'a [u8]) -> Option<Self> {
+        let PlainUri {
+            secure,
+            user,
+            host,
+            port,
+            params,
+        } = PlainUri::scan(raw)?;
+        Some(Self {
+            raw,
+            secure,
+            user,
+            password: None,
+            host: host.host()?,
+            port,
+            params: Params::of_uri(params),
+            headers: None,
+        })
+    }
+
+    /// Whether it is a URI, and of the common form.
+    pub(crate) fn is_plain(raw: &[u8]) -> bool {
+        PlainUri::scan(raw).is_some()
+    }
+
+    pub(super) fn parse_any(raw: &'a [u8]) -> Result<Self, ValueError> {
         let colon = memchr::memchr(b':', raw).unwrap_or(raw.len());
         let (scheme, rest) = raw.split_at_checked(colon).unwrap_or((raw, &[]));
         let secure = scheme.eq_ignore_ascii_case(b"sips");
@@ -181,6 +217,50 @@ impl<'a> SipUri<'a> {
             && params_agree(self.params, other.params)
             && params_agree(other.params, self.params)
             && same_headers(self.headers, other.headers)
+    }
+}
+
+/// `sip:user@host:port;name=value`: without a password, escapes and headers, and without the
+/// parameters that are checked.
+struct PlainUri<'a> {
+    secure: bool,
+    user: Option<&'a [u8]>,
+    host: PlainHost<'a>,
+    port: Option<u16>,
+    params: &'a [u8],
+}
+
+impl<'a> PlainUri<'a> {
+    #[inline]
+    fn scan(raw: &'a [u8]) -> Option<Self> {
+        let (scheme, rest) = raw.split_first_chunk::<4>()?;
+        let (secure, rest) = match scheme.map(|b| b | 0x20) {
+            // A colon has the bit already, but so has what becomes one.
+            [b's', b'i', b'p', _] if scheme.ends_with(b":") => (false, rest),
+            [b's', b'i', b'p', b's'] => (true, rest.strip_prefix(b":")?),
+            _ => return None,
+        };
+        let (user, behind) = plain::run(rest, plain::set::USER);
+        let (user, host) = match behind {
+            [b'@', host @ ..] if !user.is_empty() => (Some(user), host),
+            [] => (None, rest),
+            _ if memchr::memchr(b'@', behind).is_some() => return None,
+            _ => (None, rest),
+        };
+        let (host, port, params) = plain::host_port(host)?;
+        plain::uri_params(params, |name| match name.len() {
+            3 => !name.eq_ignore_ascii_case(b"ttl"),
+            5 => !name.eq_ignore_ascii_case(b"maddr"),
+            9 => !secure || !name.eq_ignore_ascii_case(b"transport"),
+            _ => true,
+        })?;
+        Some(Self {
+            secure,
+            user,
+            host,
+            port,
+            params,
+        })
     }
 }
 

@@ -5,8 +5,10 @@ use memchr::memchr;
 use super::StatusCode;
 use super::error::ParseErrorKind;
 use super::lexer::{self, LexError};
+use super::plain;
 use super::put::offset;
 use super::scan::is_token;
+use super::words::{first_control, first_space_or_control};
 
 /// Where the parts of the start line are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,7 +24,51 @@ pub(crate) enum StartLine {
 }
 
 /// Reads the start line; gives it and where the headers start.
+#[inline]
 pub(crate) fn parse(bytes: &[u8], limit: usize) -> Result<(StartLine, usize), LexError> {
+    match plain(bytes).filter(|(_, next)| *next <= limit) {
+        Some(read) => Ok(read),
+        None => parse_any(bytes, limit),
+    }
+}
+
+/// A well-formed start line with the version in capital letters; all else is for [`parse_any`].
+#[inline]
+fn plain(bytes: &[u8]) -> Option<(StartLine, usize)> {
+    if let Some(rest) = bytes.strip_prefix(b"SIP/2.0 ") {
+        let (code, rest) = rest.split_first_chunk::<3>()?;
+        let status = StatusCode::parse(code)?;
+        let text = rest.strip_prefix(b" ")?;
+        let len = first_control(text)?;
+        if !text.get(len..)?.starts_with(b"\r\n") {
+            return None;
+        }
+        let reason = bytes.len().saturating_sub(text.len());
+        let end = reason.saturating_add(len);
+        let line = StartLine::Response {
+            status,
+            reason: offset(reason),
+            reason_end: offset(end),
+        };
+        return Some((line, end.saturating_add(2)));
+    }
+    let (method, rest) = plain::run(bytes, plain::set::TOKEN);
+    let rest = rest.strip_prefix(b" ")?;
+    let uri_len = first_space_or_control(rest)?;
+    let (uri, rest) = rest.split_at_checked(uri_len)?;
+    let ending = b" SIP/2.0\r\n";
+    if method.is_empty() || uri.is_empty() || uri.contains(&0x7f) || !rest.starts_with(ending) {
+        return None;
+    }
+    let uri_end = method.len().saturating_add(1).saturating_add(uri_len);
+    let line = StartLine::Request {
+        method_end: offset(method.len()),
+        uri_end: offset(uri_end),
+    };
+    Some((line, uri_end.saturating_add(ending.len())))
+}
+
+fn parse_any(bytes: &[u8], limit: usize) -> Result<(StartLine, usize), LexError> {
     let (end, next) = lexer::end_of_line(bytes, 0)?;
     if next > limit {
         return Err((ParseErrorKind::StartLineTooLong, limit));
@@ -141,7 +187,9 @@ mod tests {
 
     fn read(line: &str) -> Result<StartLine, LexError> {
         let line = format!("{line}\r\n");
-        parse(line.as_bytes(), 8_192).map(|(start, next)| {
+        let read = parse(line.as_bytes(), 8_192);
+        assert_eq!(read, parse_any(line.as_bytes(), 8_192), "{line}");
+        read.map(|(start, next)| {
             assert_eq!(next, line.len());
             start
         })

@@ -46,6 +46,9 @@ impl<'a> Uri<'a> {
             raw.get(..scheme.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
         };
+        if let Some(uri) = SipUri::plain(raw) {
+            return Ok(Self::Sip(uri));
+        }
         if starts(b"sip:") || starts(b"sips:") {
             return SipUri::parse(raw).map(Self::Sip);
         }
@@ -53,6 +56,14 @@ impl<'a> Uri<'a> {
             return TelUri::parse(raw).map(Self::Tel);
         }
         OtherUri::parse(raw).map(Self::Other)
+    }
+
+    /// Whether [`parse`](Self::parse) fails, and how.
+    pub(crate) fn check(raw: &[u8]) -> Result<(), ValueError> {
+        if SipUri::is_plain(raw) {
+            return Ok(());
+        }
+        Uri::parse(raw).map(|_| ())
     }
 
     /// Reads bytes that were a URI when they were read before, so the fallback is never taken.

@@ -6,6 +6,7 @@ use core::net::IpAddr;
 
 use super::host::Host;
 use super::params::{Param, Params};
+use super::plain::{self, PlainHost};
 use super::print::{AsFmt, Pieces, writes};
 use super::scan::{Cursor, digits, trim};
 use super::value_error::{ValueError, ValueErrorKind};
@@ -46,6 +47,41 @@ impl<'a> Via<'a> {
     /// they decide whom a response belongs to and where it goes; `received`, `maddr` and `ttl` are
     /// judged where they are used.
     pub fn parse(value: &'a [u8]) -> Result<Self, ValueError> {
+        match Self::plain(value) {
+            Some(via) => Ok(via),
+            None => Self::parse_any(value),
+        }
+    }
+
+    /// The branch of a whole value that may be parsed; the errors are those of
+    /// [`parse`](Self::parse).
+    #[inline]
+    pub(crate) fn branch_of(value: &'a [u8]) -> Result<Option<&'a [u8]>, ValueError> {
+        match PlainVia::scan(value) {
+            Some(via) => Ok(via.branch),
+            None => Self::parse_any(value).map(|via| via.branch().map(str::as_bytes)),
+        }
+    }
+
+    pub(super) fn plain(value: &'a [u8]) -> Option<Self> {
+        let PlainVia {
+            transport,
+            host,
+            port,
+            params,
+            branch: _,
+        } = PlainVia::scan(value)?;
+        Some(Self {
+            protocol: "SIP",
+            version: "2.0",
+            transport,
+            host: host.host()?,
+            port,
+            params: Params::of_header(params),
+        })
+    }
+
+    pub(super) fn parse_any(value: &'a [u8]) -> Result<Self, ValueError> {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
         if cursor.is_at_end() {
@@ -173,6 +209,49 @@ impl Via<'_> {
         port: None,
         params: Params::EMPTY,
     };
+}
+
+/// `SIP/2.0/UDP host:port;name=value`, with one of the transports in use.
+pub(super) struct PlainVia<'a> {
+    transport: &'static str,
+    host: PlainHost<'a>,
+    port: Option<u16>,
+    params: &'a [u8],
+    pub(super) branch: Option<&'a [u8]>,
+}
+
+impl<'a> PlainVia<'a> {
+    #[inline]
+    pub(super) fn scan(value: &'a [u8]) -> Option<Self> {
+        let (transport, rest) = match value.strip_prefix(b"SIP/2.0/")? {
+            [b'U', b'D', b'P', b' ', rest @ ..] => ("UDP", rest),
+            [b'T', b'C', b'P', b' ', rest @ ..] => ("TCP", rest),
+            [b'T', b'L', b'S', b' ', rest @ ..] => ("TLS", rest),
+            [b'W', b'S', b' ', rest @ ..] => ("WS", rest),
+            [b'W', b'S', b'S', b' ', rest @ ..] => ("WSS", rest),
+            [b'S', b'C', b'T', b'P', b' ', rest @ ..] => ("SCTP", rest),
+            _ => return None,
+        };
+        let (host, port, params) = plain::host_port(rest)?;
+        let mut branch = None;
+        plain::header_params(params, |name, value| {
+            if name.eq_ignore_ascii_case(b"branch") {
+                branch = value;
+                value.is_some_and(<[u8]>::is_ascii)
+            } else if name.eq_ignore_ascii_case(b"rport") {
+                value.is_none_or(|value| parse_port(value).is_some())
+            } else {
+                true
+            }
+        })?;
+        Some(Self {
+            transport,
+            host,
+            port,
+            params,
+            branch,
+        })
+    }
 }
 
 impl Pieces for Via<'_> {

@@ -19,9 +19,13 @@ mod conformance;
 #[cfg(feature = "sim")]
 mod flows;
 #[cfg(test)]
+mod fuzz_corpus;
+#[cfg(test)]
 mod grammar;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod oracles;
 #[cfg(test)]
 mod pairs;
 #[cfg(test)]

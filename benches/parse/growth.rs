@@ -1,0 +1,176 @@
+//! What hostile input costs: each is given twice, the second time twice as long, and must take
+//! about twice the time.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use bytes::Bytes;
+use criterion::{BenchmarkId, Criterion, Throughput};
+use drongo::limits::Limits;
+use drongo::message::{
+    ContactValue, ContentType, Message, NameAddr, Params, RetryAfter, Tokens, Uri, Via, parse,
+    split_commas, unquote,
+};
+
+const LENGTH: usize = 64 * 1024;
+
+type Input = (String, fn(usize) -> Vec<u8>);
+
+/// Inputs of any length.
+fn inputs() -> Vec<Input> {
+    let mut inputs: Vec<Input> = vec![
+        ("headers".into(), |n| message(&repeat(b"a:b\r\n", n))),
+        ("known headers".into(), |n| {
+            message(&repeat(b"Via: a\r\n", n))
+        }),
+        ("folds".into(), |n| {
+            message(&[b"Subject: a", &*repeat(b"\r\n b", n), b"\r\n"].concat())
+        }),
+        ("vias".into(), |n| {
+            in_message("Via", &repeat(b"SIP/2.0/UDP a,", n))
+        }),
+        ("parameters".into(), |n| in_message("From", &distinct(n))),
+        ("same parameter".into(), |n| {
+            in_message("To", &repeat(b";a", n))
+        }),
+        ("uri parameters".into(), |n| {
+            in_message("To", &[b"<sip:a", &*distinct(n), b">"].concat())
+        }),
+        ("uri headers".into(), |n| {
+            in_message("To", &[b"<sip:a?", &*repeat(b"a=b&", n), b">"].concat())
+        }),
+        ("escapes".into(), |n| {
+            in_message("To", &[b"<sip:", &*repeat(b"%41", n), b"@a>"].concat())
+        }),
+        ("labels".into(), |n| {
+            in_message("Via", &[b"SIP/2.0/UDP ", &*repeat(b"a.", n)].concat())
+        }),
+        ("commas".into(), |n| in_message("Contact", &repeat(b",", n))),
+        ("nested comments".into(), |n| {
+            in_message("Retry-After", &[b"1 ", &*repeat(b"(", n)].concat())
+        }),
+        ("quotes".into(), |n| {
+            in_message("Contact", &repeat(b"\"", n))
+        }),
+        ("quoted pairs".into(), |n| {
+            in_message("From", &[b"\"", &*repeat(b"\\\"", n)].concat())
+        }),
+        ("angles".into(), |n| {
+            in_message("Contact", &repeat(b"<>", n))
+        }),
+        ("line breaks".into(), |n| repeat(b"\r\n", n)),
+        ("body".into(), |n| [message(b""), repeat(b"x", n)].concat()),
+    ];
+    // A byte of each kind: letters, separators, space, controls, beyond ASCII.
+    macro_rules! bytes {
+        ($($byte:literal)*) => {
+            $(inputs.push((format!("byte {:?}", char::from($byte)), |n| repeat(&[$byte], n)));
+            inputs.push((format!("value of {:?}", char::from($byte)), |n| {
+                in_message("From", &repeat(&[$byte], n))
+            }));)*
+        };
+    }
+    bytes!(b'a' b'0' b' ' b'\t' b'\r' b'\n' b':' b';' b'=' b',' b'<' b'>' b'"' b'\\' b'(' b'%'
+        b'@' b'?' b'.' b'/' b'[' b'*' 0_u8 0xff_u8);
+    inputs
+}
+
+pub(crate) fn benches(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("64 KiB of");
+    group.sample_size(10);
+    group.warm_up_time(std::time::Duration::from_millis(50));
+    group.measurement_time(std::time::Duration::from_millis(200));
+    for (name, make) in inputs() {
+        for length in [LENGTH / 2, LENGTH] {
+            let bytes = Bytes::from(make(length));
+            group.throughput(Throughput::Bytes(bytes.len() as u64));
+            group.bench_with_input(BenchmarkId::new(&name, length), &bytes, |b, bytes| {
+                b.iter(|| all(bytes));
+            });
+        }
+    }
+    group.finish();
+}
+
+/// The worst of all inputs, and of all doublings.
+pub(crate) fn report() {
+    let mut worst = ("".to_owned(), 0.0);
+    let mut steepest = ("".to_owned(), 0.0);
+    for (name, make) in inputs() {
+        let (half, whole) = (least(make(LENGTH / 2)), least(make(LENGTH)));
+        if whole > worst.1 {
+            worst = (name.clone(), whole);
+        }
+        if whole / half > steepest.1 {
+            steepest = (name, whole / half);
+        }
+    }
+    println!("\n64 KiB of anything, everything read from it:");
+    println!("dearest: {} at {:.0} us", worst.0, worst.1 / 1e3);
+    println!(
+        "steepest: {} at {:.2} times for twice the length",
+        steepest.0, steepest.1
+    );
+}
+
+fn least(bytes: Vec<u8>) -> f64 {
+    let bytes = Bytes::from(bytes);
+    let mut least = f64::MAX;
+    for _ in 0..20 {
+        let start = Instant::now();
+        all(&bytes);
+        least = least.min(start.elapsed().as_secs_f64() * 1e9);
+    }
+    least
+}
+
+/// The message and whatever can be read from it, under the widest limits.
+fn all(bytes: &Bytes) {
+    let mut limits = Limits::DEFAULT;
+    limits.message_bytes = usize::MAX;
+    limits.start_line_bytes = usize::MAX;
+    limits.headers = usize::MAX;
+    limits.header_line_bytes = usize::MAX;
+    let _ = black_box(parse(bytes.clone(), &Limits::DEFAULT));
+    let _ = black_box(parse(bytes.clone(), &limits));
+    let Ok(message) = Message::parse_with(bytes.clone(), &limits) else {
+        return;
+    };
+    // The row that the input is about comes first.
+    let Some(row) = message.headers().next() else {
+        return;
+    };
+    let _ = black_box(split_commas(row.value).count());
+    let _ = black_box((NameAddr::parse(row.value), Via::parse(row.value)));
+    let _ = black_box((Uri::parse(row.value), Params::parse(row.value)));
+    let _ = black_box((ContentType::parse(row.value), RetryAfter::parse(row.value)));
+    let _ = black_box((ContactValue::parse(row.value), unquote(row.value)));
+    let _ = black_box(Tokens::new(row.value).count());
+    let _ = black_box(message.vias().filter(Result::is_ok).count());
+    let _ = black_box(message.contacts().filter(Result::is_ok).count());
+}
+
+fn repeat(unit: &[u8], length: usize) -> Vec<u8> {
+    unit.repeat(length / unit.len())
+}
+
+fn distinct(length: usize) -> Vec<u8> {
+    (0..length / 7)
+        .flat_map(|n| format!(";p{n:05}").into_bytes())
+        .collect()
+}
+
+fn in_message(name: &str, value: &[u8]) -> Vec<u8> {
+    message(&[name.as_bytes(), b": ", value, b"\r\n"].concat())
+}
+
+/// The lines in a request that is complete without them.
+fn message(lines: &[u8]) -> Vec<u8> {
+    [
+        b"OPTIONS sip:a@b SIP/2.0\r\n",
+        lines,
+        b"Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\n",
+        b"Call-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n",
+    ]
+    .concat()
+}

@@ -1,0 +1,7 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracles::cost(bytes));
+
+#[path = "../../tests/it/oracles.rs"]
+#[allow(dead_code, reason = "each target has one of them")]
+mod oracles;

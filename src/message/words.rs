@@ -1,0 +1,102 @@
+//! Looking for bytes eight or sixteen at a time.
+
+/// The bit that marks each byte of a word.
+const MARKS: u64 = 0x8080_8080_8080_8080;
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// How far into the text the byte is, in a word read little end first; `None` if it is not there.
+#[inline]
+pub(crate) const fn position(word: u64, byte: u8) -> Option<usize> {
+    let differs = word ^ ONES.wrapping_mul(byte as u64);
+    // A borrow marks bytes above a zero byte at most: the lowest mark is right.
+    lowest_mark(differs.wrapping_sub(ONES) & !differs)
+}
+
+/// The highest bit of each byte that is this one, exactly.
+#[inline]
+pub(crate) const fn marks(word: u64, byte: u8) -> u64 {
+    let differs = word ^ ONES.wrapping_mul(byte as u64);
+    // Seven bits and one less than 2^7 never carry into the next byte.
+    !((differs & !MARKS).wrapping_add(!MARKS) | differs) & MARKS
+}
+
+/// Where the first byte under `limit` is. The limit is at most 128.
+#[inline]
+const fn first_under(word: u64, limit: u8) -> Option<usize> {
+    lowest_mark(word.wrapping_sub(ONES.wrapping_mul(limit as u64)) & !word)
+}
+
+#[inline]
+const fn lowest_mark(word: u64) -> Option<usize> {
+    let marks = word & MARKS;
+    if marks == 0 {
+        None
+    } else {
+        Some((marks.trailing_zeros() / 8) as usize)
+    }
+}
+
+/// Where the first byte under 14 is: CR, LF, HTAB or another control character.
+#[inline]
+pub(crate) fn first_control(text: &[u8]) -> Option<usize> {
+    first_byte_under::<14>(text)
+}
+
+/// Where the first byte is that is a space or below.
+#[inline]
+pub(crate) fn first_space_or_control(text: &[u8]) -> Option<usize> {
+    first_byte_under::<33>(text)
+}
+
+#[inline]
+fn first_byte_under<const LIMIT: u8>(text: &[u8]) -> Option<usize> {
+    let (chunks, tail) = text.as_chunks::<16>();
+    // Offsets in the text, which wrapping sums cannot leave.
+    let mut at = 0_usize;
+    for chunk in chunks {
+        // Without an early end it is one comparison of all sixteen.
+        if chunk.iter().fold(false, |found, &b| found | (b < LIMIT)) {
+            let (low, high) = halves(chunk);
+            return match first_under(low, LIMIT) {
+                Some(found) => Some(at.wrapping_add(found)),
+                None => Some(at.wrapping_add(8).wrapping_add(first_under(high, LIMIT)?)),
+            };
+        }
+        at = at.wrapping_add(16);
+    }
+    let found = tail.iter().position(|&b| b < LIMIT)?;
+    Some(at.wrapping_add(found))
+}
+
+#[inline]
+fn halves(chunk: &[u8; 16]) -> (u64, u64) {
+    let both = u128::from_le_bytes(*chunk);
+    (both as u64, (both >> 64) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_first_one_is_found(
+            word in prop::array::uniform8(prop_oneof![
+                Just(b':'), Just(b';'), Just(b'9'), Just(0xba), Just(0), any::<u8>()
+            ]),
+            text in prop::collection::vec(prop_oneof![8 => any::<u8>(), 1 => Just(b'a')], 0..70),
+            from in 0..128_u8,
+        ) {
+            let slow = word.iter().position(|&b| b == b':');
+            prop_assert_eq!(position(u64::from_le_bytes(word), b':'), slow);
+            let marked = marks(u64::from_le_bytes(word), b':').to_le_bytes();
+            prop_assert_eq!(marked, word.map(|b| if b == b':' { 0x80 } else { 0 }));
+            let slow = word.iter().position(|&b| b < 14);
+            prop_assert_eq!(first_under(u64::from_le_bytes(word), 14), slow);
+            let text: Vec<u8> = text.into_iter().map(|b| b.max(from % 20)).collect();
+            prop_assert_eq!(first_control(&text), text.iter().position(|&b| b < 14));
+        }
+    }
+}
