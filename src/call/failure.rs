@@ -468,8 +468,7 @@ mod tests {
         assert_eq!(of(Some(Hold::Server)), [503]);
     }
 
-    // 3261-8.1.3.5-01, 3261-8.1.3.5-02, 3261-8.1.3.5-03, 3261-8.1.3.5-04, 3261-8.1.3.5-05,
-    // 3261-8.1.3.5-06, 3261-8.1.3.4-09, 3261-8.1.3.4-18
+    // The decisions only: that they are carried out is for the tests of what uses them.
     #[test]
     fn retries_are_those_of_the_rfcs() {
         let of = |code| retry(status(code), false);
@@ -501,7 +500,6 @@ mod tests {
         assert_eq!(retry(status(415), true), Retry::OtherBody);
     }
 
-    // 3261-8.1.3.5-09
     #[test]
     fn each_kind_of_retry_is_bounded() {
         let mut budget = Budget::default();

@@ -256,7 +256,7 @@ impl Session {
         }
         self.offered = true;
         let wanted = self.wanted();
-        let directions = self.slots.iter().map(|slot| wanted(slot)).collect();
+        let directions = self.slots.iter().map(wanted).collect();
         self.write(alloc::vec![Time::new(0, 0)], directions)
     }
 

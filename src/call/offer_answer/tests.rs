@@ -434,7 +434,7 @@ fn reinvite_waits() {
     assert!(may(then(established(), &refused)));
 }
 
-// 3261-14.2-01, 3261-14.2-02, 3261-14.2-03, 6337-4.3-55, 6337-4.3-56
+// 3261-14.2-01, 3261-14.2-03, 6337-4.3-55, 6337-4.3-56
 #[test]
 fn crossing_and_overlapping_invites_are_refused() {
     assert_eq!(

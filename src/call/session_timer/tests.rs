@@ -187,7 +187,7 @@ fn refresher_is_always_written() {
     }
 }
 
-// 4028-9-01, 4028-9-02, 4028-9-03, 4028-6-01
+// 4028-9-01, 4028-9-02, 4028-9-03
 #[test]
 fn too_small_an_interval_gets_422_if_its_sender_knows_it() {
     let config = wants(1_800, 300);
