@@ -1,7 +1,24 @@
 #![cfg_attr(not(any(feature = "tokio", test)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
+// The first definition of a link counts: here a path of the crate, on its own a file.
+#![doc = "[`Machine`]: machine::Machine\n"]
 #![doc = include_str!("../README.md")]
+//! ## Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | what every machine keeps to | [`machine::Machine`], its laws; [`queued`] for those who poll |
+//! | one transaction, without anything else | [`transaction`], and [`transaction::key`] for whose a message is |
+//! | dialogs as data | [`dialog::Dialog`] |
+//! | a call, without transactions or sockets | [`call::Call`] |
+//! | all of it behind one face | [`endpoint::Endpoint`], what it says: [`endpoint::Output`], [`endpoint::Event`] |
+//! | what an application may do with a call or a request | [`endpoint::CallView`], [`endpoint::RequestView`] |
+//! | reading, writing and editing messages | [`message`] |
+//! | addresses, flows, where a response goes | [`transport`] |
+//! | bounds | [`limits::Limits`] |
+//! | testing an application in virtual time | `sim`, with the feature `sim` |
+//! | a socket and a clock | `driver`, with the feature `tokio` |
 
 extern crate alloc;
 

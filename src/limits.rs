@@ -7,6 +7,14 @@ use core::time::Duration;
 /// The defaults suit a phone or a server on the open internet. Reaching a limit is always visible:
 /// as a [`ParseError`](crate::message::ParseError), a refused request, or a dropped packet that is
 /// counted.
+///
+/// ```
+/// use drongo::endpoint::Config;
+///
+/// let mut config = Config::default();
+/// config.limits.calls = 200;
+/// config.limits.ringing_wait = std::time::Duration::from_secs(60);
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct Limits {

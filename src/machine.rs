@@ -31,6 +31,28 @@ use crate::time::Time;
 /// - **L11** A leaf machine has [`MAX_ACTIONS`](Leaf::MAX_ACTIONS), and no call exceeds it. A
 ///   composite's bound is a function of its limits and of how many of its parts were due.
 /// - **L12** Same seed, same inputs, same times, each deadline served at its instant: same bytes.
+///
+/// # How to run one
+///
+/// Feed it, perform what it pushes in that order, and come back at its deadline.
+///
+/// ```
+/// use drongo::machine::Machine;
+/// use drongo::time::Time;
+///
+/// fn run<M: Machine>(
+///     machine: &mut M,
+///     inputs: impl IntoIterator<Item = (Time, M::Event)>,
+///     mut perform: impl FnMut(M::Action),
+/// ) {
+///     for (now, event) in inputs {
+///         while let Some(at) = machine.deadline().filter(|at| *at <= now) {
+///             machine.on_deadline(at, &mut perform);
+///         }
+///         machine.receive(now, event, &mut perform);
+///     }
+/// }
+/// ```
 pub trait Machine {
     /// From below: the wire, or the floor underneath.
     type Event;

@@ -14,6 +14,26 @@ const KEPT: usize = 64;
 /// A machine keeps no queue, so that nothing is ever changed but not drained. This adapter gives
 /// that up for convenience: after each input, poll until `None` before sleeping until the
 /// deadline, because what waits in the queue has no deadline.
+///
+/// ```
+/// use drongo::queued::Queued;
+/// use drongo::time::Time;
+/// use drongo::transaction::non_invite_client::{Action, NonInviteClient};
+/// use drongo::transaction::{Reliability, Timers};
+///
+/// let options = bytes::Bytes::from_static(b"OPTIONS sip:bob@biloxi.example.com SIP/2.0\r\n\r\n");
+/// let mut first = Vec::new();
+/// let unreliable = Reliability::Unreliable;
+/// let machine =
+///     NonInviteClient::new(Time::ZERO, Timers::DEFAULT, unreliable, options.clone(), &mut first);
+/// assert_eq!(first, [Action::Transmit(options.clone())]);
+///
+/// let mut transaction = Queued::new(machine);
+/// let wake = transaction.deadline().expect("timer E");
+/// transaction.on_deadline(wake);
+/// assert_eq!(transaction.poll(), Some(Action::Transmit(options)));
+/// assert_eq!(transaction.poll(), None);
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Queued<M: Machine> {
     machine: M,

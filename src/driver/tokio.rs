@@ -61,6 +61,7 @@ pub struct Udp {
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
     unsent: VecDeque<Transmit>,
+    given_up: u64,
     answers: (
         mpsc::UnboundedSender<Looked>,
         mpsc::UnboundedReceiver<Looked>,
@@ -105,6 +106,7 @@ impl Udp {
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             unsent: VecDeque::new(),
+            given_up: 0,
             answers: mpsc::unbounded_channel(),
             buffer: vec![0; DATAGRAM].into(),
         })
@@ -118,6 +120,12 @@ impl Udp {
     /// The endpoint, to look at.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// How many datagrams were given up because too many waited for a socket that could not send.
+    /// Transactions repeat what they need.
+    pub fn given_up(&self) -> u64 {
+        self.given_up
     }
 
     /// The time of the endpoint now.
@@ -278,6 +286,7 @@ impl Udp {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.unsent.len() > BACKLOG {
                         self.unsent.pop_front();
+                        self.given_up = self.given_up.saturating_add(1);
                     }
                     return;
                 }

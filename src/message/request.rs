@@ -23,6 +23,25 @@ use crate::limits::Limits;
 /// # Errors
 ///
 /// [`ParseError`] says what is wrong, where, and what to answer. Stamp the source on its reply.
+///
+/// ```
+/// use drongo::limits::Limits;
+/// use drongo::message::{Incoming, StatusCode, parse};
+///
+/// let text = "OPTIONS sip:carol@chicago.example.com SIP/2.0\r\n\
+///     Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKhjhs8ass877\r\n\
+///     To: <sip:carol@chicago.example.com>\r\n\
+///     From: <sip:alice@example.com>;tag=1928301774\r\n\
+///     Call-ID: a84b4c76e66710\r\n\
+///     CSeq: 63104 OPTIONS\r\n\r\n";
+/// assert!(matches!(parse(text.into(), &Limits::DEFAULT)?, Incoming::Request(_)));
+///
+/// let wrong = text.replace("63104 OPTIONS", "63104 INVITE");
+/// let error = parse(wrong.into(), &Limits::DEFAULT).unwrap_err();
+/// assert_eq!(error.status, Some(StatusCode::BAD_REQUEST));
+/// assert!(error.reply.is_some());
+/// # Ok::<(), drongo::message::ParseError>(())
+/// ```
 pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Incoming, ParseError> {
     let check = |message: &Message| {
         bounds::check(message, limits)?;

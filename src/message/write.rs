@@ -167,6 +167,19 @@ impl Body {
 }
 
 /// What an application adds to a message that the core makes.
+///
+/// ```
+/// use drongo::message::{Body, HeaderList, Name, Outgoing};
+///
+/// let headers = HeaderList::new().with("Subject", "lunch")?;
+/// let outgoing = Outgoing::new().with_headers(headers).with_body(Body::sdp("v=0\r\n"));
+/// assert_eq!(outgoing.reserved(), None);
+///
+/// // The core counts for itself.
+/// let wrong = Outgoing::new().with_headers(HeaderList::new().with("CSeq", "1 INVITE")?);
+/// assert_eq!(wrong.reserved(), Some(Name::CSeq));
+/// # Ok::<(), drongo::error::Misuse>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub struct Outgoing {

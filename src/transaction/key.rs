@@ -2,6 +2,33 @@
 //!
 //! Client and server keys are different types, so a request that an element sends to itself
 //! cannot be taken for the wrong side.
+//!
+//! ```
+//! use drongo::limits::Limits;
+//! use drongo::message::{Incoming, Method, parse};
+//! use drongo::transaction::key::ServerKey;
+//!
+//! let read = |text: &str| match parse(text.to_string().into(), &Limits::DEFAULT) {
+//!     Ok(Incoming::Request(request)) => request,
+//!     other => panic!("not a request: {other:?}"),
+//! };
+//! let invite = "INVITE sip:bob@biloxi.example.com SIP/2.0\r\n\
+//!     Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKnashds8\r\n\
+//!     To: <sip:bob@biloxi.example.com>\r\n\
+//!     From: <sip:alice@atlanta.example.com>;tag=1928301774\r\n\
+//!     Call-ID: a84b4c76e66710\r\n\
+//!     CSeq: 314159 INVITE\r\n\r\n";
+//! let key = ServerKey::of_request(&read(invite));
+//!
+//! // A copy has the same key; a CANCEL has one of its own, and names that of its INVITE.
+//! assert_eq!(ServerKey::of_request(&read(invite)), key);
+//! let cancel = read(&invite.replace("INVITE", "CANCEL"));
+//! assert_ne!(ServerKey::of_request(&cancel), key);
+//! assert_eq!(ServerKey::of_cancelled(&cancel, Method::Invite), key);
+//! // So has the ACK for a 300-699.
+//! let ack = read(&invite.replace("INVITE", "ACK"));
+//! assert!(ServerKey::of_acknowledged(&ack).iter().any(|candidate| candidate.key == key));
+//! ```
 
 use alloc::string::String;
 use core::fmt;

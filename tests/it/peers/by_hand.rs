@@ -1,11 +1,11 @@
 //! What SIPp and baresip do not ask of the examples: their command lines, and the replies that
 //! `answer` owes to requests other than a call that is taken.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
-use super::examples::{Answer, path};
+use super::examples::{Answer, Call, DRAIN, path};
 use super::socket::{OFFER, Socket, header};
 use super::{Process, wanted};
 
@@ -54,6 +54,35 @@ fn answer_that_is_interrupted_twice_exits_at_once() {
     caller.socket.receive(|m| m.starts_with("BYE "));
     answer.interrupt();
     answer.wait(Duration::from_secs(5));
+}
+
+#[test]
+fn answer_on_the_wildcard_serves_both_families() {
+    if !wanted("answer_on_the_wildcard_serves_both_families", &[]) {
+        return;
+    }
+    if UdpSocket::bind("[::1]:0").is_err() {
+        eprintln!("skipped: no IPv6 here");
+        return;
+    }
+    let arguments = ["--listen", "udp:[::]:0", "--hang-up-after", "0.2"];
+    let mut answer = Answer::start(&[&arguments[..], &["--stop-after", "2"]].concat());
+    let port = answer.address.port();
+    let mut calls = ["127.0.0.1", "::1"].map(|host| {
+        let host: IpAddr = host.parse().unwrap();
+        let from = format!("udp:{}", SocketAddr::new(host, 0));
+        Call::start(
+            SocketAddr::new(host, port),
+            &["--listen", &from, "--hold", "30"],
+        )
+    });
+    // The callee's BYE goes to a Contact of either family.
+    let report = answer.end(DRAIN);
+    report.check("answered", 2);
+    report.check("bye_timeout", 0);
+    for call in &mut calls {
+        assert!(call.end(DRAIN).0.success());
+    }
 }
 
 #[test]
