@@ -15,7 +15,7 @@ use crate::time::Time;
 /// - **L2** The order of pushes is the order on the wire and of causes.
 /// - **L3** A deadline `<= now` fires before the input, for `receive` and `command` alike.
 /// - **L4** Ties at one instant go in a declared order; a timer that ends the machine beats one
-///   that retransmits.
+///   that retransmits, also when a late wake finds both due: nobody needs a copy of what ends now.
 /// - **L5** A late wake fires each timer at most once. The next is counted from when it was due;
 ///   only if that is not after `now`, from `now`: no burst after a suspend.
 /// - **L6** Time that runs backwards is clamped to the last seen and counted, once, by the
