@@ -45,6 +45,9 @@ pub struct Limits {
     pub transactions: usize,
     /// Requests of one call that the application has not answered yet.
     pub pending_requests: usize,
+    /// Server transactions of one call, lingering ones included: room for 32 requests a second. What
+    /// one peer sends within one call must not fill the tables of all. Its BYE is always taken.
+    pub call_transactions: usize,
     /// How long an application may take to answer an INVITE before the core says 480.
     /// Three minutes is the least a proxy waits (Timer C, 3261 16.6).
     pub answer_wait: Duration,
@@ -72,6 +75,7 @@ impl Limits {
         calls: 1_000_000,
         transactions: 4_000_000,
         pending_requests: 16,
+        call_transactions: 1_024,
         answer_wait: Duration::from_secs(180),
         request_wait: Duration::from_secs(20),
         ringing_wait: Duration::from_secs(240),
