@@ -55,6 +55,9 @@ pub struct Limits {
     /// Nonces of which a verifier remembers how often they were used. Beyond it the oldest are
     /// called stale, which costs their clients one round trip.
     pub auth_nonces: usize,
+    /// Server transactions of one call, lingering ones included: room for 32 requests a second. What
+    /// one peer sends within one call must not fill the tables of all. Its BYE is always taken.
+    pub call_transactions: usize,
     /// How long an application may take to answer an INVITE before the core says 480.
     /// Three minutes is the least a proxy waits (Timer C, 3261 16.6).
     pub answer_wait: Duration,
@@ -88,6 +91,7 @@ impl Limits {
         auth_realms: 8,
         auth_rounds: 8,
         auth_nonces: 65_536,
+        call_transactions: 1_024,
         answer_wait: Duration::from_secs(180),
         request_wait: Duration::from_secs(20),
         ringing_wait: Duration::from_secs(240),

@@ -356,10 +356,20 @@ impl Endpoint {
         owner: Owner,
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Option<RequestHandle> {
-        if !self.has_room(matches!(owner, Owner::Call(_))) {
+        let has_room = match owner {
+            Owner::Call(call) => self.has_room(true) && self.may_ask(call, request),
+            Owner::Application { .. } | Owner::Nobody => self.has_room(false),
+        };
+        if !has_room {
             return None;
         }
         self.start_server(now, request, flow, tag, owner, out)
+    }
+
+    /// Whether a call may have one more request of the other side; it may always be ended.
+    fn may_ask(&self, call: CallHandle, request: &Request) -> bool {
+        let servers = self.calls.get(call).map_or(0, |entry| entry.servers.len());
+        request.method() == Method::Bye || servers < self.limits().call_transactions
     }
 
     fn busy(&mut self, request: &Request, flow: &Flow, out: &mut (impl Sink<Output> + ?Sized)) {

@@ -281,6 +281,32 @@ fn flood_of_invites_that_are_never_acknowledged_leaves_nothing() {
 }
 
 #[test]
+fn one_call_does_not_fill_the_tables_of_all() {
+    let mut config = Config::default().local(Local::new(Transport::Udp, address(ALICE)));
+    config.limits.call_transactions = 10;
+    let mut lone = Lone::with(config);
+    lone.hear(&invite());
+    lone.answer();
+    let ack = in_dialog(&lone, "ACK", 1);
+    lone.hear(&ack);
+    let bye = in_dialog(&lone, "BYE", 2_000);
+    lone.said();
+    for cseq in 2..1_000 {
+        let options = in_dialog(&lone, "OPTIONS", cseq);
+        lone.hear(&options);
+    }
+    assert_eq!(lone.endpoint.transactions(), 10);
+    let said = lone.said();
+    let busy = said.iter().filter(|word| word.starts_with("503 ")).count();
+    let dropped = said.iter().filter(|word| *word == "Overload").count();
+    // The INVITE and nine more.
+    assert_eq!((busy, dropped), (998 - 9, 998 - 9));
+    lone.hear(&bye);
+    assert_eq!(lone.said(), ["200 to 192.0.2.4:5060", "Ended"]);
+    lone.end();
+}
+
+#[test]
 fn branch_of_another_does_not_reach_his_transaction() {
     let mut lone = Lone::new();
     lone.hear(&invite());
