@@ -11,7 +11,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
-use crate::message::Message;
+use crate::message::{Message, Response};
 use crate::seed::Seed;
 use crate::transaction::testing::{Timed, ms, status};
 
