@@ -215,6 +215,7 @@ mod tests {
     #[test]
     fn only_udp_is_unreliable() {
         assert_eq!(
+            // 3261-A-17
             ALL.map(Transport::is_reliable),
             [false, true, true, true, true]
         );

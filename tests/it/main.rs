@@ -16,6 +16,8 @@ mod auth;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod endpoint;
+#[cfg(test)]
 #[cfg(feature = "sim")]
 mod flows;
 #[cfg(test)]

@@ -275,7 +275,7 @@ fn confirmed_silence_is_hung_up_but_a_transport_error_is_not() {
     assert_eq!(s.take(), ["INFO 2", "request failed Transport"]);
     s.command(request("INFO")).unwrap();
     s.fail("INFO 3", Failure::Timeout);
-    // 3261-8.1.3.1-01, 3261-12.2.1.2-01
+    // 3261-8.1.3.1-01, 3261-12.2.1.2-01, 4320-4.2-04
     assert_eq!(s.take(), ["INFO 3", "request failed Timeout", "BYE 4"]);
     s.fail("BYE 4", Failure::Timeout);
     assert_eq!(s.take(), ["ended: dialog lost None", "terminated"]);
