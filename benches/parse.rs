@@ -42,7 +42,7 @@ fn main() {
     assert_eq!(corpus.len(), 8, "run it where Cargo.toml is");
     let sets = [
         ("corpus", corpus),
-        ("flows", corpus::files("vectors/flows")),
+        ("flows", readable(corpus::files("vectors/flows"))),
         ("generated", corpus::generated(64)),
     ];
     let mut criterion = Criterion::default()
@@ -140,6 +140,15 @@ fn header_block(bytes: &Bytes) -> &[u8] {
     let start = memchr::memmem::find(bytes, b"\r\n").unwrap() + 2;
     let end = memchr::memmem::find(bytes, b"\r\n\r\n").unwrap() + 4;
     &bytes[start..end]
+}
+
+/// What the yardstick reads too: it refuses folded lines.
+fn readable(mut messages: Vec<Bytes>) -> Vec<Bytes> {
+    messages.retain(|bytes| {
+        let mut headers = [httparse::EMPTY_HEADER; 32];
+        httparse::parse_headers(header_block(bytes), &mut headers).is_ok()
+    });
+    messages
 }
 
 fn httparse_block(block: &[u8]) {
