@@ -13,7 +13,7 @@ const TARGETS: [(&str, Oracle); 7] = [
     ("values", oracles::values),
     ("uris", oracles::uris),
     ("edits", oracles::edits),
-    ("cost", oracles::cost),
+    ("cost", oracles::long),
 ];
 
 fn inputs(target: &str) -> Vec<(String, Vec<u8>)> {

@@ -244,13 +244,10 @@ pub(crate) fn edits(bytes: &[u8]) {
     }
 }
 
-/// Twice the input costs about twice the time, whatever is repeated. The first byte says where the
-/// rest is repeated.
-pub(crate) fn cost(bytes: &[u8]) {
+/// Messages of 32 and of 64 KiB that repeat the input. The first byte says where it stands.
+fn repeated(bytes: &[u8]) -> Option<(Bytes, Bytes)> {
     const LENGTH: usize = 32 * 1024;
-    let Some((place, unit)) = bytes.split_first().filter(|(_, unit)| !unit.is_empty()) else {
-        return;
-    };
+    let (place, unit) = bytes.split_first().filter(|(_, unit)| !unit.is_empty())?;
     let of = |length: usize| {
         let repeated = unit.repeat((length / unit.len()).saturating_add(1));
         let name = [
@@ -269,7 +266,26 @@ pub(crate) fn cost(bytes: &[u8]) {
         let start = ["OPTIONS sip:a@b SIP/2.0\r\n", name].concat();
         Bytes::from([start.as_bytes(), &*repeated, b"\r\n\r\n"].concat())
     };
-    let (half, whole) = (of(LENGTH), of(LENGTH.saturating_mul(2)));
+    Some((of(LENGTH), of(LENGTH.saturating_mul(2))))
+}
+
+/// What the inputs of the target `cost` make is read without a panic. How long it takes, a test does
+/// not judge: see [`cost`].
+#[allow(dead_code, reason = "the replay's")]
+pub(crate) fn long(bytes: &[u8]) {
+    if let Some((half, whole)) = repeated(bytes) {
+        all(&half);
+        all(&whole);
+    }
+}
+
+/// Twice the input costs about twice the time, whatever is repeated. The first byte says where the
+/// rest is repeated.
+#[allow(dead_code, reason = "the fuzz target's, which may judge by time")]
+pub(crate) fn cost(bytes: &[u8]) {
+    let Some((half, whole)) = repeated(bytes) else {
+        return;
+    };
     // A machine that is busy with other things is given another chance.
     for _ in 0..50 {
         let bound = least(&half)
