@@ -96,6 +96,7 @@ pub use headers::{
     SecurityMechanism, SessionExpires, SubscriptionState, TargetDialog, Warning,
 };
 pub use host::Host;
+pub(crate) use index::stream_length;
 pub use index::{Header, Message, Rows};
 pub use list::{SplitCommas, Tokens, split_call_ids, split_commas};
 pub use method::Method;
@@ -104,6 +105,7 @@ pub use name_addr::{ContactValue, NameAddr};
 pub use params::{MAX_PARAMS, Param, ParamIter, Params, unquote};
 pub use presence::Presence;
 pub use reply::Reply;
+pub(crate) use reply::salvage;
 pub use request::{Incoming, Request, Response, parse};
 pub use request_writer::RequestWriter;
 pub use simple::{
