@@ -67,6 +67,7 @@ mod simple;
 mod sip_uri;
 mod start_line;
 mod status;
+mod tel_number;
 mod tel_uri;
 mod uri;
 mod uri_parts;
@@ -114,6 +115,7 @@ pub use simple::{
 };
 pub use sip_uri::SipUri;
 pub use status::StatusCode;
+pub use tel_number::TelNumber;
 pub use tel_uri::TelUri;
 pub use uri::{OtherUri, Uri, UriBuf};
 pub use uri_parts::{UriPart, UriPlace};
