@@ -23,7 +23,7 @@ use crate::transport::stream::{Frame, StreamDecoder};
 pub struct Capture {
     /// The SIP messages in it, from the time of the first packet on. A place is an address.
     pub trace: Trace,
-    /// How long after 1970-01-01 00:00 UTC the first packet was seen: time zero of the trace.
+    /// How long after the Unix epoch the first packet was seen: time zero of the trace.
     pub epoch: Duration,
     /// Packets that hold no SIP, or no part of a message that could be read.
     pub skipped: usize,

@@ -35,7 +35,7 @@ use crate::message::{Message, Name};
 pub struct Hep3 {
     /// Which capture agent this is.
     pub agent: u32,
-    /// How long after 1970-01-01 00:00 UTC the clock of the packets read zero.
+    /// How long after the Unix epoch the clock of the packets read zero.
     pub epoch: Duration,
 }
 

@@ -21,8 +21,8 @@ const TIMESTAMP_RESOLUTION: u16 = 9;
 const LINK_TYPE_RAW: u16 = 101;
 
 impl Trace {
-    /// A pcapng file with the packets, one message a record; `epoch` is how long after 1970-01-01
-    /// 00:00 UTC the trace's clock read zero.
+    /// A pcapng file with the packets, one message a record; `epoch` is how long after the Unix epoch
+    /// the trace's clock read zero.
     ///
     /// Packets that were lost or went nowhere are there, with a comment. What went over TLS or
     /// WebSocket stands there as if it had gone over TCP. A message that is too long for one IP
