@@ -12,9 +12,11 @@ pub(crate) trait Peer {
     const PARSE: &'static str;
 
     type Message;
+    type Error;
 
-    /// A whole message; `None` where it is refused.
-    fn parse(bytes: &Bytes) -> Option<Self::Message>;
+    /// A whole message. What comes back is what the crate returns, and is not moved again: some
+    /// messages are large.
+    fn parse(bytes: &Bytes) -> Result<Self::Message, Self::Error>;
 
     /// Top Via branch, From tag, To tag, Call-ID, CSeq number and method, Contact URI, in this
     /// order, as the typed values of the crate; `None` where one is refused.
@@ -22,7 +24,10 @@ pub(crate) trait Peer {
 
     /// From bytes to the values.
     fn parse_and_read(bytes: &Bytes, values: &mut impl Values) -> Option<()> {
-        Self::read(&Self::parse(bytes)?, values)
+        match &Self::parse(bytes) {
+            Ok(message) => Self::read(message, values),
+            Err(_) => None,
+        }
     }
 }
 
@@ -38,9 +43,10 @@ impl Peer for Drongo {
     const NAME: &'static str = "drongo";
     const PARSE: &'static str = "the index of a message; no value";
     type Message = drongo::message::Message;
+    type Error = drongo::message::ParseError;
 
-    fn parse(bytes: &Bytes) -> Option<Self::Message> {
-        Self::Message::parse(bytes.clone()).ok()
+    fn parse(bytes: &Bytes) -> Result<Self::Message, Self::Error> {
+        Self::Message::parse(bytes.clone())
     }
 
     fn read(_: &Self::Message, _: &mut impl Values) -> Option<()> {
@@ -62,10 +68,11 @@ impl Peer for Drongo {
                 $of.message()
             }};
         }
-        let incoming = drongo::message::parse(bytes.clone(), &Limits::DEFAULT).ok()?;
+        let incoming = drongo::message::parse(bytes.clone(), &Limits::DEFAULT);
         let message = match &incoming {
-            Incoming::Request(request) => essentials!(request),
-            Incoming::Response(response) => essentials!(response),
+            Ok(Incoming::Request(request)) => essentials!(request),
+            Ok(Incoming::Response(response)) => essentials!(response),
+            Err(_) => return None,
         };
         match message.contacts().next().transpose().ok()? {
             Some(ContactValue::Addr(address)) => values.value(Some(&address.uri())),
@@ -81,9 +88,10 @@ impl Peer for Rsip {
     const NAME: &'static str = "rsip";
     const PARSE: &'static str = "start line typed, headers as strings by name";
     type Message = rsip::SipMessage;
+    type Error = rsip::Error;
 
-    fn parse(bytes: &Bytes) -> Option<Self::Message> {
-        Self::Message::try_from(&bytes[..]).ok()
+    fn parse(bytes: &Bytes) -> Result<Self::Message, Self::Error> {
+        Self::Message::try_from(&bytes[..])
     }
 
     fn read(message: &Self::Message, values: &mut impl Values) -> Option<()> {
@@ -114,9 +122,10 @@ impl Peer for Rsipstack {
     const NAME: &'static str = "rsipstack";
     const PARSE: &'static str = "start line typed, headers as strings by name";
     type Message = rsipstack::sip::SipMessage;
+    type Error = rsipstack::sip::Error;
 
-    fn parse(bytes: &Bytes) -> Option<Self::Message> {
-        rsipstack::sip::parser::parse_message(bytes).ok()
+    fn parse(bytes: &Bytes) -> Result<Self::Message, Self::Error> {
+        rsipstack::sip::parser::parse_message(bytes)
     }
 
     fn read(message: &Self::Message, values: &mut impl Values) -> Option<()> {
@@ -150,21 +159,24 @@ impl Peer for Ezk {
         ezk_sip_types::Headers,
         Bytes,
     );
+    type Error = ();
 
     /// It has the pieces only; this is how its stack puts them together, without Content-Length.
-    fn parse(bytes: &Bytes) -> Option<Self::Message> {
+    fn parse(bytes: &Bytes) -> Result<Self::Message, Self::Error> {
         use ezk_sip_types::msg::{Line, MessageLine, PullParser};
         use ezk_sip_types::parse::Parse;
 
         let mut lines = PullParser::new(bytes, 0);
-        let first = std::str::from_utf8(lines.next()?.ok()?).ok()?;
-        let (_, start) = MessageLine::parse(bytes)(first).ok()?;
+        let first = lines.next().ok_or(())?.map_err(drop)?;
+        let first = std::str::from_utf8(first).map_err(drop)?;
+        let (_, start) = MessageLine::parse(bytes)(first).map_err(drop)?;
         let mut headers = ezk_sip_types::Headers::new();
         for line in &mut lines {
-            let (_, line) = Line::parse(bytes, std::str::from_utf8(line.ok()?).ok()?).ok()?;
+            let line = std::str::from_utf8(line.map_err(drop)?).map_err(drop)?;
+            let (_, line) = Line::parse(bytes, line).map_err(drop)?;
             headers.insert(line.name, line.value);
         }
-        Some((start, headers, bytes.slice(lines.head_end()..)))
+        Ok((start, headers, bytes.slice(lines.head_end()..)))
     }
 
     fn read((_, headers, _): &Self::Message, values: &mut impl Values) -> Option<()> {
@@ -197,9 +209,10 @@ impl Peer for Sipx {
     const NAME: &'static str = "sipx-sip";
     const PARSE: &'static str = "start line typed, headers as slices by name";
     type Message = sipx_sip::Message;
+    type Error = sipx_sip::error::ParseError;
 
-    fn parse(bytes: &Bytes) -> Option<Self::Message> {
-        sipx_sip::parse_datagram(bytes.clone(), &sipx_sip::Limits::datagram()).ok()
+    fn parse(bytes: &Bytes) -> Result<Self::Message, Self::Error> {
+        sipx_sip::parse_datagram(bytes.clone(), &sipx_sip::Limits::datagram())
     }
 
     fn read(message: &Self::Message, values: &mut impl Values) -> Option<()> {
@@ -230,9 +243,10 @@ impl Peer for Rsiprtp {
     const NAME: &'static str = "rsiprtp";
     const PARSE: &'static str = "Request-URI checked, headers as strings by name";
     type Message = rsiprtp::sip::SipMessage;
+    type Error = rsiprtp::core::Error;
 
-    fn parse(bytes: &Bytes) -> Option<Self::Message> {
-        Self::Message::parse(bytes).ok()
+    fn parse(bytes: &Bytes) -> Result<Self::Message, Self::Error> {
+        Self::Message::parse(bytes)
     }
 
     fn read(message: &Self::Message, values: &mut impl Values) -> Option<()> {
