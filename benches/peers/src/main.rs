@@ -147,7 +147,10 @@ fn misread<P: Peer>(files: &[File]) -> String {
             }
         }
     }
-    remarks.join("; ")
+    match remarks.is_empty() {
+        true => "every value as drongo reads it".to_owned(),
+        false => remarks.join("; "),
+    }
 }
 
 /// The values, printed.
@@ -223,6 +226,9 @@ fn table(tasks: &[Task<'_>], least: &[f64], allocations: &[usize]) {
     }
     println!();
     for pair in tasks[1..].chunks(2) {
-        println!("{}: {}. {}", pair[0].name, pair[0].remark, pair[1].remark);
+        println!(
+            "- {}: {}. Read: {}.",
+            pair[0].name, pair[0].remark, pair[1].remark
+        );
     }
 }
