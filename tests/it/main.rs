@@ -35,7 +35,8 @@ mod peers;
 #[cfg(test)]
 mod printed;
 #[cfg(test)]
-mod tables;
+mod swarm;
 #[cfg(test)]
+mod tables;
 mod torture;
 mod views;
