@@ -12,6 +12,7 @@ mod garbage;
 mod process;
 mod sipp;
 mod socket;
+#[cfg(all(feature = "sim", feature = "trace"))]
 mod tshark;
 
 use std::env;
