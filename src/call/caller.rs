@@ -1,5 +1,7 @@
 //! The caller's side of an INVITE until its final response (13.2, §9.1).
 
+mod again;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -7,7 +9,11 @@ use core::time::Duration;
 
 use smallvec::{SmallVec, smallvec};
 
+use self::again::Again;
+use super::failure::Budget;
 use super::leg::{Leg, LegState};
+use super::recursion::Targets;
+use super::retries::Retries;
 use super::session::Session;
 use super::{
     Action, Call, Command, Context, Core, EndReason, Event, Notice, RequestId, State, Timer, check,
@@ -18,8 +24,8 @@ use crate::dialog::{Dialog, Origin, as_request_uri, routed};
 use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{
-    HeaderList, Method, Name, NameAddr, Outgoing, Request, Response, StatusCode, Uri, UriBuf,
-    parse_delta_seconds,
+    HeaderList, Host, Method, Name, NameAddr, Outgoing, Request, Response, SipUri, StatusCode, Uri,
+    UriBuf, parse_delta_seconds,
 };
 use crate::seed::CallIds;
 use crate::sink::Sink;
@@ -43,6 +49,7 @@ pub struct Invitation {
     to: Box<[u8]>,
     routes: Vec<Box<[u8]>>,
     outgoing: Outgoing,
+    retries: Retries,
 }
 
 impl Invitation {
@@ -69,6 +76,7 @@ impl Invitation {
             to,
             routes: Vec::new(),
             outgoing: Outgoing::default(),
+            retries: Retries::DEFAULT,
         })
     }
 
@@ -76,6 +84,13 @@ impl Invitation {
     #[must_use]
     pub fn with(mut self, outgoing: Outgoing) -> Self {
         self.outgoing = outgoing;
+        self
+    }
+
+    /// Which refusals the core answers with another INVITE by itself.
+    #[must_use]
+    pub fn with_retries(mut self, retries: Retries) -> Self {
+        self.retries = retries;
         self
     }
 
@@ -106,6 +121,33 @@ impl Invitation {
     /// Whether the target is a SIPS URI.
     pub(crate) fn is_secure(&self) -> bool {
         self.target().as_sip().is_some_and(|sip| sip.is_secure())
+    }
+
+    pub(super) fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
+    }
+
+    /// The next INVITE goes to `target`; From and To stay (8.1.3.4).
+    pub(super) fn retarget(&mut self, target: UriBuf) {
+        self.target = target;
+    }
+
+    pub(super) fn replace(&mut self, outgoing: Outgoing) {
+        self.outgoing = outgoing;
+    }
+
+    /// The next INVITE goes by this proxy alone (21.3.4).
+    pub(super) fn go_through(&mut self, proxy: Uri<'_>) {
+        let loose = proxy.as_sip().is_none_or(SipUri::lr);
+        let lr: &[u8] = if loose { b"" } else { b";lr" };
+        let route = bracketed(&[proxy.as_bytes(), lr].concat());
+        self.routes = [route].into();
+    }
+
+    /// What `make` makes of the domain of From.
+    pub(super) fn with_domain<T>(&self, make: impl FnOnce(Host<'_>) -> T) -> Option<T> {
+        let from = NameAddr::parse(&self.from).ok()?.uri();
+        from.as_sip().map(|sip| make(sip.host()))
     }
 
     fn user(&self) -> Box<[u8]> {
@@ -159,6 +201,10 @@ pub(super) struct Inviting {
     pub(super) ringing_until: Option<Time>,
     /// Why it is being cancelled.
     cancelled: Option<Cancelled>,
+    /// The target set, once it was redirected.
+    targets: Option<Box<Targets>>,
+    /// How often it was sent again by itself.
+    budget: Budget,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -195,6 +241,8 @@ impl Call {
             attempts: SmallVec::new(),
             ringing_until,
             cancelled: None,
+            targets: None,
+            budget: Budget::default(),
         };
         state.attempt(&mut core, 1, auth::Attempt::new(), out);
         let state = State::Inviting(Box::new(state));
@@ -379,6 +427,9 @@ impl Inviting {
                 self.attempt(core, cseq.saturating_add(1), credentials, out);
                 return State::Inviting(self);
             }
+            if let Some(again) = self.again(core, &response) {
+                return self.go_again(core, again, cseq, credentials, out);
+            }
         }
         let reason = match self.cancelled {
             Some(cause) => cause.reason(),
@@ -390,11 +441,19 @@ impl Inviting {
     }
 
     fn failed(
-        self: Box<Self>,
+        mut self: Box<Self>,
         core: &mut Core,
         failure: Failure,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
+        // 8.1.3.4: silence and a transport that cannot send are failures of this target only.
+        if self.cancelled.is_none()
+            && let Some(cseq) = self.attempts.last().map(|attempt| attempt.cseq)
+            && self.next_target()
+        {
+            let again = Again::Elsewhere(None);
+            return self.go_again(core, again, cseq, auth::Attempt::new(), out);
+        }
         let reason = match self.cancelled {
             Some(cause) => cause.reason(),
             None => EndReason::Failed(failure),

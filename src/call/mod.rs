@@ -41,7 +41,9 @@ mod leg;
 mod legs;
 mod notice;
 pub mod offer_answer;
+mod recursion;
 pub mod reliable;
+mod retries;
 mod session;
 pub mod session_timer;
 #[cfg(test)]
@@ -59,6 +61,7 @@ use smallvec::SmallVec;
 
 pub use caller::Invitation;
 pub use notice::{EndReason, Notice, Side};
+pub use retries::Retries;
 pub use timer::Timer;
 
 use crate::auth::{self, Keyring};

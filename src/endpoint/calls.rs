@@ -499,6 +499,12 @@ fn transport_of(hop: &NextHop<'_>) -> Transport {
 fn event_of(call: CallHandle, notice: Notice) -> Event {
     match notice {
         Notice::Progress { response } => Event::Progress { call, response },
+        Notice::Redirected { target, response } => Event::Redirected {
+            call,
+            target,
+            response,
+        },
+        Notice::Retried { response } => Event::Retried { call, response },
         Notice::Answered {
             response,
             answer_needed,

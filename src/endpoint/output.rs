@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{CallHandle, QueryId, RequestHandle, TransmitId};
 use crate::call::{EndReason, RequestId};
-use crate::message::{ParseErrorKind, Request, Response};
+use crate::message::{ParseErrorKind, Request, Response, UriBuf};
 use crate::transaction::Failure;
 use crate::transport::Flow;
 
@@ -109,6 +109,22 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// The 1xx.
+        response: Response,
+    },
+    /// The INVITE goes to another target now: one that a 3xx named (RFC 3261 8.1.3.4).
+    Redirected {
+        /// The call.
+        call: CallHandle,
+        /// Where it goes.
+        target: UriBuf,
+        /// The 3xx, or the refusal of the last target; `None` if that was silent or out of reach.
+        response: Option<Box<Response>>,
+    },
+    /// The INVITE was refused and goes again, changed as the response asks (8.1.3.5).
+    Retried {
+        /// The call.
+        call: CallHandle,
+        /// The refusal.
         response: Response,
     },
     /// The other side answered.
