@@ -32,6 +32,12 @@ pub struct Config {
     /// The option tags of the extensions that the application supports (20.37). A request that
     /// requires another gets 420 (8.2.2.3).
     pub supported: Vec<String>,
+    /// The option tags without which no call is taken: an INVITE that lists one neither in Supported
+    /// nor in Require gets 421 (8.2.4, which recommends against it).
+    pub required: Vec<String>,
+    /// The languages that the application reads in bodies, for Accept-Language (20.3). None says
+    /// any.
+    pub languages: Vec<String>,
     /// The body types that the application understands, for Accept (20.1).
     pub accept: Vec<String>,
     /// The value of User-Agent and Server; none by default, since it tells strangers which faults
@@ -51,6 +57,8 @@ impl Default for Config {
             locals: Vec::new(),
             methods: ["INFO", "MESSAGE", "NOTIFY"].map(String::from).to_vec(),
             supported: Vec::new(),
+            required: Vec::new(),
+            languages: Vec::new(),
             accept: ["application/sdp"].map(String::from).to_vec(),
             product: None,
             keyring: Keyring::new(),
@@ -78,6 +86,32 @@ impl Config {
             self.methods.push(method.into());
         }
         self
+    }
+
+    /// Adds an option tag that the application supports.
+    #[must_use]
+    pub fn support(mut self, option_tag: &str) -> Self {
+        if !self.supports(option_tag) {
+            self.supported.push(option_tag.into());
+        }
+        self
+    }
+
+    /// Adds an option tag that a caller must support too.
+    #[must_use]
+    pub fn require(mut self, option_tag: &str) -> Self {
+        if !self.required.iter().any(|tag| tag == option_tag) {
+            self.required.push(option_tag.into());
+        }
+        self.support(option_tag)
+    }
+
+    /// The value of Accept-Language.
+    pub(super) fn languages(&self) -> String {
+        match self.languages.is_empty() {
+            true => "*".into(),
+            false => self.languages.join(", "),
+        }
     }
 
     /// Whether requests with this method reach a call or the application.
@@ -112,6 +146,6 @@ impl Config {
         self.capabilities("Server")?
             .with("Accept", self.accept.join(", "))?
             .with("Accept-Encoding", "identity")?
-            .with("Accept-Language", "en")
+            .with("Accept-Language", self.languages())
     }
 }

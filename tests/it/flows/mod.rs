@@ -11,6 +11,7 @@ mod calls;
 mod cancelling;
 mod endpoint;
 mod forks;
+mod inspection;
 mod laws;
 mod limits;
 mod loss;
