@@ -9,6 +9,7 @@
 mod attacks;
 mod calls;
 mod cancelling;
+mod challenges;
 mod endpoint;
 mod forks;
 mod inspection;
@@ -18,6 +19,7 @@ mod loss;
 mod misbehaviour;
 mod old_peers;
 mod queries;
+mod refusals;
 mod reinvites;
 mod requests;
 mod routes;
