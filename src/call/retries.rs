@@ -31,7 +31,8 @@ use crate::message::{
     reason = "independent choices, one for each kind of retry; written with `..Retries::DEFAULT`"
 )]
 pub struct Retries {
-    /// 300, 301, 302, 305: calls the URIs in Contact (8.1.3.4). On.
+    /// 300, 301, 302, 305: calls the URIs in Contact (8.1.3.4). On. Whoever is called can so have
+    /// this side call whom they like: a side that pays for its calls may want to look first.
     pub redirects: bool,
     /// 413, 415: calls without the body; the other side then makes the offer, and the application
     /// owes the answer for the ACK. Off, as an application must be made for that.
@@ -260,7 +261,8 @@ fn with_security(outgoing: &Outgoing, response: &Response, secure: bool) -> Opti
     // The first of the best.
     let best = common.reduce(|best, one| if one.q() > best.q() { one } else { best })?;
     let is = |name: &str| best.mechanism().eq_ignore_ascii_case(name);
-    if !is("digest") && !(is("tls") && secure) {
+    let is_agreed = is("digest") || (is("tls") && secure);
+    if !is_agreed {
         return None;
     }
     let server = response.all(Name::SecurityServer).flat_map(split_commas);

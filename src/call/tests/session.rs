@@ -269,7 +269,7 @@ fn confirmed_silence_is_hung_up_but_a_transport_error_is_not() {
     let mut s = Script::confirmed_as_caller();
     s.command(request("INFO")).unwrap();
     s.fail("INFO 2", Failure::Transport);
-    // 3261-8.1.3.1-02, PAINS 71
+    // 3261-8.1.3.1-02, 3261-8.1.3.1-03, PAINS 71
     assert_eq!(s.take(), ["INFO 2", "request failed Transport"]);
     s.command(request("INFO")).unwrap();
     s.fail("INFO 3", Failure::Timeout);

@@ -107,6 +107,18 @@ fn caller_with_the_password_is_let_in() {
 }
 
 #[test]
+fn lost_credentials_are_repeated_with_the_same_count() {
+    // 7616-3.4-06: the ladder says `again` of the same bytes only.
+    let mut flow = Flow::with_config(with_account("zanzibar"), (), guarded(every));
+    flow.place();
+    flow.world.run_until(drongo::time::Time::from_millis(15));
+    flow.world.lose(flow.alice, "INVITE", 1);
+    flow.world.lose(flow.bob, "200 INVITE", 1);
+    flow.at(3000, flow.alice, hang_up);
+    assert_snapshot!(flow.end());
+}
+
+#[test]
 fn caller_with_another_password_is_not() {
     // PAINS 53
     let mut flow = Flow::with_config(with_account("guess"), (), guarded(every));

@@ -102,6 +102,7 @@ fn two_who_redirect_to_each_other_end_the_call() {
 
 #[test]
 fn redirected_call_is_cancelled() {
+    // 3261-21-12, 3261-21-17
     let mut flow = Flow::new(redirects("<sip:carol@192.0.2.5>, <sip:dave@192.0.2.6>"));
     let carol = address(CAROL);
     flow.world
