@@ -297,7 +297,7 @@ impl Runner {
                     self.reject(*call, StatusCode::SERVICE_UNAVAILABLE);
                 }
             }
-            Event::Progress { call, response } => eprintln!("{call} {}", response.status()),
+            Event::Progress { call, response, .. } => eprintln!("{call} {}", response.status()),
             Event::Answered {
                 call,
                 response,

@@ -7,7 +7,9 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::leg::{Leg, LegState};
+use super::exchange::Fate;
+use super::leg::LegState;
+use super::offer_answer::{Message, OfferAnswer};
 use super::session::{Session, To, Unacked};
 use super::{
     Action, Call, Command, Context, Core, EndReason, Event, ServerId, Side, State, Timer, check,
@@ -67,8 +69,11 @@ impl Call {
         let (wait, late) = patience(invite, context.limits.answer_wait);
         let answer_until = now + wait;
         let mut core = Core::new(context, now, base, user_of(invite));
-        core.legs
-            .push(Leg::new(Dialog::uas(invite, local_tag, secure)));
+        let mut exchange = OfferAnswer::new();
+        exchange.on_received(Message::Invite, !invite.body_slice().is_empty());
+        let mut leg = core.new_leg(Dialog::uas(invite, local_tag, secure), exchange);
+        leg.learn(invite);
+        core.legs.push(leg);
         let state = Incoming {
             server,
             reply: Reply::new(invite),
@@ -108,8 +113,16 @@ impl Incoming {
             Event::Request {
                 server,
                 request,
-                host: _,
-            } => self.request(core, now, server, request, out),
+                host,
+            } => self.request(core, now, server, request, host, out),
+            Event::Response { request, response } if core.is_own(request) => {
+                let fate = core.on_own_response(now, request, response, out);
+                self.suffer(core, fate, out)
+            }
+            Event::Failed { request, failure } if core.is_own(request) => {
+                let fate = core.on_own_failed(request, failure, out);
+                self.suffer(core, fate, out)
+            }
             Event::Cancel { .. }
             | Event::Ack { .. }
             | Event::Response { .. }
@@ -117,6 +130,23 @@ impl Incoming {
             | Event::Gone { .. } => {
                 out.push(Action::Absorbed);
                 State::Incoming(self)
+            }
+        }
+    }
+
+    /// What became of an UPDATE: without its dialog the INVITE cannot be answered.
+    fn suffer(
+        self: Box<Self>,
+        core: &mut Core,
+        fate: Fate,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        match fate {
+            Fate::Stands => State::Incoming(self),
+            Fate::Lost(_, response) => {
+                let status = StatusCode::SERVER_INTERNAL_ERROR;
+                core.refuse(self.server, &self.reply, status, out);
+                core.end(EndReason::DialogLost { response }, out)
             }
         }
     }
@@ -132,6 +162,7 @@ impl Incoming {
         now: Time,
         server: ServerId,
         request: Request,
+        host: Bytes,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let reply = Reply::new(&request);
@@ -160,6 +191,7 @@ impl Incoming {
             }
             // 14.2: a second INVITE before the first has its final response.
             Method::Invite => core.refuse_for_now(server, &reply, out),
+            Method::Update => core.on_update(now, server, request, host, out),
             _ => core.hand_over(now, server, request, out),
         }
         State::Incoming(self)
@@ -193,7 +225,15 @@ impl Incoming {
                 return (State::Incoming(self), result);
             }
             Command::Acknowledge(_) => wrong_state("acknowledge", "Incoming"),
-            Command::Update(_) => wrong_state("update", "Incoming"),
+            Command::Update { leg, outgoing } => {
+                // 12.1: the first provisional response makes the dialog.
+                let result = match self.last {
+                    Some(_) => core.update(leg, outgoing, out),
+                    None => Err(wrong_state("update", "Incoming, before any response")),
+                };
+                return (State::Incoming(self), result);
+            }
+            Command::Reinvite(_) => wrong_state("reinvite", "Incoming"),
             Command::Request { .. } => wrong_state("request", "Incoming"),
         };
         (State::Incoming(self), Err(error))
@@ -212,7 +252,9 @@ impl Incoming {
             101..=199 => Ok(()),
             status => Err(Misuse::WrongStatus { status }),
         });
+        let result = result.and_then(|()| core.may_say(Message::Unreliable, outgoing));
         if result.is_ok() {
+            core.say(Message::Unreliable, outgoing);
             let headers = core.with_contact(&self.host, &outgoing.headers);
             let bytes = core.dialog_response(&self.reply, status, &headers, outgoing);
             self.last = Some((status, bytes.clone()));
@@ -234,9 +276,11 @@ impl Incoming {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        if let Err(error) = check(outgoing) {
-            return (State::Incoming(self), Err(error));
+        let result = check(outgoing).and_then(|()| core.may_say(Message::Success, outgoing));
+        if result.is_err() {
+            return (State::Incoming(self), result);
         }
+        core.say(Message::Success, outgoing);
         let unacked = Unacked::send(core, now, self.offer(), outgoing, out);
         if let Some(leg) = core.legs.first_mut() {
             leg.dialog.confirm_as_uas();
@@ -298,6 +342,7 @@ impl Incoming {
                 }
             }
             Timer::Pending(server) => core.expire_pending(server, out),
+            Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
             Timer::Ringing
             | Timer::ReofferWait
             | Timer::AnswerOwed
@@ -377,6 +422,22 @@ impl Core {
         taken.map_err(|_| StatusCode::SERVER_INTERNAL_ERROR)
     }
 
+    /// Whether a response to the INVITE of the other side may carry, or not, what it does. One
+    /// without a session description always may: what is missing is the application's choice.
+    pub(super) fn may_say(&self, message: Message, outgoing: &Outgoing) -> Result<(), Misuse> {
+        match (self.legs.first(), &outgoing.body) {
+            (Some(leg), Some(_)) => leg.exchange.may_send(message, true),
+            (_, None) | (None, _) => Ok(()),
+        }
+    }
+
+    /// It is sent.
+    pub(super) fn say(&mut self, message: Message, outgoing: &Outgoing) {
+        if let Some(leg) = self.legs.first_mut() {
+            leg.exchange.on_sent(message, outgoing.body.is_some());
+        }
+    }
+
     /// 14.2: 500 with a Retry-After of 0 to 10 seconds.
     pub(super) fn refuse_for_now(
         &mut self,
@@ -408,7 +469,13 @@ impl Core {
     /// application gives its own.
     pub(super) fn with_contact(&self, host: &Host, own: &HeaderList) -> HeaderList {
         let mut headers = HeaderList::new();
-        if !own.contains(Name::Contact) {
+        if let Some(contact) = self
+            .contact
+            .as_ref()
+            .filter(|_| !own.contains(Name::Contact))
+        {
+            let _ = headers.push(Name::Contact.as_str(), contact);
+        } else if !own.contains(Name::Contact) {
             let dialog = self.dialog();
             let secure = host.secure || dialog.is_some_and(Dialog::is_secure);
             let _ = headers.push("Contact", contact(&self.user, &host.text, secure));

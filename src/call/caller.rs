@@ -5,13 +5,16 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 
-use super::leg::{Leg, LegState};
+use super::exchange::Fate;
+use super::leg::LegState;
+use super::offer_answer::{Message, OfferAnswer, Verdict};
 use super::session::Session;
 use super::{
-    Action, Call, Command, Context, Core, EndReason, Event, Notice, RequestId, State, Timer, check,
-    wrong_state,
+    Action, Call, Command, Context, Core, Early, EndReason, Event, Notice, RequestId, State, Timer,
+    check, wrong_state,
 };
 use crate::auth;
 use crate::dialog::{Dialog, Origin, as_request_uri, routed};
@@ -161,10 +164,12 @@ pub(super) struct Inviting {
     cancelled: Option<Cancelled>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Cancelled {
     ByUser,
     ByTimeout,
+    /// Every leg was lost to an UPDATE or PRACK that met 481, 408 or silence.
+    Lost(Option<Box<Response>>),
 }
 
 impl Call {
@@ -265,6 +270,14 @@ impl Inviting {
             Event::Failed { request, failure } if self.is_current(request) => {
                 self.failed(core, failure, out)
             }
+            Event::Response { request, response } if core.is_own(request) => {
+                let fate = core.on_own_response(now, request, response, out);
+                self.suffer(core, fate, out)
+            }
+            Event::Failed { request, failure } if core.is_own(request) => {
+                let fate = core.on_own_failed(request, failure, out);
+                self.suffer(core, fate, out)
+            }
             Event::Response { .. } | Event::Failed { .. } => {
                 out.push(Action::Absorbed);
                 State::Inviting(self)
@@ -280,8 +293,8 @@ impl Inviting {
             Event::Request {
                 server,
                 request,
-                host: _,
-            } => self.request(core, now, server, request, out),
+                host,
+            } => self.request(core, now, server, request, host, out),
             Event::Cancel { .. } | Event::Ack { .. } => {
                 out.push(Action::Absorbed);
                 State::Inviting(self)
@@ -304,17 +317,58 @@ impl Inviting {
     ) -> State {
         let tag = response.to_tag();
         let makes_dialog = tag.is_some() && response.status() != StatusCode::TRYING;
-        if makes_dialog
-            && core.find_leg(tag).is_none()
-            && core.legs.len() < core.context.limits.forks
-        {
-            let dialog = Dialog::uac(self.origin(&response), &response);
-            core.legs.push(Leg::new(dialog));
+        let mut early = None;
+        if makes_dialog {
+            let found = core.find_leg(tag);
+            let is_new = found.is_none();
+            if is_new && core.legs.len() < core.context.limits.forks {
+                let dialog = Dialog::uac(self.origin(&response), &response);
+                let leg = core.new_leg(dialog, self.exchange());
+                core.legs.push(leg);
+            }
+            let at = found.or_else(|| core.find_leg(tag));
+            if let Some(leg) = at.and_then(|at| core.legs.get_mut(at)) {
+                leg.learn(&response);
+                early = Some(Early {
+                    leg: leg.id,
+                    is_new,
+                    is_reliable: false,
+                    session: leg
+                        .exchange
+                        .on_received(Message::Unreliable, has_body(&response)),
+                });
+            }
         }
         out.push(match self.cancelled {
-            None => Action::Notify(Notice::Progress { response }),
+            None => Action::Notify(Notice::Progress { response, early }),
             Some(_) => Action::Absorbed,
         });
+        State::Inviting(self)
+    }
+
+    /// What the INVITE began on each of its legs.
+    fn exchange(&self) -> OfferAnswer {
+        let mut exchange = OfferAnswer::new();
+        exchange.on_sent(Message::Invite, self.template.outgoing.body.is_some());
+        exchange
+    }
+
+    /// What became of an UPDATE or PRACK: a leg that the other side has lost is gone. With the last
+    /// one the INVITE has nobody left to answer it.
+    fn suffer(
+        mut self: Box<Self>,
+        core: &mut Core,
+        fate: Fate,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        if let Fate::Lost(leg, response) = fate {
+            if let Some(leg) = core.leg_mut(leg) {
+                leg.state = LegState::Left;
+            }
+            if core.legs.iter().all(|leg| !leg.is_live()) {
+                self.cancel(Cancelled::Lost(response), Outgoing::default(), out);
+            }
+        }
         State::Inviting(self)
     }
 
@@ -331,13 +385,19 @@ impl Inviting {
             Some(at) => at,
             None => {
                 let dialog = Dialog::uac(self.origin(&response), &response);
-                core.legs.insert(0, Leg::new(dialog));
+                let leg = core.new_leg(dialog, self.exchange());
+                core.legs.insert(0, leg);
                 0
             }
         };
         core.legs.swap(0, at);
+        let mut session = Verdict::Nothing;
         if let Some(leg) = core.legs.first_mut() {
             leg.dialog.confirm(&response);
+            leg.learn(&response);
+            session = leg
+                .exchange
+                .on_received(Message::Success, has_body(&response));
         }
         let cseq = response.cseq().number;
         if let Some(cause) = self.cancelled {
@@ -346,7 +406,7 @@ impl Inviting {
             core.bye(0, &Outgoing::default(), &mut auth::Attempt::new(), out);
             return core.end(cause.reason(), out);
         }
-        let answer_needed = self.template.outgoing.body.is_none() && has_body(&response);
+        let answer_needed = session == Verdict::Offer;
         if answer_needed {
             core.await_answer(now, request, cseq);
         } else {
@@ -413,6 +473,7 @@ impl Inviting {
         now: Time,
         server: super::ServerId,
         request: Request,
+        host: Bytes,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let reply = crate::message::Reply::new(&request);
@@ -430,6 +491,7 @@ impl Inviting {
             }
             // 14.2: there is an INVITE in progress on this dialog.
             Method::Invite => core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out),
+            Method::Update => core.on_update(now, server, request, host, out),
             _ => core.hand_over(now, server, request, out),
         }
         State::Inviting(self)
@@ -459,7 +521,11 @@ impl Inviting {
             Command::Answer(_) => Err(wrong_state("answer", "Inviting")),
             Command::Reject { .. } => Err(wrong_state("reject", "Inviting")),
             Command::Acknowledge(_) => Err(wrong_state("acknowledge", "Inviting")),
-            Command::Update(_) => Err(wrong_state("update", "Inviting")),
+            Command::Update { leg, outgoing } => match self.cancelled {
+                None => core.update(leg, outgoing, out),
+                Some(_) => Err(wrong_state("update", "Inviting, cancelled")),
+            },
+            Command::Reinvite(_) => Err(wrong_state("reinvite", "Inviting")),
             Command::Request { .. } => Err(wrong_state("request", "Inviting")),
         };
         (State::Inviting(self), result)
@@ -468,6 +534,7 @@ impl Inviting {
     pub(super) fn on_timer(
         mut self: Box<Self>,
         core: &mut Core,
+        now: Time,
         timer: Timer,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
@@ -477,6 +544,7 @@ impl Inviting {
                 self.cancel(Cancelled::ByTimeout, Outgoing::default(), out);
             }
             Timer::Pending(server) => core.expire_pending(server, out),
+            Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
             Timer::AnswerWait
             | Timer::RepeatProvisional
             | Timer::ReofferWait
@@ -529,8 +597,10 @@ impl Inviting {
 
 impl Cancelled {
     fn reason(self) -> EndReason {
-        EndReason::Cancelled {
-            timeout: self == Self::ByTimeout,
+        match self {
+            Self::ByUser => EndReason::Cancelled { timeout: false },
+            Self::ByTimeout => EndReason::Cancelled { timeout: true },
+            Self::Lost(response) => EndReason::DialogLost { response },
         }
     }
 }

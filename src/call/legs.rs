@@ -3,6 +3,7 @@
 use core::mem;
 
 use super::leg::{Leg, LegState};
+use super::offer_answer::{Message, OfferAnswer};
 use super::{Action, Core, Event, RequestId};
 use crate::auth::Attempt;
 use crate::dialog::{Dialog, Origin, Phase};
@@ -169,7 +170,8 @@ impl Core {
             secure: sibling.is_secure(),
         };
         let dialog = Dialog::uac(origin, response);
-        self.legs.push(Leg::new(dialog));
+        let leg = self.new_leg(dialog, OfferAnswer::new());
+        self.legs.push(leg);
         self.legs.len().checked_sub(1)
     }
 
@@ -183,6 +185,9 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.send_ack(at, invite, cseq, outgoing, out);
+        if let Some(leg) = self.legs.get_mut(at) {
+            leg.exchange.on_sent(Message::Ack, outgoing.body.is_some());
+        }
         if let Some(leg) = self.legs.get_mut(at)
             && matches!(leg.state, LegState::Early | LegState::AwaitingAnswer { .. })
         {

@@ -36,6 +36,7 @@ mod answers;
 mod callee;
 mod caller;
 mod credentials;
+mod exchange;
 pub mod failure;
 mod leg;
 mod legs;
@@ -47,6 +48,7 @@ pub mod session_timer;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod update;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -58,7 +60,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 pub use caller::Invitation;
-pub use notice::{EndReason, Notice, Side};
+pub use leg::LegId;
+pub use notice::{Early, EndReason, Notice, Side};
 pub use timer::Timer;
 
 use crate::auth::{self, Keyring};
@@ -76,6 +79,7 @@ use crate::transaction::{Failure, Timers};
 use callee::Incoming;
 use caller::Inviting;
 use credentials::Credentials;
+use exchange::{Asked, Own};
 use leg::{Leg, LegState};
 use session::Session;
 
@@ -177,7 +181,14 @@ pub enum Command {
     /// CANCEL takes the headers only.
     HangUp(Outgoing),
     /// Send a re-INVITE (§14.1).
-    Update(Outgoing),
+    Reinvite(Outgoing),
+    /// Send an UPDATE (RFC 3311), with or without an offer, also before the call is answered.
+    Update {
+        /// On which leg; `None` for the one that the user talks on, or the first.
+        leg: Option<LegId>,
+        /// What goes with it.
+        outgoing: Outgoing,
+    },
     /// Send another request within the dialog.
     Request {
         /// A method other than INVITE, ACK, CANCEL and BYE.
@@ -185,7 +196,8 @@ pub enum Command {
         /// What goes with it.
         outgoing: Outgoing,
     },
-    /// Answer a request that [`Notice::Request`] brought.
+    /// Answer a request that [`Notice::Request`] or [`Notice::Offered`] brought. A 2xx to an offer
+    /// carries the answer.
     Respond {
         /// Which request.
         server: ServerId,
@@ -267,8 +279,15 @@ struct Core {
     invites: SmallVec<[RequestId; 2]>,
     /// The dialogs. Once one is confirmed, the first is the one that the user talks on.
     legs: SmallVec<[Leg; 1]>,
+    /// How many legs there were.
+    forks: u32,
     /// Requests of the other side that the user has not answered.
     pending: Vec<Pending>,
+    /// UPDATEs and PRACKs of this side without final response.
+    own: Vec<Own>,
+    /// The Contact that the user gave in an UPDATE or re-INVITE that was accepted: this side's
+    /// since then (RFC 3311 5.1).
+    contact: Option<Box<[u8]>>,
     /// The user part of this side's Contact.
     user: Box<[u8]>,
     /// What challenges have taught, if there were any.
@@ -282,6 +301,7 @@ struct Pending {
     server: ServerId,
     reply: Reply,
     until: Option<Time>,
+    asked: Asked,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -365,7 +385,7 @@ impl Call {
                 state.command(core, now, command, out)
             }
             (State::Inviting(state), Input::Timer(timer)) => {
-                (state.on_timer(core, timer, out), Ok(()))
+                (state.on_timer(core, now, timer, out), Ok(()))
             }
             (State::Incoming(state), Input::Event(event)) => {
                 (state.receive(core, now, event, out), Ok(()))
@@ -468,7 +488,10 @@ impl Core {
             requests: 0,
             invites: SmallVec::new(),
             legs: SmallVec::new(),
+            forks: 0,
             pending: Vec::new(),
+            own: Vec::new(),
+            contact: None,
             user,
             credentials: None,
             owns_call_id: false,
@@ -527,7 +550,7 @@ impl Core {
         let cseq = self.legs.get_mut(at)?.dialog.next_cseq();
         let headers = self.authorize_within(at, attempt, method, outgoing);
         let user = match refreshes_target(method) {
-            true => self.contact_user(&outgoing.headers),
+            true => self.contact_user(&headers),
             false => None,
         };
         let dialog = &self.legs.get(at)?.dialog;

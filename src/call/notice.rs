@@ -2,7 +2,8 @@
 
 use alloc::boxed::Box;
 
-use super::{RequestId, ServerId};
+use super::offer_answer::Verdict;
+use super::{LegId, RequestId, ServerId};
 use crate::message::{Request, Response, StatusCode};
 use crate::transaction::Failure;
 
@@ -15,6 +16,9 @@ pub enum Notice {
     Progress {
         /// The response.
         response: Response,
+        /// What it means for its early dialog; `None` for a 100, for one without To tag, and past
+        /// [`Limits::forks`](crate::limits::Limits::forks).
+        early: Option<Early>,
     },
     /// The other side accepted. Its 2xx is acknowledged already, unless it carries an offer that
     /// must be answered in the ACK: then `answer_needed`.
@@ -28,6 +32,8 @@ pub enum Notice {
     Acknowledged {
         /// The ACK, with the answer if the 2xx carried the offer.
         ack: Request,
+        /// Whether it owes an answer and carries none.
+        answer_missing: bool,
     },
     /// The other side wants to change the session: answer or reject it.
     Reoffered {
@@ -39,19 +45,22 @@ pub enum Notice {
         /// The CANCEL.
         cancel: Request,
     },
-    /// The re-INVITE of this side was accepted.
+    /// The re-INVITE or UPDATE of this side was accepted.
     Updated {
         /// The 2xx.
         response: Response,
         /// Whether [`Command::Acknowledge`](super::Command::Acknowledge) is owed.
         answer_needed: bool,
     },
-    /// The re-INVITE of this side was refused; the session is as it was.
+    /// The re-INVITE or UPDATE of this side was refused; the session is as it was before it.
     UpdateRefused {
         /// The 300-699.
         response: Response,
+        /// Whether an exchange was completed within the re-INVITE: that is undone now, and this
+        /// side should offer once more what was in force before, so that both know (RFC 6141 3.4).
+        changed: bool,
     },
-    /// The re-INVITE of this side crossed one of the other side. It is sent again by itself, after
+    /// The re-INVITE or UPDATE of this side crossed one of the other side. It is sent again by itself, after
     /// a delay that lets the other side go first or not (14.1).
     UpdateDeferred {
         /// The 491.
@@ -59,6 +68,19 @@ pub enum Notice {
     },
     /// The other side's Contact changed; requests go to `Contact` of the message from now on.
     TargetRefreshed,
+    /// The other side offers another session in an UPDATE (RFC 3311) or PRACK (RFC 3262 5): answer
+    /// with [`Command::Respond`](super::Command::Respond), at once; a 2xx carries the answer.
+    Offered {
+        /// To answer it with.
+        server: ServerId,
+        /// The request.
+        request: Request,
+    },
+    /// The other side sent an UPDATE without an offer. It is answered already.
+    Refreshed {
+        /// The UPDATE.
+        request: Request,
+    },
     /// A request within the dialog that is the user's to answer.
     Request {
         /// To answer it with.
@@ -90,6 +112,21 @@ pub enum Notice {
         /// Why.
         reason: EndReason,
     },
+}
+
+/// What a provisional response means for the early dialog that it belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct Early {
+    /// The leg.
+    pub leg: LegId,
+    /// Whether this response made it.
+    pub is_new: bool,
+    /// Whether it is reliable (RFC 3262).
+    pub is_reliable: bool,
+    /// What its session description is: the answer, a preview of it, or an offer that wants
+    /// an answer.
+    pub session: Verdict,
 }
 
 /// Which side did something.

@@ -1,6 +1,7 @@
 //! The timers of a call: which is next, and in which order ties go.
 
-use super::{Core, ServerId, State};
+use super::leg::Leg;
+use super::{Core, LegId, ServerId, State};
 use crate::time::Time;
 use crate::transaction::rebase;
 
@@ -28,6 +29,8 @@ pub enum Timer {
     Pending(ServerId),
     /// The re-INVITE that met glare is due again (14.1).
     Retry,
+    /// The UPDATE that met glare on this leg is due again (RFC 3311 5.3).
+    UpdateRetry(LegId),
     /// A minute has passed since the last 101-199 (13.3.1.1).
     RepeatProvisional,
     /// The 2xx in this transaction again: T1, doubling up to T2, on every transport (13.3.1.4).
@@ -43,13 +46,8 @@ impl Timer {
 
 /// The earliest timer; at a tie the lesser.
 pub(super) fn next(core: &Core, state: &State) -> Option<(Time, Timer)> {
-    let own = own(core, state).into_iter().flatten().min();
-    let pending = pending(core).min();
-    match (own, pending) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (Some(a), None) => Some(a),
-        (None, b) => b,
-    }
+    let own = own(core, state).into_iter().flatten();
+    own.chain(shared(core)).min()
 }
 
 /// The timer that fires first at `now`, if one is due: what ends a repetition, then the earliest.
@@ -57,7 +55,7 @@ pub(super) fn due(core: &Core, state: &State, now: Time) -> Option<Timer> {
     own(core, state)
         .into_iter()
         .flatten()
-        .chain(pending(core))
+        .chain(shared(core))
         .filter(|(at, _)| *at <= now)
         .min_by_key(|(at, timer)| (!timer.ends_repetition(), *at, *timer))
         .map(|(_, timer)| timer)
@@ -78,9 +76,11 @@ fn own(core: &Core, state: &State) -> [Option<(Time, Timer)>; 4] {
     }
 }
 
-fn pending(core: &Core) -> impl Iterator<Item = (Time, Timer)> {
+/// The timers of every state.
+fn shared(core: &Core) -> impl Iterator<Item = (Time, Timer)> {
     let pending = core.pending.iter();
-    pending.filter_map(|p| timed(p.until, Timer::Pending(p.server)))
+    let pending = pending.filter_map(|p| timed(p.until, Timer::Pending(p.server)));
+    pending.chain(core.legs.iter().flat_map(Leg::timers))
 }
 
 pub(super) fn timed(at: Option<Time>, timer: Timer) -> Option<(Time, Timer)> {

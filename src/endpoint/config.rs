@@ -61,7 +61,7 @@ impl Default for Config {
 }
 
 /// What the core answers itself, in the order of RFC 3261.
-const CORE_METHODS: [&str; 5] = ["INVITE", "ACK", "CANCEL", "OPTIONS", "BYE"];
+const CORE_METHODS: [&str; 6] = ["INVITE", "ACK", "CANCEL", "OPTIONS", "BYE", "UPDATE"];
 
 impl Config {
     /// Adds a local address.

@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use bytes::Bytes;
 
 use super::{CallHandle, QueryId, RequestHandle, TransmitId};
-use crate::call::{EndReason, RequestId};
+use crate::call::{Early, EndReason, RequestId};
 use crate::message::{ParseErrorKind, Request, Response};
 use crate::transaction::Failure;
 use crate::transport::Flow;
@@ -110,6 +110,8 @@ pub enum Event {
         call: CallHandle,
         /// The 1xx.
         response: Response,
+        /// What it means for its early dialog, if it belongs to one.
+        early: Option<Early>,
     },
     /// The other side answered.
     Answered {
@@ -126,6 +128,8 @@ pub enum Event {
         call: CallHandle,
         /// The ACK.
         request: Request,
+        /// Whether it owes an answer and carries none.
+        answer_missing: bool,
     },
     /// The other side wants to change the session. Answer or reject.
     Reoffered {
@@ -141,7 +145,7 @@ pub enum Event {
         /// The CANCEL.
         request: Request,
     },
-    /// The other side accepted the re-INVITE of this side.
+    /// The other side accepted the re-INVITE or UPDATE of this side.
     Updated {
         /// The call.
         call: CallHandle,
@@ -150,14 +154,17 @@ pub enum Event {
         /// Whether `acknowledge` is owed.
         answer_needed: bool,
     },
-    /// The other side refused the re-INVITE of this side.
+    /// The other side refused the re-INVITE or UPDATE of this side.
     UpdateRefused {
         /// The call.
         call: CallHandle,
         /// The 300-699.
         response: Response,
+        /// Whether changes that were made already are undone: see
+        /// [`Notice::UpdateRefused`](crate::call::Notice::UpdateRefused).
+        changed: bool,
     },
-    /// The re-INVITE of this side crossed one of the other side; the core sends it again.
+    /// The re-INVITE or UPDATE of this side crossed one of the other side; the core sends it again.
     UpdateDeferred {
         /// The call.
         call: CallHandle,
@@ -168,6 +175,23 @@ pub enum Event {
     TargetRefreshed {
         /// The call.
         call: CallHandle,
+    },
+    /// The other side offers another session in an UPDATE or PRACK. Respond at once; a 2xx carries
+    /// the answer.
+    Offered {
+        /// The call.
+        call: CallHandle,
+        /// To answer it.
+        request: RequestHandle,
+        /// The UPDATE or PRACK.
+        message: Request,
+    },
+    /// The other side sent an UPDATE without an offer. It is answered already.
+    Refreshed {
+        /// The call.
+        call: CallHandle,
+        /// The UPDATE.
+        request: Request,
     },
     /// A request that is the application's to answer, within a call or outside of any.
     Request {

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use super::servers::{Owner, server_id};
 use super::{CallHandle, Endpoint, Output, RequestHandle};
-use crate::call::{Call, Command};
+use crate::call::{Call, Command, LegId};
 use crate::error::Misuse;
 use crate::message::{Outgoing, StatusCode};
 use crate::sink::Sink;
@@ -141,14 +141,47 @@ impl<'e> CallView<'e> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] while another INVITE is in progress.
+    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] while another INVITE, or an UPDATE with an offer, is in progress.
+    pub fn reinvite(
+        &mut self,
+        now: Time,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::Reinvite(outgoing), out)
+    }
+
+    /// Sends an UPDATE (RFC 3311), with an offer if it has a body, also before the call is
+    /// answered: a caller's goes to the first early dialog.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] without a dialog, with a side that
+    /// lists no UPDATE in its Allow, or while another offer is open (RFC 3311 5.1).
     pub fn update(
         &mut self,
         now: Time,
         outgoing: Outgoing,
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<(), Misuse> {
-        self.command(now, Command::Update(outgoing), out)
+        let leg = None;
+        self.command(now, Command::Update { leg, outgoing }, out)
+    }
+
+    /// As [`update`](Self::update), on this leg of an INVITE that forked.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`update`](Self::update).
+    pub fn update_leg(
+        &mut self,
+        now: Time,
+        leg: LegId,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        let leg = Some(leg);
+        self.command(now, Command::Update { leg, outgoing }, out)
     }
 
     /// Sends another request within the dialog, such as INFO.

@@ -1,7 +1,6 @@
 //! Re-INVITE, both ways (§14).
 
 use alloc::boxed::Box;
-use core::time::Duration;
 
 use bytes::Bytes;
 
@@ -9,10 +8,12 @@ use super::{Reinvite, Reoffer, Retry, Session, To, Unacked, is_lost};
 use crate::auth;
 use crate::call::callee::Host;
 use crate::call::caller::has_body;
-use crate::call::{Action, Core, Notice, RequestId, ServerId, State, check, wrong_state};
+use crate::call::offer_answer::{Message, Refusal, Verdict};
+use crate::call::update::GLARE_STEP;
+use crate::call::{Action, Core, Early, Notice, RequestId, ServerId, State, check, wrong_state};
 use crate::dialog::contact_of;
 use crate::error::Misuse;
-use crate::message::{Method, Name, Outgoing, Reply, Request, Response, StatusCode, Uri};
+use crate::message::{Method, Name, Outgoing, Reply, Request, Response, StatusCode};
 use crate::sink::Sink;
 use crate::time::Time;
 
@@ -27,13 +28,28 @@ impl Session {
     ) -> State {
         let status = response.status();
         if status.is_provisional() {
-            out.push(Action::Notify(Notice::Progress { response }));
+            let early = core.legs.first_mut().map(|leg| Early {
+                leg: leg.id,
+                is_new: false,
+                is_reliable: false,
+                session: leg
+                    .exchange
+                    .on_received(Message::Unreliable, has_body(&response)),
+            });
+            let early = early.filter(|_| status != StatusCode::TRYING);
+            out.push(Action::Notify(Notice::Progress { response, early }));
             return State::Confirmed(self);
         }
         let Some(mut reinvite) = self.reinvite.take() else {
             return State::Confirmed(self);
         };
         core.is_authorized(&reinvite.credentials, &response);
+        let verdict = core.legs.first_mut().map(|leg| match status.is_success() {
+            true => leg
+                .exchange
+                .on_received(Message::Success, has_body(&response)),
+            false => Verdict::Nothing,
+        });
         if !core.is_talking() {
             // 15.1.1: its dialog has had its BYE, but a 2xx wants its ACK all the same.
             match status.is_success() {
@@ -50,10 +66,11 @@ impl Session {
         }
         if status.is_success() {
             if let Some(contact) = contact_of(&response) {
-                core.refresh_target(contact, out);
+                core.refresh_target(0, contact, out);
             }
+            core.accepted_contact(&reinvite.outgoing.headers);
             let cseq = response.cseq().number;
-            let answer_needed = reinvite.outgoing.body.is_none() && has_body(&response);
+            let answer_needed = verdict == Some(Verdict::Offer);
             match answer_needed {
                 true => core.await_answer(now, request, cseq),
                 false => core.ack(0, request, cseq, &Outgoing::default(), out),
@@ -64,6 +81,7 @@ impl Session {
             }));
             return State::Confirmed(self);
         }
+        let changed = core.exchange_failed();
         if core.is_challenged(&mut reinvite.credentials, &response) {
             let Reinvite {
                 outgoing,
@@ -86,7 +104,7 @@ impl Session {
             return State::Confirmed(self);
         }
         let lost = is_lost(status).then(|| response.clone());
-        out.push(Action::Notify(Notice::UpdateRefused { response }));
+        out.push(Action::Notify(Notice::UpdateRefused { response, changed }));
         match lost {
             // 14.1: 481 and 408 end the dialog.
             Some(response) => self.lose(core, Some(response), out),
@@ -111,6 +129,8 @@ impl Session {
             // Crossing re-INVITEs; and while an ACK is missing, of either side, the answer to
             // the last offer may be in it.
             core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
+        } else if let Some(refusal) = core.meets(&request) {
+            core.refuse_exchange(server, &reply, refusal, out);
         } else {
             let contact = contact_of(&request).map(|uri| uri.to_buf());
             let until = now + core.context.limits.answer_wait;
@@ -131,13 +151,14 @@ impl Session {
 
     pub(super) fn on_cancel(
         &mut self,
-        core: &Core,
+        core: &mut Core,
+        now: Time,
         server: ServerId,
         cancel: Request,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         if self.reoffer.as_ref().is_some_and(|r| r.server == server) {
-            self.refuse_reoffer(core, out);
+            self.give_up_reoffer(core, now, StatusCode::REQUEST_TERMINATED, out);
             out.push(Action::Notify(Notice::ReofferCancelled { cancel }));
         } else {
             // 9.2: the final response is out; the CANCEL has no effect.
@@ -145,9 +166,32 @@ impl Session {
         }
     }
 
+    /// Nobody will answer the re-INVITE of the other side. RFC 6141 3.3, 3.8: once it has changed
+    /// something, only a 2xx says what holds.
+    pub(super) fn give_up_reoffer(
+        &mut self,
+        core: &mut Core,
+        now: Time,
+        status: StatusCode,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        if core.has_changed() {
+            // Without a body it cannot be refused.
+            let _ = self.answer(core, now, &Outgoing::default(), out);
+        } else if let Some(reoffer) = self.reoffer.take() {
+            core.say(Message::Failure, &Outgoing::default());
+            core.refuse(reoffer.server, &reoffer.reply, status, out);
+        }
+    }
+
     /// 487 for the re-INVITE of the other side that nobody will answer now.
-    pub(super) fn refuse_reoffer(&mut self, core: &Core, out: &mut (impl Sink<Action> + ?Sized)) {
+    pub(super) fn refuse_reoffer(
+        &mut self,
+        core: &mut Core,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
         if let Some(reoffer) = self.reoffer.take() {
+            core.say(Message::Failure, &Outgoing::default());
             core.refuse(
                 reoffer.server,
                 &reoffer.reply,
@@ -165,10 +209,14 @@ impl Session {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(&outgoing)?;
-        if !core.is_talking() || self.is_busy() {
+        let open = core
+            .legs
+            .first()
+            .map(|leg| leg.exchange.may_send(Message::Invite, true));
+        if !core.is_talking() || self.is_busy() || open.is_some_and(|open| open.is_err()) {
             return Err(wrong_state(
-                "update",
-                "Confirmed, with an INVITE or BYE in progress",
+                "reinvite",
+                "Confirmed, with an INVITE, UPDATE or BYE in progress",
             ));
         }
         self.retry = None;
@@ -186,7 +234,11 @@ impl Session {
         let Some(mut retry) = self.retry.take() else {
             return;
         };
-        if self.is_busy() || !core.is_talking() {
+        let free = core
+            .legs
+            .first()
+            .is_some_and(|leg| leg.exchange.may_send(Message::Invite, true).is_ok());
+        if self.is_busy() || !core.is_talking() || !free {
             let at = core.after_glare(now);
             // Later than now, whatever was drawn (law L8).
             retry.at = at.max(now + GLARE_STEP);
@@ -218,11 +270,13 @@ impl Session {
         let branch = core.new_branch();
         let request = core.new_request();
         let headers = core.authorize_within(0, &mut credentials, Method::Invite, &outgoing);
-        let headers = core.with_capabilities(&headers);
+        let headers = core.with_capabilities(&core.with_local_target(&headers));
         core.sent_with(request, &credentials);
         if let Some(leg) = core.legs.first_mut() {
             let cseq = leg.dialog.next_cseq();
-            let user = (!outgoing.headers.contains(Name::Contact)).then_some(&*core.user);
+            let user = (!headers.contains(Name::Contact)).then_some(&*core.user);
+            leg.exchange
+                .on_sent(Message::Invite, outgoing.body.is_some());
             let writer = leg.dialog.request(Method::Invite, cseq).headers(&headers);
             let draft = writer.body(outgoing.body.as_ref()).draft(branch, user);
             out.push(Action::Invite { request, draft });
@@ -244,9 +298,13 @@ impl Session {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(outgoing)?;
+        if self.reoffer.is_some() {
+            core.may_say(Message::Success, outgoing)?;
+        }
         let Some(reoffer) = self.reoffer.take() else {
             return Err(wrong_state("answer", "Confirmed"));
         };
+        core.say(Message::Success, outgoing);
         let to = To {
             server: reoffer.server,
             reply: &reoffer.reply,
@@ -256,14 +314,14 @@ impl Session {
         let unacked = Unacked::send(core, now, to, outgoing, out);
         self.unacked = Some(Box::new(unacked));
         if let Some(contact) = &reoffer.contact {
-            core.refresh_target(contact.as_uri(), out);
+            core.refresh_target(0, contact.as_uri(), out);
         }
         Ok(())
     }
 
     pub(super) fn reject(
         &mut self,
-        core: &Core,
+        core: &mut Core,
         status: StatusCode,
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
@@ -274,17 +332,22 @@ impl Session {
                 status: status.as_u16(),
             });
         }
+        if core.has_changed() {
+            // RFC 6141 3.3: what has been changed already is not undone by a refusal.
+            return Err(wrong_state("reject", "Confirmed, with changes made"));
+        }
         let Some(reoffer) = self.reoffer.take() else {
             return Err(wrong_state("reject", "Confirmed"));
         };
         let (headers, body) = (&outgoing.headers, outgoing.body.as_ref());
+        core.say(Message::Failure, &Outgoing::default());
         core.respond(reoffer.server, &reoffer.reply, status, headers, body, out);
         Ok(())
     }
 
     pub(super) fn progress(
         &self,
-        core: &Core,
+        core: &mut Core,
         status: StatusCode,
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
@@ -298,6 +361,8 @@ impl Session {
         let Some(reoffer) = &self.reoffer else {
             return Err(wrong_state("progress", "Confirmed"));
         };
+        core.may_say(Message::Unreliable, outgoing)?;
+        core.say(Message::Unreliable, outgoing);
         let headers = core.with_contact(&reoffer.host, &outgoing.headers);
         let bytes = core.dialog_response(&reoffer.reply, status, &headers, outgoing);
         out.push(Action::Respond {
@@ -309,32 +374,26 @@ impl Session {
     }
 }
 
-/// 14.1: delays after glare are multiples of 10 ms.
-const GLARE_STEP: Duration = Duration::from_millis(10);
-
 impl Core {
-    /// 14.1: when to try again after glare. Whoever made the Call-ID waits 2.1 to 4 s, the other
-    /// side 0 to 2 s, so that one goes first.
-    fn after_glare(&mut self, now: Time) -> Option<Time> {
-        let (least, choices) = if self.owns_call_id {
-            (210, 191)
-        } else {
-            (0, 201)
-        };
-        self.branches = self.branches.wrapping_add(1);
-        let (base, counter) = (self.branch_base, u64::from(self.branches));
-        let choices = Duration::from_nanos(choices);
-        let drawn = self.context.ids.jitter(base, counter, choices).as_nanos();
-        let steps = u32::try_from(drawn).unwrap_or(0).saturating_add(least);
-        now + GLARE_STEP.saturating_mul(steps)
+    /// Whether an exchange was completed since the INVITE in progress began.
+    fn has_changed(&self) -> bool {
+        self.legs
+            .first()
+            .is_some_and(|leg| leg.exchange.has_changed())
     }
 
-    /// A Contact in a re-INVITE or its 2xx (12.2.1.2, 12.2.2).
-    fn refresh_target(&mut self, contact: Uri<'_>, out: &mut (impl Sink<Action> + ?Sized)) {
-        if let Some(leg) = self.legs.first_mut()
-            && leg.dialog.refresh_target(contact)
-        {
-            out.push(Action::Notify(Notice::TargetRefreshed));
+    /// What an INVITE of the other side meets (14.2, RFC 6337 4.3). If nothing, it has begun.
+    fn meets(&mut self, invite: &Request) -> Option<Refusal> {
+        let body = !invite.body_slice().is_empty();
+        let leg = self.legs.first_mut()?;
+        match leg.exchange.on_received(Message::Invite, body) {
+            Verdict::Refuse(refusal) => Some(refusal),
+            Verdict::Nothing
+            | Verdict::Offer
+            | Verdict::Answer
+            | Verdict::Preview
+            | Verdict::Missing
+            | Verdict::Ignore => None,
         }
     }
 }

@@ -356,7 +356,7 @@ fn awaiting_answer_invite_is_refused_for_now() {
     s.request_with("INVITE", 5, Some("a"), &[], Some("offer"));
     // 3261-14.2-03, 3261-13.2.1-09
     assert_eq!(s.take(), ["491 INVITE 5"]);
-    let update = s.command(Command::Update(sdp("offer")));
+    let update = s.command(Command::Reinvite(sdp("offer")));
     assert!(matches!(update, Err(Misuse::WrongState { .. })));
 }
 

@@ -15,3 +15,4 @@ mod memory;
 mod reinvite;
 mod script;
 mod session;
+mod update;

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::call::offer_answer::Verdict;
 use crate::call::{
     Action, Call, Command, Context, EndReason, Event, Invitation, Notice, RequestId, ServerId, Side,
 };
@@ -485,19 +486,37 @@ fn describe(notice: Notice) -> String {
     let needed = |needed| if needed { ", answer needed" } else { "" };
     let status = |response: &Response| response.status().as_u16();
     match notice {
-        Notice::Progress { response } => format!("progress {}", status(&response)),
+        Notice::Progress { response, early } => {
+            let session = match early.map(|early| early.session) {
+                Some(Verdict::Preview) => ", preview",
+                Some(Verdict::Answer) => ", answer",
+                Some(Verdict::Offer) => ", answer needed",
+                Some(Verdict::Ignore) => ", body ignored",
+                Some(_) | None => "",
+            };
+            format!("progress {}{session}", status(&response))
+        }
         Notice::Answered {
             response,
             answer_needed,
         } => format!("answered {}{}", status(&response), needed(answer_needed)),
+        Notice::Acknowledged {
+            answer_missing: true,
+            ..
+        } => "acknowledged, answer missing".into(),
         Notice::Acknowledged { .. } => "acknowledged".into(),
+        Notice::Offered { request, .. } => format!("offered {}", request.method().as_str()),
+        Notice::Refreshed { .. } => "refreshed".into(),
         Notice::Reoffered { .. } => "reoffered".into(),
         Notice::ReofferCancelled { .. } => "reoffer cancelled".into(),
         Notice::Updated {
             response,
             answer_needed,
         } => format!("updated {}{}", status(&response), needed(answer_needed)),
-        Notice::UpdateRefused { response } => format!("update refused {}", status(&response)),
+        Notice::UpdateRefused { response, changed } => {
+            let undone = if changed { ", undone" } else { "" };
+            format!("update refused {}{undone}", status(&response))
+        }
         Notice::UpdateDeferred { response } => format!("update deferred {}", status(&response)),
         Notice::TargetRefreshed => "target refreshed".into(),
         Notice::Request { request, .. } => format!("request {}", request.method().as_str()),

@@ -138,7 +138,7 @@ fn options_says_what_the_endpoint_can_do() {
     let reply = flow.last_of_alice();
     for line in [
         "SIP/2.0 200 OK",
-        "Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, INFO, MESSAGE, NOTIFY",
+        "Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, UPDATE, INFO, MESSAGE, NOTIFY",
         "Accept: application/sdp",
         "Accept-Encoding: identity",
         "Accept-Language: en",
@@ -174,7 +174,7 @@ fn what_the_core_refuses_says_why() {
         (
             raw("PUBLISH", "c1", ""),
             "405 ",
-            "\r\nAllow: INVITE, ACK, CANCEL, OPTIONS, BYE",
+            "\r\nAllow: INVITE, ACK, CANCEL, OPTIONS, BYE, UPDATE",
         ),
         (raw("DANCE", "c2", ""), "501 ", "\r\nAllow: "),
         (raw("invite", "c3", ""), "501 ", "\r\n"),

@@ -121,6 +121,7 @@ impl OfCall {
             ("INFO", 103),
             ("INFO", 104),
             ("BYE", 105),
+            ("UPDATE", 106),
         ];
         for (server, (method, cseq)) in (2..).zip(methods) {
             events.push(Event::Request {
@@ -129,6 +130,11 @@ impl OfCall {
                 host: Bytes::from_static(b"192.0.2.1"),
             });
         }
+        events.push(Event::Request {
+            server: ServerId(8),
+            request: request_with("UPDATE", 107, remote, true),
+            host: Bytes::from_static(b"192.0.2.1"),
+        });
         for cseq in [100, 101] {
             let ack = request("ACK", cseq, remote);
             events.push(Event::Ack { ack });
@@ -218,6 +224,10 @@ fn response(status: u16, tag: &str) -> Response {
 
 /// A request of the other side. A call looks at no more of it than the From tag.
 fn request(method: &str, cseq: u32, remote_tag: &str) -> Request {
+    request_with(method, cseq, remote_tag, false)
+}
+
+fn request_with(method: &str, cseq: u32, remote_tag: &str, offer: bool) -> Request {
     let builder = Builder::request(method, "sip:me@192.0.2.1")
         .header("Via", "SIP/2.0/UDP 192.0.2.4;branch=z9hG4bKtheirs")
         .header("Max-Forwards", "70")
@@ -226,6 +236,10 @@ fn request(method: &str, cseq: u32, remote_tag: &str) -> Request {
         .header("Call-ID", "their-call")
         .header("CSeq", format!("{cseq} {method}"))
         .header("Contact", "<sip:them@192.0.2.4>");
+    let builder = match offer {
+        true => builder.body(Body::sdp("offer")),
+        false => builder,
+    };
     match parsed(builder.build().unwrap()) {
         Incoming::Request(request) => request,
         Incoming::Response(_) => panic!("a request"),
@@ -265,7 +279,15 @@ fn all_commands() -> Vec<Command> {
         Command::Acknowledge(outgoing()),
         Command::HangUp(outgoing()),
         Command::HangUp(outgoing().with_headers(reserved)),
-        Command::Update(outgoing()),
+        Command::Reinvite(outgoing()),
+        Command::Update {
+            leg: None,
+            outgoing: outgoing(),
+        },
+        Command::Update {
+            leg: None,
+            outgoing: outgoing().with_body(Body::sdp("offer")),
+        },
         info(),
         Command::Respond {
             server: ServerId(3),
