@@ -92,7 +92,12 @@ impl Core {
             Asked::Update(asked) if status.is_success() => {
                 self.accept_update(server, &pending.reply, asked, outgoing, out);
             }
-            Asked::Plain | Asked::Update(_) => {
+            Asked::Prack if status.is_success() => {
+                let body = outgoing.body.as_ref();
+                self.respond(server, &pending.reply, status, &outgoing.headers, body, out);
+                self.prack_answered(outgoing);
+            }
+            Asked::Plain | Asked::Update(_) | Asked::Prack => {
                 let body = outgoing.body.as_ref();
                 self.respond(server, &pending.reply, status, &outgoing.headers, body, out);
                 self.not_answered(&pending.asked);
@@ -125,6 +130,7 @@ impl Core {
         match asked {
             Asked::Plain => {}
             Asked::Update(asked) => self.update_answered(asked, None),
+            Asked::Prack => self.prack_refused(),
         }
     }
 

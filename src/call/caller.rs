@@ -11,10 +11,11 @@ use smallvec::{SmallVec, smallvec};
 use super::exchange::Fate;
 use super::leg::LegState;
 use super::offer_answer::{Message, OfferAnswer, Verdict};
+use super::reliable::{Kind, OPTION_TAG, Policy, kind};
 use super::session::Session;
 use super::{
-    Action, Call, Command, Context, Core, Early, EndReason, Event, Notice, RequestId, State, Timer,
-    check, wrong_state,
+    Action, Call, Command, Context, Core, EndReason, Event, Notice, RequestId, State, Timer, check,
+    wrong_state,
 };
 use crate::auth;
 use crate::dialog::{Dialog, Origin, as_request_uri, routed};
@@ -22,7 +23,7 @@ use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{
     HeaderList, Method, Name, NameAddr, Outgoing, Request, Response, StatusCode, Uri, UriBuf,
-    parse_delta_seconds,
+    parse_delta_seconds, split_commas,
 };
 use crate::seed::CallIds;
 use crate::sink::Sink;
@@ -46,6 +47,7 @@ pub struct Invitation {
     to: Box<[u8]>,
     routes: Vec<Box<[u8]>>,
     outgoing: Outgoing,
+    reliable: Option<Policy>,
 }
 
 impl Invitation {
@@ -72,6 +74,7 @@ impl Invitation {
             to,
             routes: Vec::new(),
             outgoing: Outgoing::default(),
+            reliable: None,
         })
     }
 
@@ -79,6 +82,14 @@ impl Invitation {
     #[must_use]
     pub fn with(mut self, outgoing: Outgoing) -> Self {
         self.outgoing = outgoing;
+        self
+    }
+
+    /// Whether provisional responses to this call are reliable (RFC 3262), if not as the endpoint's
+    /// [`Config`](crate::endpoint::Config) says. [`Policy::Required`] refuses callees that cannot.
+    #[must_use]
+    pub fn reliable(mut self, policy: Policy) -> Self {
+        self.reliable = Some(policy);
         self
     }
 
@@ -168,6 +179,8 @@ pub(super) struct Inviting {
 enum Cancelled {
     ByUser,
     ByTimeout,
+    /// The user did not answer the offer in a reliable response.
+    NoAnswer,
     /// Every leg was lost to an UPDATE or PRACK that met 481, 408 or silence.
     Lost(Option<Box<Response>>),
 }
@@ -223,6 +236,12 @@ impl Inviting {
         let target = as_request_uri(self.template.target());
         let outgoing = &self.template.outgoing;
         let mut headers = core.with_capabilities(&outgoing.headers);
+        if let Some(policy) = self.template.reliable {
+            headers = with_policy(&headers, policy);
+        }
+        if self.template.reliable.unwrap_or(core.context.reliable) == Policy::Required {
+            let _ = headers.push(Name::Require.as_str(), OPTION_TAG);
+        }
         let body = outgoing.body.as_ref();
         let routes = self.template.routes.iter().map(AsRef::as_ref);
         let writer = routed(Method::Invite, &target, routes);
@@ -262,7 +281,7 @@ impl Inviting {
         match event {
             Event::Response { request, response } if self.is_current(request) => {
                 match response.status().class() {
-                    1 => self.provisional(core, response, out),
+                    1 => self.provisional(core, now, response, out),
                     2 => self.success(core, now, request, response, out),
                     _ => self.refused(core, response, out),
                 }
@@ -312,38 +331,51 @@ impl Inviting {
     fn provisional(
         self: Box<Self>,
         core: &mut Core,
+        now: Time,
         response: Response,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let tag = response.to_tag();
         let makes_dialog = tag.is_some() && response.status() != StatusCode::TRYING;
-        let mut early = None;
-        if makes_dialog {
-            let found = core.find_leg(tag);
-            let is_new = found.is_none();
-            if is_new && core.legs.len() < core.context.limits.forks {
+        let found = core.find_leg(tag).filter(|_| makes_dialog);
+        let room = core.legs.len() < core.context.limits.forks;
+        let at = match found {
+            None if makes_dialog && room && self.may_begin(&response) => {
                 let dialog = Dialog::uac(self.origin(&response), &response);
                 let leg = core.new_leg(dialog, self.exchange());
                 core.legs.push(leg);
+                core.legs.len().checked_sub(1)
             }
-            let at = found.or_else(|| core.find_leg(tag));
-            if let Some(leg) = at.and_then(|at| core.legs.get_mut(at)) {
-                leg.learn(&response);
-                early = Some(Early {
-                    leg: leg.id,
-                    is_new,
-                    is_reliable: false,
-                    session: leg
-                        .exchange
-                        .on_received(Message::Unreliable, has_body(&response)),
-                });
+            found => found,
+        };
+        let mut early = None;
+        if let Some(at) = at {
+            early = core.take_provisional(now, at, found.is_none(), &response, out);
+            if let Some(leg) = core.legs.get_mut(at)
+                && response.status() == EARLY_DIALOG_TERMINATED
+            {
+                // RFC 6228 4: no BYE; only acknowledgements go there from now on.
+                leg.state = LegState::Left;
             }
         }
+        // What cannot be placed is told where the RFC leaves it a meaning: without a dialog.
+        let placed = at.is_some() || response.status() == EARLY_DIALOG_TERMINATED;
+        let means = early.is_some() || (!placed && kind(&response) == Kind::Unreliable);
         out.push(match self.cancelled {
-            None => Action::Notify(Notice::Progress { response, early }),
-            Some(_) => Action::Absorbed,
+            None if means => Action::Notify(Notice::Progress { response, early }),
+            None | Some(_) => Action::Absorbed,
         });
         State::Inviting(self)
+    }
+
+    /// RFC 6228 4: a 199 for a dialog that was never heard of makes none, unless it wants a PRACK.
+    /// RFC 3262 4: what asks for one and cannot have it is dropped.
+    fn may_begin(&self, response: &Response) -> bool {
+        match kind(response) {
+            Kind::Unreliable => response.status() != EARLY_DIALOG_TERMINATED,
+            Kind::Reliable { .. } => true,
+            Kind::Broken => false,
+        }
     }
 
     /// What the INVITE began on each of its legs.
@@ -394,11 +426,16 @@ impl Inviting {
         let mut session = Verdict::Nothing;
         if let Some(leg) = core.legs.first_mut() {
             leg.dialog.confirm(&response);
+            if leg.state == LegState::Left {
+                // It was said to be lost, and is not.
+                leg.state = LegState::Early;
+            }
             leg.learn(&response);
             session = leg
                 .exchange
                 .on_received(Message::Success, has_body(&response));
         }
+        core.end_of_provisionals(0);
         let cseq = response.cseq().number;
         if let Some(cause) = self.cancelled {
             // 9.1: the CANCEL came too late; the other side must be told.
@@ -436,6 +473,7 @@ impl Inviting {
             // 22.2: once more with credentials, under the same Call-ID and From tag.
             if core.is_challenged(&mut credentials, &response) {
                 core.legs.clear();
+                core.own.clear();
                 self.attempt(core, cseq.saturating_add(1), credentials, out);
                 return State::Inviting(self);
             }
@@ -517,7 +555,10 @@ impl Inviting {
                 status,
                 outgoing,
             } => core.respond_pending(server, status, &outgoing, out),
-            Command::Progress { .. } => Err(wrong_state("progress", "Inviting")),
+            Command::Prack { leg, outgoing } => core.answer_in_prack(leg, outgoing, out),
+            Command::Progress { .. } | Command::Preview { .. } => {
+                Err(wrong_state("progress", "Inviting"))
+            }
             Command::Answer(_) => Err(wrong_state("answer", "Inviting")),
             Command::Reject { .. } => Err(wrong_state("reject", "Inviting")),
             Command::Acknowledge(_) => Err(wrong_state("acknowledge", "Inviting")),
@@ -545,7 +586,12 @@ impl Inviting {
             }
             Timer::Pending(server) => core.expire_pending(server, out),
             Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
-            Timer::AnswerWait
+            Timer::PrackOwed(leg) => {
+                core.forget_owed(leg);
+                self.cancel(Cancelled::NoAnswer, Outgoing::default(), out);
+            }
+            Timer::Provisional
+            | Timer::AnswerWait
             | Timer::RepeatProvisional
             | Timer::ReofferWait
             | Timer::AnswerOwed
@@ -600,6 +646,7 @@ impl Cancelled {
         match self {
             Self::ByUser => EndReason::Cancelled { timeout: false },
             Self::ByTimeout => EndReason::Cancelled { timeout: true },
+            Self::NoAnswer => EndReason::NoAnswer,
             Self::Lost(response) => EndReason::DialogLost { response },
         }
     }
@@ -621,6 +668,32 @@ impl Core {
 
 pub(super) fn has_body(response: &Response) -> bool {
     !response.body_slice().is_empty()
+}
+
+/// RFC 6228: 199 (Early Dialog Terminated).
+const EARLY_DIALOG_TERMINATED: StatusCode = match StatusCode::new(199) {
+    Some(status) => status,
+    None => StatusCode::RINGING,
+};
+
+/// Supported, with or without the extension of RFC 3262.
+fn with_policy(headers: &HeaderList, policy: Policy) -> HeaderList {
+    let mut changed = HeaderList::new();
+    let mut tags: Vec<&[u8]> = Vec::new();
+    for (name, text, value) in headers.iter() {
+        if name == Name::Supported {
+            let own = |tag: &&[u8]| !tag.eq_ignore_ascii_case(OPTION_TAG.as_bytes());
+            tags.extend(split_commas(value).filter(own));
+        } else {
+            // It was well-formed when it was pushed.
+            let _ = changed.push(core::str::from_utf8(text).unwrap_or_default(), value);
+        }
+    }
+    if policy != Policy::Off {
+        tags.push(OPTION_TAG.as_bytes());
+    }
+    let _ = changed.push(Name::Supported.as_str(), tags.join(&b", "[..]));
+    changed
 }
 
 /// 9.1: a CANCEL asks for no extension.

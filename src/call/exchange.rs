@@ -13,7 +13,7 @@ use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::Failure;
 
-/// An UPDATE of this side without final response.
+/// An UPDATE or PRACK of this side without final response.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Own {
     pub(super) request: RequestId,
@@ -30,6 +30,13 @@ pub(super) enum What {
         /// How often it has met glare.
         glares: u8,
     },
+    Prack {
+        rseq: u32,
+        /// CSeq number of its INVITE.
+        invite: u32,
+        /// Whether it is part of the exchange of the INVITE in progress.
+        counts: bool,
+    },
 }
 
 /// What a request of the other side that waits for its answer is.
@@ -39,6 +46,8 @@ pub(super) enum Asked {
     Plain,
     /// An UPDATE with an offer.
     Update(Box<AskedUpdate>),
+    /// A PRACK with an offer.
+    Prack,
 }
 
 /// What the 2xx to an UPDATE needs.
@@ -101,6 +110,11 @@ impl Core {
         };
         match own.what {
             What::Update { glares } => self.on_update_response(now, own, glares, response, out),
+            What::Prack {
+                rseq,
+                invite,
+                counts,
+            } => self.on_prack_response(own, (rseq, invite, counts), response, out),
         }
     }
 
@@ -116,6 +130,7 @@ impl Core {
         };
         match own.what {
             What::Update { .. } => self.on_update_failed(&own, failure, out),
+            What::Prack { counts, .. } => self.on_prack_failed(&own, counts, failure, out),
         }
         match failure {
             // 8.1.3.1: a transport that cannot send is a 503, which ends no dialog.

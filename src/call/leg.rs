@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::offer_answer::OfferAnswer;
+use super::prack::Owed;
+use super::reliable::RseqOrder;
 use super::timer::{Timer, timed};
 use super::update::Deferred;
 use super::{Core, RequestId};
@@ -56,6 +58,10 @@ pub(super) struct Leg {
 pub(super) struct Rare {
     /// The UPDATE of this side that met glare.
     pub(super) deferred: Option<Deferred>,
+    /// The reliable responses to the INVITE in progress (RFC 3262 4).
+    pub(super) order: Option<RseqOrder>,
+    /// One whose offer the user has not answered.
+    pub(super) owed: Option<Owed>,
 }
 
 impl Leg {
@@ -87,13 +93,21 @@ impl Leg {
         taken.unwrap_or_default()
     }
 
+    pub(super) fn owed(&self) -> Option<Owed> {
+        self.rare.as_deref().and_then(|rare| rare.owed)
+    }
+
     /// The timers of what is rare.
     pub(super) fn timers(&self) -> impl Iterator<Item = (Time, Timer)> {
         let rare = self.rare.as_deref();
         let deferred = rare.and_then(|rare| rare.deferred.as_ref()?.at);
-        [timed(deferred, Timer::UpdateRetry(self.id))]
-            .into_iter()
-            .flatten()
+        let owed = self.owed().and_then(|owed| owed.until);
+        [
+            timed(deferred, Timer::UpdateRetry(self.id)),
+            timed(owed, Timer::PrackOwed(self.id)),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     /// What the other side's Allow says of UPDATE, if the message has one (RFC 3311 4).
@@ -150,10 +164,13 @@ impl Leg {
     }
 
     pub(super) fn rebase(&mut self, from: Time, to: Time) {
-        if let Some(rare) = &mut self.rare
-            && let Some(deferred) = &mut rare.deferred
-        {
-            rebase(&mut deferred.at, from, to);
+        if let Some(rare) = &mut self.rare {
+            if let Some(deferred) = &mut rare.deferred {
+                rebase(&mut deferred.at, from, to);
+            }
+            if let Some(owed) = &mut rare.owed {
+                rebase(&mut owed.until, from, to);
+            }
         }
         match &mut self.state {
             LegState::AwaitingAnswer { until, .. } => rebase(until, from, to),

@@ -9,14 +9,20 @@ use crate::auth::Attempt;
 use crate::dialog::{Dialog, Origin, Phase};
 use crate::message::{Method, Outgoing, Reply, Request, Response, StatusCode};
 use crate::sink::Sink;
+use crate::time::Time;
 
 impl Core {
     pub(super) fn is_done(&self) -> bool {
-        self.invites.is_empty() && !self.legs.iter().any(Leg::is_leaving)
+        self.invites.is_empty() && self.reliable.is_none() && !self.legs.iter().any(Leg::is_leaving)
     }
 
     /// After [`Notice::Ended`]: what an INVITE or a BYE still brings.
-    pub(super) fn linger(&mut self, event: Event, out: &mut (impl Sink<Action> + ?Sized)) {
+    pub(super) fn linger(
+        &mut self,
+        now: Time,
+        event: Event,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
         match event {
             Event::Response { request, response } if self.invites.contains(&request) => {
                 if response.status().is_success() {
@@ -37,6 +43,11 @@ impl Core {
                 }
             }
             Event::Gone { request } => self.gone(request),
+            Event::Request {
+                server, request, ..
+            } if request.method() == Method::Prack => {
+                self.on_prack(now, server, request, out);
+            }
             Event::Request {
                 server,
                 request,

@@ -42,6 +42,8 @@ mod leg;
 mod legs;
 mod notice;
 pub mod offer_answer;
+mod prack;
+mod provisional;
 pub mod reliable;
 mod session;
 pub mod session_timer;
@@ -81,6 +83,8 @@ use caller::Inviting;
 use credentials::Credentials;
 use exchange::{Asked, Own};
 use leg::{Leg, LegState};
+use provisional::Reliable;
+use reliable::Policy;
 use session::Session;
 
 /// Names a request of this side within its call.
@@ -105,6 +109,8 @@ pub struct Context {
     /// Header lines that say what this side can do (Allow, Supported, User-Agent, …): sent with
     /// INVITE and its 2xx.
     pub capabilities: HeaderList,
+    /// Whether provisional responses are reliable (RFC 3262).
+    pub reliable: Policy,
 }
 
 /// What the floor below tells a call.
@@ -158,14 +164,24 @@ pub enum Event {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Command {
-    /// Callee: a provisional response, 101-199. 180 rings.
+    /// Callee: a provisional response, 101-199. 180 rings. It is reliable if this side's policy
+    /// and the other side want that (RFC 3262).
     Progress {
         /// The status.
         status: StatusCode,
         /// What goes with it.
         outgoing: Outgoing,
     },
-    /// Accept the INVITE or re-INVITE of the other side.
+    /// The same, without reliability where the other side leaves the choice: a session description
+    /// in it is a preview (RFC 6337 3.1.1).
+    Preview {
+        /// The status.
+        status: StatusCode,
+        /// What goes with it.
+        outgoing: Outgoing,
+    },
+    /// Accept the INVITE or re-INVITE of the other side. The 2xx waits for the PRACK of what
+    /// carried the answer (RFC 3262 3); a body that was said so is not said again.
     Answer(Outgoing),
     /// Refuse the INVITE or re-INVITE of the other side, 300-699.
     Reject {
@@ -176,6 +192,14 @@ pub enum Command {
     },
     /// Send the ACK that carries the answer to the offer in a 2xx.
     Acknowledge(Outgoing),
+    /// Send the PRACK that carries the answer to the offer in a reliable provisional response
+    /// (RFC 3262 5). Other PRACKs go by themselves.
+    Prack {
+        /// On which leg: that of [`Early`].
+        leg: LegId,
+        /// With the answer.
+        outgoing: Outgoing,
+    },
     /// End the call, whatever state it is in: cancel, refuse with 480, or BYE. It waits where the
     /// RFC says so: CANCEL for a provisional response (9.1), a callee's BYE for the ACK (§15). A
     /// CANCEL takes the headers only.
@@ -285,6 +309,8 @@ struct Core {
     pending: Vec<Pending>,
     /// UPDATEs and PRACKs of this side without final response.
     own: Vec<Own>,
+    /// The reliable responses of this side to the INVITE of the other one.
+    reliable: Option<Box<Reliable>>,
     /// The Contact that the user gave in an UPDATE or re-INVITE that was accepted: this side's
     /// since then (RFC 3311 5.1).
     contact: Option<Box<[u8]>>,
@@ -335,7 +361,9 @@ impl Call {
     /// A peer of RFC 2543 has no tag (12.1).
     pub fn has_dialog(&self, remote_tag: Option<&str>) -> bool {
         self.core.legs.iter().any(|leg| {
-            !matches!(leg.state, LegState::Left) && leg.dialog.remote_tag() == remote_tag
+            // A late PRACK is answered still.
+            let over = matches!(leg.state, LegState::Left) && self.core.reliable.is_none();
+            !over && leg.dialog.remote_tag() == remote_tag
         })
     }
 
@@ -406,12 +434,16 @@ impl Call {
                 (state.on_timer(core, now, timer, out), Ok(()))
             }
             (State::Lingering, Input::Event(event)) => {
-                core.linger(event, out);
+                core.linger(now, event, out);
                 (State::Lingering, Ok(()))
             }
             (State::Terminated, Input::Event(_)) => {
                 // L9: absorbed; the owner frees it and hears nothing more.
                 (State::Terminated, Ok(()))
+            }
+            (State::Lingering, Input::Timer(Timer::Provisional)) => {
+                core.on_reliable_timer(now, out);
+                (State::Lingering, Ok(()))
             }
             // L10: a verb on what has ended is harmless.
             (
@@ -491,6 +523,7 @@ impl Core {
             forks: 0,
             pending: Vec::new(),
             own: Vec::new(),
+            reliable: None,
             contact: None,
             user,
             credentials: None,

@@ -76,6 +76,15 @@ pub enum Notice {
         /// The request.
         request: Request,
     },
+    /// The other side acknowledged a reliable provisional response of this side. Its PRACK is
+    /// answered already.
+    Pracked {
+        /// The PRACK.
+        request: Request,
+        /// What its session description is: the answer to the offer of this side, or
+        /// [`Verdict::Missing`] where that is owed.
+        session: Verdict,
+    },
     /// The other side sent an UPDATE without an offer. It is answered already.
     Refreshed {
         /// The UPDATE.
@@ -186,8 +195,12 @@ pub enum EndReason {
         /// How the BYE failed, if it did.
         bye: Option<Failure>,
     },
-    /// The user did not give the answer that the ACK owed; ACK and BYE were sent.
+    /// The user did not give the answer that the ACK owed: ACK and BYE were sent. Or not the one
+    /// that a PRACK owed: the INVITE was cancelled.
     NoAnswer,
+    /// A reliable provisional response of this side was never acknowledged: the INVITE was refused
+    /// with 500 (RFC 3262 3).
+    NoPrack,
     /// The other side has lost the dialog: a request within it met 481, 408 or silence
     /// (12.2.1.2); BYE was sent.
     DialogLost {

@@ -405,6 +405,10 @@ impl Session {
             }
             Method::Invite => self.on_invite(core, now, server, request, host, out),
             Method::Update => core.on_update(now, server, request, host, out),
+            Method::Prack => {
+                let next = core.on_prack(now, server, request, out);
+                self.proceed(core, now, next, out);
+            }
             _ => core.hand_over(now, server, request, out),
         }
         State::Confirmed(self)
@@ -505,18 +509,29 @@ impl Session {
     ) -> (State, Result<(), Misuse>) {
         let result = match command {
             Command::HangUp(outgoing) => self.hang_up(core, outgoing, out),
-            Command::Reinvite(outgoing) => self.update(core, outgoing, out),
+            Command::Reinvite(outgoing) => self.reinvite(core, outgoing, out),
             Command::Update { leg, outgoing } => core.update(leg, outgoing, out),
             Command::Answer(outgoing) => self.answer(core, now, &outgoing, out),
-            Command::Reject { status, outgoing } => self.reject(core, status, &outgoing, out),
-            Command::Progress { status, outgoing } => self.progress(core, status, &outgoing, out),
+            Command::Reject { status, outgoing } => self.reject(core, now, status, &outgoing, out),
+            Command::Progress { status, outgoing } => {
+                self.progress(core, now, status, &outgoing, false, out)
+            }
+            Command::Preview { status, outgoing } => {
+                self.progress(core, now, status, &outgoing, true, out)
+            }
+            Command::Prack { leg, outgoing } => core.answer_in_prack(leg, outgoing, out),
             Command::Acknowledge(outgoing) => acknowledge(core, &outgoing, out),
             Command::Request { method, outgoing } => self.request(core, &method, &outgoing, out),
             Command::Respond {
                 server,
                 status,
                 outgoing,
-            } => core.respond_pending(server, status, &outgoing, out),
+            } => {
+                let result = core.respond_pending(server, status, &outgoing, out);
+                let next = core.next_of_reliable(false);
+                self.proceed(core, now, next, out);
+                result
+            }
         };
         (State::Confirmed(self), result)
     }
@@ -604,7 +619,21 @@ impl Session {
                 self.give_up_reoffer(core, now, status, out);
             }
             Timer::Retry => self.retry(core, now, out),
-            Timer::Pending(server) => core.expire_pending(server, out),
+            Timer::Pending(server) => {
+                core.expire_pending(server, out);
+                let next = core.next_of_reliable(false);
+                self.proceed(core, now, next, out);
+            }
+            Timer::Provisional => {
+                let next = core.on_reliable_timer(now, out);
+                self.proceed(core, now, next, out);
+            }
+            Timer::PrackOwed(leg) => {
+                core.forget_owed(leg);
+                if core.leg_at(leg) == Some(0) {
+                    return self.leave(core, EndReason::NoAnswer, out);
+                }
+            }
             Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
             Timer::Ringing | Timer::AnswerWait | Timer::RepeatProvisional => {}
         }
@@ -665,6 +694,7 @@ fn after_bye(reason: EndReason, failure: Option<Failure>) -> EndReason {
         | EndReason::HungUp { .. }
         | EndReason::ByeFailed(_)
         | EndReason::NoAnswer
+        | EndReason::NoPrack
         | EndReason::DialogLost { .. }) => reason,
     }
 }

@@ -24,6 +24,10 @@ pub enum Timer {
     ReofferWait,
     /// The user has not given the answer for the ACK.
     AnswerOwed,
+    /// The user has not answered the offer in a reliable response on this leg (RFC 3262 5).
+    PrackOwed(LegId),
+    /// A reliable response of this side again, or for the last time (RFC 3262 3).
+    Provisional,
     /// The user has not answered this request within
     /// [`Limits::request_wait`](crate::limits::Limits).
     Pending(ServerId),
@@ -80,7 +84,10 @@ fn own(core: &Core, state: &State) -> [Option<(Time, Timer)>; 4] {
 fn shared(core: &Core) -> impl Iterator<Item = (Time, Timer)> {
     let pending = core.pending.iter();
     let pending = pending.filter_map(|p| timed(p.until, Timer::Pending(p.server)));
-    pending.chain(core.legs.iter().flat_map(Leg::timers))
+    let reliable = core.reliable.as_ref().and_then(|r| r.deadline());
+    pending
+        .chain(timed(reliable, Timer::Provisional))
+        .chain(core.legs.iter().flat_map(Leg::timers))
 }
 
 pub(super) fn timed(at: Option<Time>, timer: Timer) -> Option<(Time, Timer)> {
@@ -92,6 +99,9 @@ pub(super) fn rebase_all(core: &mut Core, state: &mut State, from: Time, to: Tim
     core.since = core.since.rebased(from, to);
     for leg in &mut core.legs {
         leg.rebase(from, to);
+    }
+    if let Some(reliable) = &mut core.reliable {
+        reliable.rebase(from, to);
     }
     for pending in &mut core.pending {
         rebase(&mut pending.until, from, to);

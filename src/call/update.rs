@@ -304,9 +304,10 @@ impl Core {
     ) -> Result<(), Misuse> {
         let (leg, message) = match asked {
             Asked::Plain => return Ok(()),
-            Asked::Update(asked) => (asked.leg, Message::UpdateSuccess),
+            Asked::Update(asked) => (self.leg_at(asked.leg), Message::UpdateSuccess),
+            Asked::Prack => (Some(0), Message::PrackSuccess),
         };
-        let leg = self.leg_at(leg).and_then(|at| self.legs.get(at));
+        let leg = leg.and_then(|at| self.legs.get(at));
         match leg {
             Some(leg) if status.is_success() => leg.exchange.may_send(message, body),
             Some(_) | None => Ok(()),

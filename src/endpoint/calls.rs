@@ -544,6 +544,11 @@ fn event_of(call: CallHandle, notice: Notice) -> Event {
             request: server_handle(server),
             message: request,
         },
+        Notice::Pracked { request, session } => Event::Pracked {
+            call,
+            request,
+            session,
+        },
         Notice::Refreshed { request } => Event::Refreshed { call, request },
         Notice::Request { server, request } => {
             let (request, message) = (server_handle(server), request);

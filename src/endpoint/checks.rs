@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Endpoint;
+use crate::call::reliable::{Asked, OPTION_TAG, Policy, Sending, sending};
 use crate::message::{ContentType, HeaderList, Method, Name, Params, Request, StatusCode};
 use crate::message::{split_commas, unquote};
 
@@ -17,6 +18,7 @@ impl Endpoint {
             .or_else(|| wrong_scheme(request))
             .or_else(|| self.merged(request))
             .or_else(|| self.wrong_extension(request))
+            .or_else(|| self.missing_extension(request))
             .or_else(|| wrong_encoding(request))
             .or_else(|| self.wrong_type(request))
     }
@@ -52,6 +54,18 @@ impl Endpoint {
             "Unsupported",
             &unsupported.join(", "),
         )
+    }
+
+    /// 21.4.16; RFC 3262 3: this side demands reliable provisional responses.
+    fn missing_extension(&self, request: &Request) -> Option<Refusal> {
+        let begins = request.method() == Method::Invite && request.to_tag().is_none();
+        if self.config.reliable != Policy::Required || !begins {
+            return None;
+        }
+        match sending(Policy::Required, Asked::of(request)) {
+            Sending::Refuse(status) => refused_with(status, "Require", OPTION_TAG),
+            Sending::Unreliable | Sending::Either | Sending::Reliable => None,
+        }
     }
 
     /// 8.2.3, for the session description of an INVITE. What other bodies mean is the

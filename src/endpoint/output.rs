@@ -7,6 +7,7 @@ use core::net::IpAddr;
 use bytes::Bytes;
 
 use super::{CallHandle, QueryId, RequestHandle, TransmitId};
+use crate::call::offer_answer::Verdict;
 use crate::call::{Early, EndReason, RequestId};
 use crate::message::{ParseErrorKind, Request, Response};
 use crate::transaction::Failure;
@@ -185,6 +186,15 @@ pub enum Event {
         request: RequestHandle,
         /// The UPDATE or PRACK.
         message: Request,
+    },
+    /// The other side acknowledged a reliable provisional response. Its PRACK is answered already.
+    Pracked {
+        /// The call.
+        call: CallHandle,
+        /// The PRACK.
+        request: Request,
+        /// What its session description is: see [`Notice::Pracked`](crate::call::Notice::Pracked).
+        session: Verdict,
     },
     /// The other side sent an UPDATE without an offer. It is answered already.
     Refreshed {

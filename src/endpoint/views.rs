@@ -66,7 +66,41 @@ impl<'e> CallView<'e> {
         self.command(now, Command::Progress { status, outgoing }, out)
     }
 
+    /// As [`progress`](Self::progress), without reliability where the other side leaves the choice:
+    /// a session description in it is a preview (RFC 6337 3.1.1).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`progress`](Self::progress).
+    pub fn preview(
+        &mut self,
+        now: Time,
+        status: StatusCode,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::Preview { status, outgoing }, out)
+    }
+
+    /// Answers the offer in a reliable provisional response, in its PRACK (RFC 3262 5). `leg` is
+    /// that of its [`Early`](crate::call::Early).
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] unless an answer is owed, or without
+    /// one.
+    pub fn prack(
+        &mut self,
+        now: Time,
+        leg: LegId,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::Prack { leg, outgoing }, out)
+    }
+
     /// Accepts the INVITE or re-INVITE with 200 (13.3.1.4). The core repeats it until the ACK.
+    /// It waits for the PRACK of what carried the answer already, and does not repeat that answer.
     ///
     /// # Errors
     ///

@@ -85,6 +85,15 @@ pub(super) fn event(event: &Event) -> String {
             }
         }
         Event::Offered { message, .. } => format!("hears Offered {} (body)", message.method()),
+        Event::Pracked {
+            request, session, ..
+        } => {
+            let text = with_body("hears Pracked", request.body_slice().is_empty());
+            match session {
+                Verdict::Missing => format!("{text}, answer missing"),
+                _ => text,
+            }
+        }
         Event::Refreshed { .. } => "hears Refreshed".to_string(),
         Event::UpdateDeferred { response, .. } => of("UpdateDeferred", response),
         Event::TargetRefreshed { .. } => "hears TargetRefreshed".to_string(),
@@ -150,7 +159,8 @@ fn ended(reason: &EndReason) -> String {
         EndReason::ByeFailed(failure) => format!("BYE failed {failure:?}"),
         EndReason::NoAck { bye: None } => "no ACK".to_string(),
         EndReason::NoAck { bye: Some(failure) } => format!("no ACK, and BYE failed {failure:?}"),
-        EndReason::NoAnswer => "no answer for the ACK".to_string(),
+        EndReason::NoPrack => "no PRACK".to_string(),
+        EndReason::NoAnswer => "no answer from this side".to_string(),
         EndReason::DialogLost {
             response: Some(response),
         } => {

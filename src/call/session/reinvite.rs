@@ -9,8 +9,9 @@ use crate::auth;
 use crate::call::callee::Host;
 use crate::call::caller::has_body;
 use crate::call::offer_answer::{Message, Refusal, Verdict};
+use crate::call::provisional::Next;
 use crate::call::update::GLARE_STEP;
-use crate::call::{Action, Core, Early, Notice, RequestId, ServerId, State, check, wrong_state};
+use crate::call::{Action, Core, Notice, RequestId, ServerId, State, check, wrong_state};
 use crate::dialog::contact_of;
 use crate::error::Misuse;
 use crate::message::{Method, Name, Outgoing, Reply, Request, Response, StatusCode};
@@ -28,22 +29,23 @@ impl Session {
     ) -> State {
         let status = response.status();
         if status.is_provisional() {
-            let early = core.legs.first_mut().map(|leg| Early {
-                leg: leg.id,
-                is_new: false,
-                is_reliable: false,
-                session: leg
-                    .exchange
-                    .on_received(Message::Unreliable, has_body(&response)),
+            if status == StatusCode::TRYING {
+                let early = None;
+                out.push(Action::Notify(Notice::Progress { response, early }));
+                return State::Confirmed(self);
+            }
+            let early = core.take_provisional(now, 0, false, &response, out);
+            out.push(match early {
+                Some(_) => Action::Notify(Notice::Progress { response, early }),
+                None => Action::Absorbed,
             });
-            let early = early.filter(|_| status != StatusCode::TRYING);
-            out.push(Action::Notify(Notice::Progress { response, early }));
             return State::Confirmed(self);
         }
         let Some(mut reinvite) = self.reinvite.take() else {
             return State::Confirmed(self);
         };
         core.is_authorized(&reinvite.credentials, &response);
+        core.end_of_provisionals(0);
         let verdict = core.legs.first_mut().map(|leg| match status.is_success() {
             true => leg
                 .exchange
@@ -89,7 +91,7 @@ impl Session {
                 credentials,
                 ..
             } = *reinvite;
-            self.reinvite(core, outgoing, glares, credentials, out);
+            self.send(core, outgoing, glares, credentials, out);
             return State::Confirmed(self);
         }
         if status == StatusCode::REQUEST_PENDING
@@ -136,6 +138,7 @@ impl Session {
             let until = now + core.context.limits.answer_wait;
             let cseq = request.cseq().number;
             let host = Host::new(host, &request);
+            core.begin_reliable(now, server, &request);
             let reoffer = Reoffer {
                 server,
                 reply,
@@ -157,7 +160,8 @@ impl Session {
         cancel: Request,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        if self.reoffer.as_ref().is_some_and(|r| r.server == server) {
+        let is_its = self.reoffer.as_ref().is_some_and(|r| r.server == server);
+        if is_its && !core.is_accepting() {
             self.give_up_reoffer(core, now, StatusCode::REQUEST_TERMINATED, out);
             out.push(Action::Notify(Notice::ReofferCancelled { cancel }));
         } else {
@@ -180,7 +184,29 @@ impl Session {
             let _ = self.answer(core, now, &Outgoing::default(), out);
         } else if let Some(reoffer) = self.reoffer.take() {
             core.say(Message::Failure, &Outgoing::default());
+            core.close_reliable(now);
             core.refuse(reoffer.server, &reoffer.reply, status, out);
+        }
+    }
+
+    /// What the PRACKs of the re-INVITE of the other side led to.
+    pub(super) fn proceed(
+        &mut self,
+        core: &mut Core,
+        now: Time,
+        next: Next,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        match next {
+            Next::Stay => {}
+            Next::Accept(outgoing) => self.accept(core, now, &outgoing, out),
+            Next::TimedOut => {
+                if let Some(reoffer) = self.reoffer.take() {
+                    core.say(Message::Failure, &Outgoing::default());
+                    let status = StatusCode::SERVER_INTERNAL_ERROR;
+                    core.refuse(reoffer.server, &reoffer.reply, status, out);
+                }
+            }
         }
     }
 
@@ -192,6 +218,8 @@ impl Session {
     ) {
         if let Some(reoffer) = self.reoffer.take() {
             core.say(Message::Failure, &Outgoing::default());
+            // With the dialog goes what late PRACKs would belong to.
+            core.reliable = None;
             core.refuse(
                 reoffer.server,
                 &reoffer.reply,
@@ -202,7 +230,7 @@ impl Session {
     }
 
     /// 14.1. It takes the place of one that waits for its next try after glare.
-    pub(super) fn update(
+    pub(super) fn reinvite(
         &mut self,
         core: &mut Core,
         outgoing: Outgoing,
@@ -220,7 +248,7 @@ impl Session {
             ));
         }
         self.retry = None;
-        self.reinvite(core, outgoing, 0, auth::Attempt::new(), out);
+        self.send(core, outgoing, 0, auth::Attempt::new(), out);
         Ok(())
     }
 
@@ -244,7 +272,7 @@ impl Session {
             retry.at = at.max(now + GLARE_STEP);
             self.retry = Some(retry);
         } else {
-            self.reinvite(
+            self.send(
                 core,
                 retry.outgoing,
                 retry.glares,
@@ -259,7 +287,7 @@ impl Session {
         self.reinvite.is_some() || self.reoffer.is_some() || self.unacked.is_some()
     }
 
-    fn reinvite(
+    fn send(
         &mut self,
         core: &mut Core,
         outgoing: Outgoing,
@@ -272,6 +300,7 @@ impl Session {
         let headers = core.authorize_within(0, &mut credentials, Method::Invite, &outgoing);
         let headers = core.with_capabilities(&core.with_local_target(&headers));
         core.sent_with(request, &credentials);
+        core.forget_pracks();
         if let Some(leg) = core.legs.first_mut() {
             let cseq = leg.dialog.next_cseq();
             let user = (!headers.contains(Name::Contact)).then_some(&*core.user);
@@ -298,30 +327,39 @@ impl Session {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(outgoing)?;
-        if self.reoffer.is_some() {
-            core.may_say(Message::Success, outgoing)?;
-        }
-        let Some(reoffer) = self.reoffer.take() else {
+        let Some(reoffer) = &mut self.reoffer else {
             return Err(wrong_state("answer", "Confirmed"));
         };
-        core.say(Message::Success, outgoing);
-        let to = To {
-            server: reoffer.server,
-            reply: &reoffer.reply,
-            cseq: reoffer.cseq,
-            host: &reoffer.host,
+        match core.accept_reliably(now, outgoing, out)? {
+            Some(outgoing) => self.accept(core, now, &outgoing, out),
+            // The user has answered; what is awaited is a PRACK.
+            None => reoffer.until = None,
+        }
+        Ok(())
+    }
+
+    fn accept(
+        &mut self,
+        core: &mut Core,
+        now: Time,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        let Some(reoffer) = self.reoffer.take() else {
+            return;
         };
-        let unacked = Unacked::send(core, now, to, outgoing, out);
+        core.say(Message::Success, outgoing);
+        let unacked = Unacked::send(core, now, reoffer.to(), outgoing, out);
         self.unacked = Some(Box::new(unacked));
         if let Some(contact) = &reoffer.contact {
             core.refresh_target(0, contact.as_uri(), out);
         }
-        Ok(())
     }
 
     pub(super) fn reject(
         &mut self,
         core: &mut Core,
+        now: Time,
         status: StatusCode,
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
@@ -341,15 +379,18 @@ impl Session {
         };
         let (headers, body) = (&outgoing.headers, outgoing.body.as_ref());
         core.say(Message::Failure, &Outgoing::default());
+        core.close_reliable(now);
         core.respond(reoffer.server, &reoffer.reply, status, headers, body, out);
         Ok(())
     }
 
     pub(super) fn progress(
-        &self,
+        &mut self,
         core: &mut Core,
+        now: Time,
         status: StatusCode,
         outgoing: &Outgoing,
+        preview: bool,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(outgoing)?;
@@ -361,6 +402,11 @@ impl Session {
         let Some(reoffer) = &self.reoffer else {
             return Err(wrong_state("progress", "Confirmed"));
         };
+        if core.is_reliable(outgoing, preview) {
+            let next = core.say_reliably(now, &reoffer.to(), status, outgoing, out)?;
+            self.proceed(core, now, next, out);
+            return Ok(());
+        }
         core.may_say(Message::Unreliable, outgoing)?;
         core.say(Message::Unreliable, outgoing);
         let headers = core.with_contact(&reoffer.host, &outgoing.headers);
@@ -371,6 +417,17 @@ impl Session {
             bytes,
         });
         Ok(())
+    }
+}
+
+impl Reoffer {
+    fn to(&self) -> To<'_> {
+        To {
+            server: self.server,
+            reply: &self.reply,
+            cseq: self.cseq,
+            host: &self.host,
+        }
     }
 }
 

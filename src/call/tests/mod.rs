@@ -12,6 +12,7 @@ mod credentials;
 mod invite_headers;
 mod lingering;
 mod memory;
+mod provisional;
 mod reinvite;
 mod script;
 mod session;

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::call::offer_answer::Verdict;
+use crate::call::reliable::Policy;
 use crate::call::{
     Action, Call, Command, Context, EndReason, Event, Invitation, Notice, RequestId, ServerId, Side,
 };
@@ -58,6 +59,7 @@ pub(super) fn context() -> Context {
             ("Supported", "path"),
             ("User-Agent", "drongo"),
         ]),
+        reliable: Policy::Off,
     }
 }
 
@@ -257,6 +259,11 @@ impl Script {
     /// The newest response of this side.
     pub(super) fn said(&self) -> Response {
         self.said.last().expect("a response was sent").1.clone()
+    }
+
+    /// The oldest response of this side.
+    pub(super) fn said_first(&self) -> Response {
+        self.said.first().expect("a response was sent").1.clone()
     }
 
     pub(super) fn said_to(&self, server: ServerId) -> Vec<u16> {
@@ -507,6 +514,12 @@ fn describe(notice: Notice) -> String {
         Notice::Acknowledged { .. } => "acknowledged".into(),
         Notice::Offered { request, .. } => format!("offered {}", request.method().as_str()),
         Notice::Refreshed { .. } => "refreshed".into(),
+        Notice::Pracked { session, .. } => match session {
+            Verdict::Answer => "pracked, answer".into(),
+            Verdict::Missing => "pracked, answer missing".into(),
+            Verdict::Ignore => "pracked, body ignored".into(),
+            _ => "pracked".into(),
+        },
         Notice::Reoffered { .. } => "reoffered".into(),
         Notice::ReofferCancelled { .. } => "reoffer cancelled".into(),
         Notice::Updated {
@@ -549,6 +562,7 @@ fn describe_end(reason: EndReason) -> String {
         EndReason::ByeFailed(failure) => format!("BYE failed {failure:?}"),
         EndReason::NoAck { bye: None } => "no ACK".into(),
         EndReason::NoAck { bye: Some(failure) } => format!("no ACK, BYE failed {failure:?}"),
+        EndReason::NoPrack => "no PRACK".into(),
         EndReason::NoAnswer => "no answer".into(),
         EndReason::DialogLost { response } => {
             let status = response.map(|response| response.status().as_u16());

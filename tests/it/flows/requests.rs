@@ -465,9 +465,9 @@ fn request_refused_in_a_dialog_takes_its_cseq() {
     flow.place();
     flow.world.run_until(Time::from_secs(1));
     let invite = flow.invite();
-    let update = within(&invite, "b", "UPDATE", 3, "u1");
-    flow.send(1000, &update);
-    flow.send(1500, &update);
+    let subscribe = within(&invite, "b", "SUBSCRIBE", 3, "u1");
+    flow.send(1000, &subscribe);
+    flow.send(1500, &subscribe);
     flow.send(2000, &within(&invite, "b", "BYE", 2, "u2"));
     let required = within(&invite, "b", "INVITE", 4, "u3");
     flow.send(3000, &required.replace("Contact:", "Require: x\nContact:"));
