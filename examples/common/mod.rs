@@ -335,7 +335,7 @@ impl Runner {
                     self.reject(*call, StatusCode::SERVICE_UNAVAILABLE);
                 }
             }
-            Event::Progress { call, response } => eprintln!("{call} {}", response.status()),
+            Event::Progress { call, response, .. } => eprintln!("{call} {}", response.status()),
             Event::Answered {
                 call,
                 response,

@@ -7,12 +7,16 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 
 use self::again::Again;
+use super::exchange::Fate;
 use super::failure::Budget;
-use super::leg::{Leg, LegState};
+use super::leg::LegState;
+use super::offer_answer::{Message, OfferAnswer, Verdict};
 use super::recursion::Targets;
+use super::reliable::{Kind, OPTION_TAG, Policy, kind};
 use super::retries::Retries;
 use super::session::Session;
 use super::{
@@ -25,7 +29,7 @@ use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{
     HeaderList, Host, Method, Name, NameAddr, Outgoing, Request, Response, SipUri, StatusCode, Uri,
-    UriBuf, parse_delta_seconds,
+    UriBuf, parse_delta_seconds, split_commas,
 };
 use crate::seed::CallIds;
 use crate::sink::Sink;
@@ -50,6 +54,7 @@ pub struct Invitation {
     routes: Vec<Box<[u8]>>,
     outgoing: Outgoing,
     retries: Retries,
+    reliable: Option<Policy>,
 }
 
 impl Invitation {
@@ -77,6 +82,7 @@ impl Invitation {
             routes: Vec::new(),
             outgoing: Outgoing::default(),
             retries: Retries::DEFAULT,
+            reliable: None,
         })
     }
 
@@ -91,6 +97,14 @@ impl Invitation {
     #[must_use]
     pub fn with_retries(mut self, retries: Retries) -> Self {
         self.retries = retries;
+        self
+    }
+
+    /// Whether provisional responses to this call are reliable (RFC 3262), if not as the endpoint's
+    /// [`Config`](crate::endpoint::Config) says. [`Policy::Required`] refuses callees that cannot.
+    #[must_use]
+    pub fn reliable(mut self, policy: Policy) -> Self {
+        self.reliable = Some(policy);
         self
     }
 
@@ -207,10 +221,14 @@ pub(super) struct Inviting {
     budget: Budget,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Cancelled {
     ByUser,
     ByTimeout,
+    /// The user did not answer the offer in a reliable response.
+    NoAnswer,
+    /// Every leg was lost to an UPDATE or PRACK that met 481, 408 or silence.
+    Lost(Option<Box<Response>>),
 }
 
 impl Call {
@@ -266,6 +284,12 @@ impl Inviting {
         let target = as_request_uri(self.template.target());
         let outgoing = &self.template.outgoing;
         let mut headers = core.with_capabilities(&outgoing.headers);
+        if let Some(policy) = self.template.reliable {
+            headers = with_policy(&headers, policy);
+        }
+        if self.template.reliable.unwrap_or(core.context.reliable) == Policy::Required {
+            let _ = headers.push(Name::Require.as_str(), OPTION_TAG);
+        }
         let body = outgoing.body.as_ref();
         let routes = self.template.routes.iter().map(AsRef::as_ref);
         let writer = routed(Method::Invite, &target, routes);
@@ -305,13 +329,21 @@ impl Inviting {
         match event {
             Event::Response { request, response } if self.is_current(request) => {
                 match response.status().class() {
-                    1 => self.provisional(core, response, out),
+                    1 => self.provisional(core, now, response, out),
                     2 => self.success(core, now, request, response, out),
                     _ => self.refused(core, response, out),
                 }
             }
             Event::Failed { request, failure } if self.is_current(request) => {
                 self.failed(core, failure, out)
+            }
+            Event::Response { request, response } if core.is_own(request) => {
+                let fate = core.on_own_response(now, request, response, out);
+                self.suffer(core, fate, out)
+            }
+            Event::Failed { request, failure } if core.is_own(request) => {
+                let fate = core.on_own_failed(request, failure, out);
+                self.suffer(core, fate, out)
             }
             Event::Response { .. } | Event::Failed { .. } => {
                 out.push(Action::Absorbed);
@@ -328,8 +360,8 @@ impl Inviting {
             Event::Request {
                 server,
                 request,
-                host: _,
-            } => self.request(core, now, server, request, out),
+                host,
+            } => self.request(core, now, server, request, host, out),
             Event::Cancel { .. } | Event::Ack { .. } => {
                 out.push(Action::Absorbed);
                 State::Inviting(self)
@@ -347,22 +379,76 @@ impl Inviting {
     fn provisional(
         self: Box<Self>,
         core: &mut Core,
+        now: Time,
         response: Response,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let tag = response.to_tag();
         let makes_dialog = tag.is_some() && response.status() != StatusCode::TRYING;
-        if makes_dialog
-            && core.find_leg(tag).is_none()
-            && core.legs.len() < core.context.limits.forks
-        {
-            let dialog = Dialog::uac(self.origin(&response), &response);
-            core.legs.push(Leg::new(dialog));
+        let found = core.find_leg(tag).filter(|_| makes_dialog);
+        let room = core.legs.len() < core.context.limits.forks;
+        let at = match found {
+            None if makes_dialog && room && self.may_begin(&response) => {
+                let dialog = Dialog::uac(self.origin(&response), &response);
+                let leg = core.new_leg(dialog, self.exchange());
+                core.legs.push(leg);
+                core.legs.len().checked_sub(1)
+            }
+            found => found,
+        };
+        let mut early = None;
+        if let Some(at) = at {
+            early = core.take_provisional(now, at, found.is_none(), &response, out);
+            if let Some(leg) = core.legs.get_mut(at)
+                && response.status() == EARLY_DIALOG_TERMINATED
+            {
+                // RFC 6228 4: no BYE; only acknowledgements go there from now on.
+                leg.state = LegState::Left;
+            }
         }
+        // What cannot be placed is told where the RFC leaves it a meaning: without a dialog.
+        let placed = at.is_some() || response.status() == EARLY_DIALOG_TERMINATED;
+        let means = early.is_some() || (!placed && kind(&response) == Kind::Unreliable);
         out.push(match self.cancelled {
-            None => Action::Notify(Notice::Progress { response }),
-            Some(_) => Action::Absorbed,
+            None if means => Action::Notify(Notice::Progress { response, early }),
+            None | Some(_) => Action::Absorbed,
         });
+        State::Inviting(self)
+    }
+
+    /// RFC 6228 4: a 199 for a dialog that was never heard of makes none, unless it wants a PRACK.
+    /// RFC 3262 4: what asks for one and cannot have it is dropped.
+    fn may_begin(&self, response: &Response) -> bool {
+        match kind(response) {
+            Kind::Unreliable => response.status() != EARLY_DIALOG_TERMINATED,
+            Kind::Reliable { .. } => true,
+            Kind::Broken => false,
+        }
+    }
+
+    /// What the INVITE began on each of its legs.
+    fn exchange(&self) -> OfferAnswer {
+        let mut exchange = OfferAnswer::new();
+        exchange.on_sent(Message::Invite, self.template.outgoing.body.is_some());
+        exchange
+    }
+
+    /// What became of an UPDATE or PRACK: a leg that the other side has lost is gone. With the last
+    /// one the INVITE has nobody left to answer it.
+    fn suffer(
+        mut self: Box<Self>,
+        core: &mut Core,
+        fate: Fate,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        if let Fate::Lost(leg, response) = fate {
+            if let Some(leg) = core.leg_mut(leg) {
+                leg.state = LegState::Left;
+            }
+            if core.legs.iter().all(|leg| !leg.is_live()) {
+                self.cancel(Cancelled::Lost(response), Outgoing::default(), out);
+            }
+        }
         State::Inviting(self)
     }
 
@@ -379,14 +465,25 @@ impl Inviting {
             Some(at) => at,
             None => {
                 let dialog = Dialog::uac(self.origin(&response), &response);
-                core.legs.insert(0, Leg::new(dialog));
+                let leg = core.new_leg(dialog, self.exchange());
+                core.legs.insert(0, leg);
                 0
             }
         };
         core.legs.swap(0, at);
+        let mut session = Verdict::Nothing;
         if let Some(leg) = core.legs.first_mut() {
             leg.dialog.confirm(&response);
+            if leg.state == LegState::Left {
+                // It was said to be lost, and is not.
+                leg.state = LegState::Early;
+            }
+            leg.learn(&response);
+            session = leg
+                .exchange
+                .on_received(Message::Success, has_body(&response));
         }
+        core.end_of_provisionals(0);
         let cseq = response.cseq().number;
         if let Some(cause) = self.cancelled {
             // 9.1: the CANCEL came too late; the other side must be told.
@@ -394,7 +491,7 @@ impl Inviting {
             core.bye(0, &Outgoing::default(), &mut auth::Attempt::new(), out);
             return core.end(cause.reason(), out);
         }
-        let answer_needed = self.template.outgoing.body.is_none() && has_body(&response);
+        let answer_needed = session == Verdict::Offer;
         if answer_needed {
             core.await_answer(now, request, cseq);
         } else {
@@ -424,6 +521,7 @@ impl Inviting {
             // 22.2: once more with credentials, under the same Call-ID and From tag.
             if core.is_challenged(&mut credentials, &response) {
                 core.legs.clear();
+                core.own.clear();
                 self.attempt(core, cseq.saturating_add(1), credentials, out);
                 return State::Inviting(self);
             }
@@ -472,6 +570,7 @@ impl Inviting {
         now: Time,
         server: super::ServerId,
         request: Request,
+        host: Bytes,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let reply = crate::message::Reply::new(&request);
@@ -489,6 +588,7 @@ impl Inviting {
             }
             // 14.2: there is an INVITE in progress on this dialog.
             Method::Invite => core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out),
+            Method::Update => core.on_update(now, server, request, host, out),
             _ => core.hand_over(now, server, request, out),
         }
         State::Inviting(self)
@@ -514,11 +614,18 @@ impl Inviting {
                 status,
                 outgoing,
             } => core.respond_pending(server, status, &outgoing, out),
-            Command::Progress { .. } => Err(wrong_state("progress", "Inviting")),
+            Command::Prack { leg, outgoing } => core.answer_in_prack(leg, outgoing, out),
+            Command::Progress { .. } | Command::Preview { .. } => {
+                Err(wrong_state("progress", "Inviting"))
+            }
             Command::Answer(_) => Err(wrong_state("answer", "Inviting")),
             Command::Reject { .. } => Err(wrong_state("reject", "Inviting")),
             Command::Acknowledge(_) => Err(wrong_state("acknowledge", "Inviting")),
-            Command::Update(_) => Err(wrong_state("update", "Inviting")),
+            Command::Update { leg, outgoing } => match self.cancelled {
+                None => core.update(leg, outgoing, out),
+                Some(_) => Err(wrong_state("update", "Inviting, cancelled")),
+            },
+            Command::Reinvite(_) => Err(wrong_state("reinvite", "Inviting")),
             Command::Request { .. } => Err(wrong_state("request", "Inviting")),
         };
         (State::Inviting(self), result)
@@ -527,6 +634,7 @@ impl Inviting {
     pub(super) fn on_timer(
         mut self: Box<Self>,
         core: &mut Core,
+        now: Time,
         timer: Timer,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
@@ -536,7 +644,13 @@ impl Inviting {
                 self.cancel(Cancelled::ByTimeout, Outgoing::default(), out);
             }
             Timer::Pending(server) => core.expire_pending(server, out),
-            Timer::AnswerWait
+            Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
+            Timer::PrackOwed(leg) => {
+                core.forget_owed(leg);
+                self.cancel(Cancelled::NoAnswer, Outgoing::default(), out);
+            }
+            Timer::Provisional
+            | Timer::AnswerWait
             | Timer::RepeatProvisional
             | Timer::ReofferWait
             | Timer::AnswerOwed
@@ -588,8 +702,11 @@ impl Inviting {
 
 impl Cancelled {
     fn reason(self) -> EndReason {
-        EndReason::Cancelled {
-            timeout: self == Self::ByTimeout,
+        match self {
+            Self::ByUser => EndReason::Cancelled { timeout: false },
+            Self::ByTimeout => EndReason::Cancelled { timeout: true },
+            Self::NoAnswer => EndReason::NoAnswer,
+            Self::Lost(response) => EndReason::DialogLost { response },
         }
     }
 }
@@ -610,6 +727,32 @@ impl Core {
 
 pub(super) fn has_body(response: &Response) -> bool {
     !response.body_slice().is_empty()
+}
+
+/// RFC 6228: 199 (Early Dialog Terminated).
+const EARLY_DIALOG_TERMINATED: StatusCode = match StatusCode::new(199) {
+    Some(status) => status,
+    None => StatusCode::RINGING,
+};
+
+/// Supported, with or without the extension of RFC 3262.
+fn with_policy(headers: &HeaderList, policy: Policy) -> HeaderList {
+    let mut changed = HeaderList::new();
+    let mut tags: Vec<&[u8]> = Vec::new();
+    for (name, text, value) in headers.iter() {
+        if name == Name::Supported {
+            let own = |tag: &&[u8]| !tag.eq_ignore_ascii_case(OPTION_TAG.as_bytes());
+            tags.extend(split_commas(value).filter(own));
+        } else {
+            // It was well-formed when it was pushed.
+            let _ = changed.push(core::str::from_utf8(text).unwrap_or_default(), value);
+        }
+    }
+    if policy != Policy::Off {
+        tags.push(OPTION_TAG.as_bytes());
+    }
+    let _ = changed.push(Name::Supported.as_str(), tags.join(&b", "[..]));
+    changed
 }
 
 /// 9.1: a CANCEL asks for no extension.

@@ -2,7 +2,7 @@
 //! the dialog, and BYE (13.2.2.4, 13.3.1.4, §14, §15).
 
 mod reinvite;
-mod sent;
+pub(super) mod sent;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -11,7 +11,9 @@ use bytes::Bytes;
 
 use self::sent::Sent;
 use super::callee::Host;
+use super::exchange::Fate;
 use super::leg::{Leg, LegState};
+use super::offer_answer::{Message, Verdict};
 use super::timer::timed;
 use super::{
     Action, Command, Core, EndReason, Event, Notice, RequestId, ServerId, Side, State, Timer,
@@ -200,7 +202,7 @@ impl Session {
             } => {
                 return self.on_request(core, now, server, request, host, out);
             }
-            Event::Cancel { server, cancel } => self.on_cancel(core, server, cancel, out),
+            Event::Cancel { server, cancel } => self.on_cancel(core, now, server, cancel, out),
             Event::Ack { ack } => return self.on_ack(core, ack, out),
         }
         State::Confirmed(self)
@@ -238,6 +240,10 @@ impl Session {
         if self.reinvite.as_ref().is_some_and(|r| r.request == request) {
             return self.on_reinvite_response(core, now, request, response, out);
         }
+        if core.is_own(request) {
+            let fate = core.on_own_response(now, request, response, out);
+            return self.suffer(core, fate, out);
+        }
         if core.invites.contains(&request) {
             // Another fork, or a 2xx again: the ACK it wants is all it gets.
             if response.status().is_success() {
@@ -266,13 +272,28 @@ impl Session {
         {
             return self.on_bye_done(core, request, leaving, Some(failure), out);
         }
+        if core.is_own(request) {
+            let fate = core.on_own_failed(request, failure, out);
+            return self.suffer(core, fate, out);
+        }
         let is_reinvite = self.reinvite.as_ref().is_some_and(|r| r.request == request);
         if is_reinvite {
+            core.exchange_failed();
             self.reinvite = None;
             out.push(Action::Notify(Notice::RequestFailed { request, failure }));
             return self.after_failure(core, Method::Invite, failure, out);
         }
         self.on_request_failed(core, request, failure, out)
+    }
+
+    /// What became of an UPDATE or PRACK. A fork that lost is of no concern.
+    fn suffer(self, core: &mut Core, fate: Fate, out: &mut (impl Sink<Action> + ?Sized)) -> State {
+        match fate {
+            Fate::Lost(leg, response) if core.leg_at(leg) == Some(0) => {
+                self.leave(core, EndReason::DialogLost { response }, out)
+            }
+            Fate::Lost(..) | Fate::Stands => State::Confirmed(self),
+        }
     }
 
     /// The BYE of the call's own leg ends it; that of a dropped fork frees the fork.
@@ -354,6 +375,11 @@ impl Session {
                 core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
             }
             Method::Invite => self.on_invite(core, now, server, request, host, out),
+            Method::Update => core.on_update(now, server, request, host, out),
+            Method::Prack => {
+                let next = core.on_prack(now, server, request, out);
+                self.proceed(core, now, next, out);
+            }
             _ => core.hand_over(now, server, request, out),
         }
         State::Confirmed(self)
@@ -372,7 +398,11 @@ impl Session {
             return State::Confirmed(self);
         }
         self.unacked = None;
-        out.push(Action::Notify(Notice::Acknowledged { ack }));
+        let answer_missing = core.heard_ack(&ack);
+        out.push(Action::Notify(Notice::Acknowledged {
+            ack,
+            answer_missing,
+        }));
         if let Some(outgoing) = self.hang_up.take() {
             self.say_bye(core, *outgoing, out);
         }
@@ -450,17 +480,29 @@ impl Session {
     ) -> (State, Result<(), Misuse>) {
         let result = match command {
             Command::HangUp(outgoing) => self.hang_up(core, outgoing, out),
-            Command::Update(outgoing) => self.update(core, outgoing, out),
+            Command::Reinvite(outgoing) => self.reinvite(core, outgoing, out),
+            Command::Update { leg, outgoing } => core.update(leg, outgoing, out),
             Command::Answer(outgoing) => self.answer(core, now, &outgoing, out),
-            Command::Reject { status, outgoing } => self.reject(core, status, &outgoing, out),
-            Command::Progress { status, outgoing } => self.progress(core, status, &outgoing, out),
+            Command::Reject { status, outgoing } => self.reject(core, now, status, &outgoing, out),
+            Command::Progress { status, outgoing } => {
+                self.progress(core, now, status, &outgoing, false, out)
+            }
+            Command::Preview { status, outgoing } => {
+                self.progress(core, now, status, &outgoing, true, out)
+            }
+            Command::Prack { leg, outgoing } => core.answer_in_prack(leg, outgoing, out),
             Command::Acknowledge(outgoing) => acknowledge(core, &outgoing, out),
             Command::Request { method, outgoing } => self.request(core, method, outgoing, out),
             Command::Respond {
                 server,
                 status,
                 outgoing,
-            } => core.respond_pending(server, status, &outgoing, out),
+            } => {
+                let result = core.respond_pending(server, status, &outgoing, out);
+                let next = core.next_of_reliable(false);
+                self.proceed(core, now, next, out);
+                result
+            }
         };
         (State::Confirmed(self), result)
     }
@@ -511,17 +553,50 @@ impl Session {
                 return self.leave(core, EndReason::NoAnswer, out);
             }
             Timer::ReofferWait => {
-                if let Some(reoffer) = self.reoffer.take() {
-                    // Not 480, which ends the usage (RFC 5057 5.1).
-                    let status = StatusCode::SERVER_INTERNAL_ERROR;
-                    core.refuse(reoffer.server, &reoffer.reply, status, out);
-                }
+                // Not 480, which ends the usage (RFC 5057 5.1).
+                let status = StatusCode::SERVER_INTERNAL_ERROR;
+                self.give_up_reoffer(core, now, status, out);
             }
             Timer::Retry => self.retry(core, now, out),
-            Timer::Pending(server) => core.expire_pending(server, out),
+            Timer::Pending(server) => {
+                core.expire_pending(server, out);
+                let next = core.next_of_reliable(false);
+                self.proceed(core, now, next, out);
+            }
+            Timer::Provisional => {
+                let next = core.on_reliable_timer(now, out);
+                self.proceed(core, now, next, out);
+            }
+            Timer::PrackOwed(leg) => {
+                core.forget_owed(leg);
+                if core.leg_at(leg) == Some(0) {
+                    return self.leave(core, EndReason::NoAnswer, out);
+                }
+            }
+            Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
             Timer::Ringing | Timer::AnswerWait | Timer::RepeatProvisional => {}
         }
         State::Confirmed(self)
+    }
+}
+
+impl Core {
+    /// The ACK for the 2xx of this side. Whether it owes an answer and has none.
+    fn heard_ack(&mut self, ack: &Request) -> bool {
+        let body = !ack.body_slice().is_empty();
+        let leg = self.legs.first_mut();
+        let verdict = leg.map(|leg| leg.exchange.on_received(Message::Ack, body));
+        verdict == Some(Verdict::Missing)
+    }
+
+    /// The re-INVITE of this side failed. Whether an exchange within it is undone by that.
+    pub(super) fn exchange_failed(&mut self) -> bool {
+        let Some(leg) = self.legs.first_mut() else {
+            return false;
+        };
+        let changed = leg.exchange.has_changed();
+        leg.exchange.on_received(Message::Failure, false);
+        changed
     }
 }
 
@@ -534,6 +609,9 @@ fn acknowledge(
     check(outgoing)?;
     match core.legs.first().map(|leg| leg.state.clone()) {
         Some(LegState::AwaitingAnswer { invite, cseq, .. }) => {
+            if let (Some(leg), Some(_)) = (core.legs.first(), &outgoing.body) {
+                leg.exchange.may_send(Message::Ack, true)?;
+            }
             core.ack(0, invite, cseq, outgoing, out);
             Ok(())
         }
@@ -555,6 +633,7 @@ fn after_bye(reason: EndReason, failure: Option<Failure>) -> EndReason {
         | EndReason::HungUp { .. }
         | EndReason::ByeFailed(_)
         | EndReason::NoAnswer
+        | EndReason::NoPrack
         | EndReason::DialogLost { .. }) => reason,
     }
 }

@@ -121,7 +121,7 @@ impl Endpoint {
             let said = request.supported().chain(request.require());
             said.flatten().any(|tag| tag.eq_ignore_ascii_case(wanted))
         };
-        let required = self.config.required.iter().map(String::as_str);
+        let required = self.config.required_tags();
         let missing: Vec<&str> = required.filter(|tag| !has(tag)).collect();
         if missing.is_empty() {
             return None;

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::auth::Keyring;
+use crate::call::reliable::{self, Policy};
 use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::message::HeaderList;
@@ -43,6 +44,10 @@ pub struct Config {
     /// The value of User-Agent and Server; none by default, since it tells strangers which faults
     /// to try (20.41).
     pub product: Option<String>,
+    /// Whether provisional responses are reliable (RFC 3262): offered and used with whoever has the
+    /// extension, or demanded. Off by default: each then costs a PRACK and its response, and an
+    /// application must be ready to answer an offer before the call is answered.
+    pub reliable: Policy,
     /// The accounts with which challenges are answered (22).
     pub keyring: Keyring,
     /// Bounds.
@@ -61,6 +66,7 @@ impl Default for Config {
             languages: Vec::new(),
             accept: ["application/sdp"].map(String::from).to_vec(),
             product: None,
+            reliable: Policy::Off,
             keyring: Keyring::new(),
             limits: Limits::DEFAULT,
             timers: Timers::DEFAULT,
@@ -69,7 +75,7 @@ impl Default for Config {
 }
 
 /// What the core answers itself, in the order of RFC 3261.
-const CORE_METHODS: [&str; 5] = ["INVITE", "ACK", "CANCEL", "OPTIONS", "BYE"];
+const CORE_METHODS: [&str; 6] = ["INVITE", "ACK", "CANCEL", "OPTIONS", "BYE", "UPDATE"];
 
 impl Config {
     /// Adds a local address.
@@ -116,25 +122,42 @@ impl Config {
 
     /// Whether requests with this method reach a call or the application.
     pub(super) fn allows(&self, method: &str) -> bool {
-        CORE_METHODS.contains(&method) || self.methods.iter().any(|m| m == method)
+        let prack = method == "PRACK" && self.reliable != Policy::Off;
+        prack || CORE_METHODS.contains(&method) || self.methods.iter().any(|m| m == method)
     }
 
     pub(super) fn supports(&self, option_tag: &str) -> bool {
-        self.supported
-            .iter()
-            .any(|tag| tag.eq_ignore_ascii_case(option_tag))
+        let mut tags = self.option_tags();
+        tags.any(|tag| tag.eq_ignore_ascii_case(option_tag))
+    }
+
+    /// What Supported lists: the application's tags, and those of the core that are enabled.
+    fn option_tags(&self) -> impl Iterator<Item = &str> {
+        let own = self.supported.iter().map(String::as_str);
+        let reliable = (self.reliable != Policy::Off).then_some(reliable::OPTION_TAG);
+        own.chain(reliable)
+    }
+
+    /// What a caller must support: what the application says, and what the core does.
+    pub(super) fn required_tags(&self) -> impl Iterator<Item = &str> {
+        let own = self.required.iter().map(String::as_str);
+        let reliable = (self.reliable == Policy::Required).then_some(reliable::OPTION_TAG);
+        own.chain(reliable)
     }
 
     /// Allow, alone: for a 405.
     pub(super) fn allow(&self) -> Result<HeaderList, Misuse> {
         let own = self.methods.iter().map(String::as_str);
-        let methods: Vec<&str> = CORE_METHODS.into_iter().chain(own).collect();
+        let prack = (self.reliable != Policy::Off).then_some("PRACK");
+        let methods = CORE_METHODS.into_iter().chain(prack).chain(own);
+        let methods: Vec<&str> = methods.collect();
         HeaderList::new().with("Allow", methods.join(", "))
     }
 
     /// What an INVITE and its 2xx say of this side (13.2.1, 13.3.1.4).
     pub(super) fn capabilities(&self, product_header: &str) -> Result<HeaderList, Misuse> {
-        let headers = self.allow()?.with("Supported", self.supported.join(", "))?;
+        let tags: Vec<&str> = self.option_tags().collect();
+        let headers = self.allow()?.with("Supported", tags.join(", "))?;
         match &self.product {
             Some(product) => headers.with(product_header, product),
             None => Ok(headers),

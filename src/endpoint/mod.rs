@@ -200,6 +200,7 @@ impl Endpoint {
             timers: config.timers,
             limits: config.limits.clone(),
             capabilities: config.capabilities("User-Agent")?,
+            reliable: config.reliable,
         };
         Ok(Self {
             places: Places::new(&config.locals),

@@ -65,6 +65,7 @@ impl Inviting {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         core.legs.clear();
+        core.own.clear();
         let (notice, credentials) = match again {
             Again::Changed(response) => (Notice::Retried { response }, credentials),
             Again::Elsewhere(response) => {

@@ -47,7 +47,12 @@ impl Session {
         let method = Method::parse(name.as_bytes()).map_err(|_| malformed)?;
         if matches!(
             method,
-            Method::Invite | Method::Ack | Method::Cancel | Method::Bye
+            Method::Invite
+                | Method::Ack
+                | Method::Cancel
+                | Method::Bye
+                | Method::Prack
+                | Method::Update
         ) {
             return Err(malformed);
         }
@@ -150,7 +155,7 @@ impl Session {
 }
 
 /// Whether this response to a request of this side ends the session: RFC 5057 5.1, table 2.
-pub(super) fn ends_session(method: Method<'_>, response: &Response) -> bool {
+pub(in crate::call) fn ends_session(method: Method<'_>, response: &Response) -> bool {
     let status = response.status();
     // Note 7: whoever says when to ask again has not lost the usage.
     let is_held = hold(status) == Some(Hold::Usage) && retry_after(response.message()).is_some();

@@ -91,7 +91,7 @@ fn confirmed_requests_carry_credentials_unasked_and_bye_is_tried_again() {
     s.gone("INVITE 1");
     s.respond("INVITE 2", 200, "a");
     s.gone("INVITE 2");
-    s.command(Command::Update(sdp("offer"))).unwrap();
+    s.command(Command::Reinvite(sdp("offer"))).unwrap();
     s.skip();
     // PAINS 52: each use of a nonce has its count.
     let first = one(&s.sent("INVITE 2"), "Proxy-Authorization");

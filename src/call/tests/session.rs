@@ -347,7 +347,6 @@ fn confirmed_over_a_strict_router_puts_the_target_last() {
 fn confirmed_requests_that_refresh_the_target_have_a_contact() {
     let mut s = Script::confirmed_as_caller();
     for (method, expected) in [
-        ("UPDATE", 1),
         ("REFER", 1),
         ("NOTIFY", 1),
         ("SUBSCRIBE", 1),
