@@ -212,7 +212,7 @@ fn refused_update(status: u16) -> String {
     flow.place();
     flow.at(1000, flow.alice, |turn| {
         let call = call_of(turn);
-        turn.call(call, |call, now, out| call.send(now, "UPDATE", sdp(), out))
+        turn.call(call, |call, now, out| call.update(now, sdp(), out))
             .unwrap();
     });
     flow.at(3000, flow.alice, |turn| {
