@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::Endpoint;
 use crate::call::reliable::{Asked, OPTION_TAG, Policy, Sending, sending};
+use crate::call::session_timer::{self, Answer, Negotiation};
 use crate::message::{ContentType, HeaderList, Method, Name, Params, Request, StatusCode};
 use crate::message::{split_commas, unquote};
 
@@ -21,6 +22,7 @@ impl Endpoint {
             .or_else(|| self.missing_extension(request))
             .or_else(|| wrong_encoding(request))
             .or_else(|| self.wrong_type(request))
+            .or_else(|| self.short_session(request))
     }
 
     /// 8.2.1.
@@ -65,6 +67,23 @@ impl Endpoint {
         match sending(Policy::Required, Asked::of(request)) {
             Sending::Refuse(status) => refused_with(status, "Require", OPTION_TAG),
             Sending::Unreliable | Sending::Either | Sending::Reliable => None,
+        }
+    }
+
+    /// RFC 4028 9.
+    fn short_session(&self, request: &Request) -> Option<Refusal> {
+        let config = self.config.session_timer?;
+        if !matches!(request.method(), Method::Invite | Method::Update) {
+            return None;
+        }
+        let asked = session_timer::Asked::of(request);
+        let answer = Negotiation::new(Some(config)).answer(&asked);
+        match answer {
+            Answer::TooSmall { min_se } => {
+                let status = StatusCode::SESSION_INTERVAL_TOO_SMALL;
+                refused_with(status, Name::MinSe.as_str(), &alloc::format!("{min_se}"))
+            }
+            Answer::Off | Answer::Accept { .. } => None,
         }
     }
 

@@ -13,6 +13,7 @@ mod invite_headers;
 mod lingering;
 mod memory;
 mod provisional;
+mod refresh;
 mod reinvite;
 mod script;
 mod session;
