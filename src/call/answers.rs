@@ -67,6 +67,7 @@ impl Core {
     /// [`Command::Respond`].
     pub(super) fn respond_pending(
         &mut self,
+        now: Time,
         server: ServerId,
         status: StatusCode,
         outgoing: &Outgoing,
@@ -90,7 +91,7 @@ impl Core {
         self.shrink_pending();
         match &pending.asked {
             Asked::Update(asked) if status.is_success() => {
-                self.accept_update(server, &pending.reply, asked, outgoing, out);
+                self.accept_update(now, server, &pending.reply, asked, outgoing, out);
             }
             Asked::Prack if status.is_success() => {
                 let body = outgoing.body.as_ref();

@@ -15,7 +15,7 @@ use super::reliable::EXTENSION;
 use super::session::{Session, To, Unacked};
 use super::{
     Action, Call, Command, Context, Core, EndReason, Event, ServerId, Side, State, Timer, check,
-    wrong_state,
+    session_timer, wrong_state,
 };
 use crate::dialog::{Dialog, contact_of};
 use crate::error::Misuse;
@@ -42,6 +42,8 @@ pub(super) struct Incoming {
     /// The last 101-199, without its bytes if it was reliable; and when it is due again.
     last: Option<(StatusCode, Option<Bytes>)>,
     pub(super) repeat: Option<Time>,
+    /// What it asks of the session timer (RFC 4028).
+    timer: Option<session_timer::Asked>,
 }
 
 impl Call {
@@ -86,6 +88,7 @@ impl Call {
             late,
             last: None,
             repeat: None,
+            timer: core.asks_for_timer(invite),
         };
         Self {
             core,
@@ -235,7 +238,7 @@ impl Incoming {
                 status,
                 outgoing,
             } => {
-                let result = core.respond_pending(server, status, &outgoing, out);
+                let result = core.respond_pending(now, server, status, &outgoing, out);
                 let next = core.next_of_reliable(false);
                 return (self.proceed(core, now, next, out), result);
             }
@@ -326,6 +329,7 @@ impl Incoming {
     ) -> State {
         core.say(Message::Success, outgoing);
         let unacked = Unacked::send(core, now, self.offer(), outgoing, out);
+        core.described(0, outgoing.body.as_ref());
         if let Some(leg) = core.legs.first_mut() {
             leg.dialog.confirm_as_uas();
             leg.state = LegState::Confirmed;
@@ -391,6 +395,7 @@ impl Incoming {
             }
             Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
             Timer::PrackOwed(_)
+            | Timer::Session(_)
             | Timer::Ringing
             | Timer::ReofferWait
             | Timer::AnswerOwed
@@ -456,6 +461,7 @@ impl Incoming {
             reply: &self.reply,
             cseq: self.cseq,
             host: &self.host,
+            timer: self.timer.as_ref(),
         }
     }
 }

@@ -12,13 +12,15 @@ use smallvec::{SmallVec, smallvec};
 
 use self::again::Again;
 use super::exchange::Fate;
-use super::failure::Budget;
+use super::failure::{Budget, Retry};
 use super::leg::LegState;
 use super::offer_answer::{Message, OfferAnswer, Verdict};
 use super::recursion::Targets;
+use super::refresh::{is_longer, put_request};
 use super::reliable::{Kind, OPTION_TAG, Policy, kind};
 use super::retries::Retries;
 use super::session::Session;
+use super::session_timer::Negotiation;
 use super::{
     Action, Call, Command, Context, Core, EndReason, Event, Notice, RequestId, State, Timer, check,
     wrong_state,
@@ -213,6 +215,8 @@ pub(super) struct Inviting {
     from: Box<[u8]>,
     attempts: SmallVec<[Attempt; 1]>,
     pub(super) ringing_until: Option<Time>,
+    /// How long the session shall be (RFC 4028).
+    negotiation: Negotiation,
     /// Why it is being cancelled.
     cancelled: Option<Cancelled>,
     /// The target set, once it was redirected.
@@ -258,6 +262,7 @@ impl Call {
             template: invitation,
             attempts: SmallVec::new(),
             ringing_until,
+            negotiation: core.negotiation(),
             cancelled: None,
             targets: None,
             budget: Budget::default(),
@@ -290,6 +295,7 @@ impl Inviting {
         if self.template.reliable.unwrap_or(core.context.reliable) == Policy::Required {
             let _ = headers.push(Name::Require.as_str(), OPTION_TAG);
         }
+        put_request(&self.negotiation, &mut headers);
         let body = outgoing.body.as_ref();
         let routes = self.template.routes.iter().map(AsRef::as_ref);
         let writer = routed(Method::Invite, &target, routes);
@@ -491,6 +497,8 @@ impl Inviting {
             core.bye(0, &Outgoing::default(), &mut auth::Attempt::new(), out);
             return core.end(cause.reason(), out);
         }
+        core.begin_timer(now, 0, self.negotiation, &response);
+        core.described(0, self.template.outgoing.body.as_ref());
         let answer_needed = session == Verdict::Offer;
         if answer_needed {
             core.await_answer(now, request, cseq);
@@ -518,8 +526,9 @@ impl Inviting {
                 ..
             }) = self.attempts.pop()
         {
-            // 22.2: once more with credentials, under the same Call-ID and From tag.
-            if core.is_challenged(&mut credentials, &response) {
+            // 22.2: once more with credentials, under the same Call-ID and From tag; RFC 4028 7.3:
+            // once more for longer.
+            if core.is_challenged(&mut credentials, &response) || self.may_last_longer(&response) {
                 core.legs.clear();
                 core.own.clear();
                 self.attempt(core, cseq.saturating_add(1), credentials, out);
@@ -536,6 +545,12 @@ impl Inviting {
             },
         };
         core.end(reason, out)
+    }
+
+    fn may_last_longer(&mut self, response: &Response) -> bool {
+        response.status() == StatusCode::SESSION_INTERVAL_TOO_SMALL
+            && self.budget.spend(Retry::LongerSession)
+            && is_longer(&mut self.negotiation, response)
     }
 
     fn failed(
@@ -597,7 +612,7 @@ impl Inviting {
     pub(super) fn command(
         mut self: Box<Self>,
         core: &mut Core,
-        _now: Time,
+        now: Time,
         command: Command,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
@@ -613,7 +628,7 @@ impl Inviting {
                 server,
                 status,
                 outgoing,
-            } => core.respond_pending(server, status, &outgoing, out),
+            } => core.respond_pending(now, server, status, &outgoing, out),
             Command::Prack { leg, outgoing } => core.answer_in_prack(leg, outgoing, out),
             Command::Progress { .. } | Command::Preview { .. } => {
                 Err(wrong_state("progress", "Inviting"))
@@ -650,6 +665,7 @@ impl Inviting {
                 self.cancel(Cancelled::NoAnswer, Outgoing::default(), out);
             }
             Timer::Provisional
+            | Timer::Session(_)
             | Timer::AnswerWait
             | Timer::RepeatProvisional
             | Timer::ReofferWait

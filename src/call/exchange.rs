@@ -29,6 +29,8 @@ pub(super) enum What {
     Update {
         /// How often it has met glare.
         glares: u8,
+        /// Whether it is the core's, to refresh the session.
+        refresh: bool,
     },
     Prack {
         rseq: u32,
@@ -57,6 +59,8 @@ pub(super) struct AskedUpdate {
     /// The target from then on.
     pub(super) contact: Option<UriBuf>,
     pub(super) host: Host,
+    /// What it asks of the session timer.
+    pub(super) timer: Option<super::session_timer::Asked>,
 }
 
 /// What a response, or its absence, does to the dialog of its request.
@@ -109,7 +113,9 @@ impl Core {
             return Fate::Stands;
         };
         match own.what {
-            What::Update { glares } => self.on_update_response(now, own, glares, response, out),
+            What::Update { glares, refresh } => {
+                self.on_update_response(now, own, (glares, refresh), response, out)
+            }
             What::Prack {
                 rseq,
                 invite,

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::offer_answer::OfferAnswer;
 use super::prack::Owed;
+use super::refresh::SessionTime;
 use super::reliable::RseqOrder;
 use super::timer::{Timer, timed};
 use super::update::Deferred;
@@ -62,6 +63,8 @@ pub(super) struct Rare {
     pub(super) order: Option<RseqOrder>,
     /// One whose offer the user has not answered.
     pub(super) owed: Option<Owed>,
+    /// The session timer that was agreed on (RFC 4028).
+    pub(super) session: Option<SessionTime>,
 }
 
 impl Leg {
@@ -97,6 +100,14 @@ impl Leg {
         self.rare.as_deref().and_then(|rare| rare.owed)
     }
 
+    pub(super) fn session(&self) -> Option<&SessionTime> {
+        self.rare.as_deref()?.session.as_ref()
+    }
+
+    pub(super) fn session_mut(&mut self) -> Option<&mut SessionTime> {
+        self.rare.as_deref_mut()?.session.as_mut()
+    }
+
     /// The timers of what is rare.
     pub(super) fn timers(&self) -> impl Iterator<Item = (Time, Timer)> {
         let rare = self.rare.as_deref();
@@ -105,6 +116,10 @@ impl Leg {
         [
             timed(deferred, Timer::UpdateRetry(self.id)),
             timed(owed, Timer::PrackOwed(self.id)),
+            timed(
+                self.session().and_then(SessionTime::deadline),
+                Timer::Session(self.id),
+            ),
         ]
         .into_iter()
         .flatten()
@@ -170,6 +185,9 @@ impl Leg {
             }
             if let Some(owed) = &mut rare.owed {
                 rebase(&mut owed.until, from, to);
+            }
+            if let Some(session) = &mut rare.session {
+                session.rebase(from, to);
             }
         }
         match &mut self.state {

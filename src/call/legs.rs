@@ -199,6 +199,7 @@ impl Core {
         if let Some(leg) = self.legs.get_mut(at) {
             leg.exchange.on_sent(Message::Ack, outgoing.body.is_some());
         }
+        self.described(at, outgoing.body.as_ref());
         if let Some(leg) = self.legs.get_mut(at)
             && matches!(leg.state, LegState::Early | LegState::AwaitingAnswer { .. })
         {
@@ -258,6 +259,8 @@ impl Core {
             && let Some(leg) = self.legs.get_mut(at)
         {
             leg.state = LegState::Leaving { bye };
+            // Over, and so is its timer.
+            leg.take_rare(|rare| &mut rare.session);
         }
     }
 }

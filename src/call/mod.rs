@@ -45,6 +45,7 @@ pub mod offer_answer;
 mod prack;
 mod provisional;
 mod recursion;
+mod refresh;
 pub mod reliable;
 mod retries;
 mod session;
@@ -114,6 +115,8 @@ pub struct Context {
     pub capabilities: HeaderList,
     /// Whether provisional responses are reliable (RFC 3262).
     pub reliable: Policy,
+    /// What this side wants of session timers (RFC 4028); `None` to do without.
+    pub session_timer: Option<session_timer::Config>,
 }
 
 /// What the floor below tells a call.

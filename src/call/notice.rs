@@ -107,6 +107,11 @@ pub enum Notice {
         /// The UPDATE.
         request: Request,
     },
+    /// This side refreshed the session (RFC 4028), and nothing changed.
+    SessionRefreshed {
+        /// The 2xx to the UPDATE or re-INVITE that did it.
+        response: Response,
+    },
     /// A request within the dialog that is the user's to answer.
     Request {
         /// To answer it with.
@@ -215,6 +220,8 @@ pub enum EndReason {
     /// The user did not give the answer that the ACK owed: ACK and BYE were sent. Or not the one
     /// that a PRACK owed: the INVITE was cancelled.
     NoAnswer,
+    /// Nobody refreshed the session in time; BYE was sent (RFC 4028 10).
+    SessionExpired,
     /// A reliable provisional response of this side was never acknowledged: the INVITE was refused
     /// with 500 (RFC 3262 3).
     NoPrack,
@@ -254,6 +261,7 @@ impl EndReason {
             | Self::ByeFailed(_)
             | Self::NoAck { .. }
             | Self::NoPrack
+            | Self::SessionExpired
             | Self::NoAnswer => None,
         }?;
         let held = hold(response.status())?;

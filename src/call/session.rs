@@ -14,10 +14,11 @@ use super::callee::Host;
 use super::exchange::Fate;
 use super::leg::{Leg, LegState};
 use super::offer_answer::{Message, Verdict};
+use super::refresh::Due;
 use super::timer::timed;
 use super::{
     Action, Command, Core, EndReason, Event, Notice, RequestId, ServerId, Side, State, Timer,
-    check, wrong_state,
+    check, session_timer, wrong_state,
 };
 use crate::auth;
 use crate::error::Misuse;
@@ -64,6 +65,8 @@ struct Reinvite {
     outgoing: Outgoing,
     /// How often it has met glare.
     glares: u8,
+    /// Whether it is the core's, to refresh the session.
+    refresh: bool,
     credentials: auth::Attempt,
 }
 
@@ -87,6 +90,7 @@ struct Reoffer {
     cseq: u32,
     contact: Option<UriBuf>,
     host: Host,
+    timer: Option<session_timer::Asked>,
     until: Option<Time>,
 }
 
@@ -96,13 +100,15 @@ pub(super) struct To<'a> {
     pub(super) reply: &'a Reply,
     pub(super) cseq: u32,
     pub(super) host: &'a Host,
+    /// What it asks of the session timer.
+    pub(super) timer: Option<&'a session_timer::Asked>,
 }
 
 impl Unacked {
     /// Sends a 2xx, and keeps it for the retransmissions, which are the core's on every transport
     /// (13.3.1.4, 6026 8.1).
     pub(super) fn send(
-        core: &Core,
+        core: &mut Core,
         now: Time,
         offer: To<'_>,
         outgoing: &Outgoing,
@@ -113,8 +119,10 @@ impl Unacked {
             reply,
             cseq,
             host,
+            timer,
         } = offer;
-        let headers = core.with_contact(host, &outgoing.headers);
+        let mut headers = core.with_contact(host, &outgoing.headers);
+        core.answer_timer(now, 0, timer, &mut headers);
         let headers = core.with_capabilities(&headers);
         let status = StatusCode::OK;
         let bytes = core.dialog_response(reply, status, &headers, outgoing);
@@ -498,7 +506,7 @@ impl Session {
                 status,
                 outgoing,
             } => {
-                let result = core.respond_pending(server, status, &outgoing, out);
+                let result = core.respond_pending(now, server, status, &outgoing, out);
                 let next = core.next_of_reliable(false);
                 self.proceed(core, now, next, out);
                 result
@@ -567,6 +575,11 @@ impl Session {
                 let next = core.on_reliable_timer(now, out);
                 self.proceed(core, now, next, out);
             }
+            Timer::Session(leg) => match core.on_session_timer(now, leg) {
+                Due::Nothing => {}
+                Due::Refresh => self.refresh(core, now, leg, out),
+                Due::Expired => return self.leave(core, EndReason::SessionExpired, out),
+            },
             Timer::PrackOwed(leg) => {
                 core.forget_owed(leg);
                 if core.leg_at(leg) == Some(0) {
@@ -634,6 +647,7 @@ fn after_bye(reason: EndReason, failure: Option<Failure>) -> EndReason {
         | EndReason::ByeFailed(_)
         | EndReason::NoAnswer
         | EndReason::NoPrack
+        | EndReason::SessionExpired
         | EndReason::DialogLost { .. }) => reason,
     }
 }

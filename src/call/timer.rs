@@ -20,6 +20,8 @@ pub enum Timer {
     /// The user has not answered the INVITE within [`Limits::answer_wait`](crate::limits::Limits),
     /// or the INVITE's Expires (13.3.1).
     AnswerWait,
+    /// The session on this leg is to be refreshed, or has expired (RFC 4028).
+    Session(LegId),
     /// The user has not answered the re-INVITE within that time.
     ReofferWait,
     /// The user has not given the answer for the ACK.

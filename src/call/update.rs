@@ -60,15 +60,30 @@ impl Core {
         leg.exchange.may_send(Message::Update, offers)?;
         let id = leg.id;
         leg.take_rare(|rare| &mut rare.deferred);
-        self.send_update(id, outgoing, 0, auth::Attempt::new(), out);
+        self.send_update(id, outgoing, (0, false), auth::Attempt::new(), out);
         Ok(())
+    }
+
+    /// An UPDATE without an offer that refreshes the session. Whether it could go.
+    pub(super) fn send_refresh(
+        &mut self,
+        id: LegId,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> bool {
+        let leg = self.leg_mut(id).filter(|leg| leg.is_live());
+        let free = leg.is_some_and(|leg| leg.exchange.may_send(Message::Update, false).is_ok());
+        if free {
+            let outgoing = Outgoing::default();
+            self.send_update(id, outgoing, (0, true), auth::Attempt::new(), out);
+        }
+        free
     }
 
     fn send_update(
         &mut self,
         leg: LegId,
         outgoing: Outgoing,
-        glares: u8,
+        (glares, refresh): (u8, bool),
         mut credentials: auth::Attempt,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
@@ -76,6 +91,10 @@ impl Core {
             return;
         };
         let headers = self.with_local_target(&outgoing.headers);
+        let headers = match self.legs.get(at).is_some_and(|leg| leg.session().is_some()) {
+            true => self.put_timer(at, headers),
+            false => headers,
+        };
         let full = Outgoing {
             headers: self.with_capabilities(&headers),
             body: outgoing.body.clone(),
@@ -91,7 +110,7 @@ impl Core {
         self.own.push(Own {
             request,
             leg,
-            what: What::Update { glares },
+            what: What::Update { glares, refresh },
             outgoing,
             credentials,
         });
@@ -101,12 +120,12 @@ impl Core {
         &mut self,
         now: Time,
         mut own: Own,
-        glares: u8,
+        (glares, refresh): (u8, bool),
         response: Response,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Fate {
         if response.status().is_success() {
-            self.on_update_accepted(&own, response, out);
+            self.on_update_accepted(now, &own, refresh, response, out);
             return Fate::Stands;
         }
         let challenged = self.is_challenged(&mut own.credentials, &response);
@@ -120,9 +139,17 @@ impl Core {
             out.push(Action::Absorbed);
             return Fate::Stands;
         }
-        if challenged {
-            self.send_update(own.leg, own.outgoing, glares, own.credentials, out);
+        let at = self.leg_at(own.leg).unwrap_or_default();
+        if challenged || self.is_longer_now(at, &response) {
+            let what = (glares, refresh);
+            self.send_update(own.leg, own.outgoing, what, own.credentials, out);
             return Fate::Stands;
+        }
+        let fate = Fate::of(Method::Update, own.leg, &response);
+        if refresh && fate == Fate::Stands {
+            out.push(Action::Absorbed);
+            self.refresh_again(now, own.leg);
+            return fate;
         }
         if response.status() == StatusCode::REQUEST_PENDING && glares < most {
             let deferred = Deferred {
@@ -136,7 +163,6 @@ impl Core {
             out.push(Action::Notify(Notice::UpdateDeferred { response }));
             return Fate::Stands;
         }
-        let fate = Fate::of(Method::Update, own.leg, &response);
         let changed = false;
         out.push(Action::Notify(Notice::UpdateRefused { response, changed }));
         fate
@@ -145,7 +171,9 @@ impl Core {
     /// The 2xx to an UPDATE of this side: the answer, and a target refresh (5.1).
     fn on_update_accepted(
         &mut self,
+        now: Time,
         own: &Own,
+        refresh: bool,
         response: Response,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
@@ -161,6 +189,14 @@ impl Core {
             if let Some(contact) = contact_of(&response) {
                 self.refresh_target(at, contact, out);
             }
+            if self.legs.get(at).is_some_and(|leg| leg.session().is_some()) {
+                self.renew_timer(now, at, &response);
+                self.described(at, own.outgoing.body.as_ref());
+            }
+        }
+        if refresh {
+            out.push(Action::Notify(Notice::SessionRefreshed { response }));
+            return;
         }
         out.push(Action::Notify(Notice::Updated {
             response,
@@ -202,7 +238,8 @@ impl Core {
             let Deferred {
                 outgoing, glares, ..
             } = deferred;
-            return self.send_update(leg, outgoing, glares, auth::Attempt::new(), out);
+            let what = (glares, false);
+            return self.send_update(leg, outgoing, what, auth::Attempt::new(), out);
         }
         // Later than now, whatever was drawn (law L8).
         deferred.at = self.after_glare(now).max(now + GLARE_STEP);
@@ -251,13 +288,14 @@ impl Core {
             leg: id,
             contact: contact_of(&request).map(|uri| uri.to_buf()),
             host: Host::new(host, &request),
+            timer: self.asks_for_timer(&request),
         };
         if verdict == Verdict::Offer {
             let asked = Asked::Update(Box::new(asked));
             return self.ask(now, server, reply, asked, request, out);
         }
         // Nothing for a user to decide.
-        self.accept_update(server, &reply, &asked, &Outgoing::default(), out);
+        self.accept_update(now, server, &reply, &asked, &Outgoing::default(), out);
         out.push(Action::Notify(Notice::Refreshed { request }));
     }
 
@@ -317,13 +355,25 @@ impl Core {
     /// The 2xx to an UPDATE, which refreshes the target.
     pub(super) fn accept_update(
         &mut self,
+        now: Time,
         server: ServerId,
         reply: &Reply,
         asked: &AskedUpdate,
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        let headers = self.with_contact(&asked.host, &outgoing.headers);
+        let mut headers = self.with_contact(&asked.host, &outgoing.headers);
+        // Before the call is answered there is no session to time.
+        let at = self.leg_at(asked.leg);
+        let at = at.filter(|at| {
+            self.legs
+                .get(*at)
+                .is_some_and(|leg| leg.state == LegState::Confirmed)
+        });
+        if let Some(at) = at {
+            self.answer_timer(now, at, asked.timer.as_ref(), &mut headers);
+            self.described(at, outgoing.body.as_ref());
+        }
         let headers = self.with_capabilities(&headers);
         let body = outgoing.body.as_ref();
         self.respond(server, reply, StatusCode::OK, &headers, body, out);

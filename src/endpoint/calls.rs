@@ -555,6 +555,7 @@ fn event_of(call: CallHandle, notice: Notice) -> Event {
             request,
             session,
         },
+        Notice::SessionRefreshed { response } => Event::SessionRefreshed { call, response },
         Notice::Refreshed { request } => Event::Refreshed { call, request },
         Notice::Request { server, request } => {
             let (request, message) = (server_handle(server), request);

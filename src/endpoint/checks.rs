@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Endpoint;
+use crate::call::session_timer::{self, Answer, Negotiation};
 use crate::message::{ContentType, HeaderList, Method, Name, Params, Request, StatusCode};
 use crate::message::{split_commas, unquote};
 
@@ -19,6 +20,7 @@ impl Endpoint {
             .or_else(|| self.wrong_extension(request))
             .or_else(|| self.wrong_content(request))
             .or_else(|| self.lacks_extension(request))
+            .or_else(|| self.short_session(request))
     }
 
     /// 8.2.1.
@@ -85,6 +87,23 @@ impl Endpoint {
             }
         }
         (!headers.is_empty()).then_some((StatusCode::UNSUPPORTED_MEDIA_TYPE, headers))
+    }
+
+    /// RFC 4028 9.
+    fn short_session(&self, request: &Request) -> Option<Refusal> {
+        let config = self.config.session_timer?;
+        if !matches!(request.method(), Method::Invite | Method::Update) {
+            return None;
+        }
+        let asked = session_timer::Asked::of(request);
+        let answer = Negotiation::new(Some(config)).answer(&asked);
+        match answer {
+            Answer::TooSmall { min_se } => {
+                let status = StatusCode::SESSION_INTERVAL_TOO_SMALL;
+                refused_with(status, Name::MinSe.as_str(), &alloc::format!("{min_se}"))
+            }
+            Answer::Off | Answer::Accept { .. } => None,
+        }
     }
 
     /// For the session description of an INVITE. What other bodies mean is the application's

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::auth::Keyring;
 use crate::call::reliable::{self, Policy};
+use crate::call::session_timer;
 use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::message::HeaderList;
@@ -48,6 +49,9 @@ pub struct Config {
     /// extension, or demanded. Off by default: each then costs a PRACK and its response, and an
     /// application must be ready to answer an offer before the call is answered.
     pub reliable: Policy,
+    /// What this side wants of session timers (RFC 4028): whoever has lost the other one finds out
+    /// when a refresh fails or does not come. Off by default.
+    pub session_timer: Option<session_timer::Config>,
     /// The accounts with which challenges are answered (22).
     pub keyring: Keyring,
     /// Bounds.
@@ -67,6 +71,7 @@ impl Default for Config {
             accept: ["application/sdp"].map(String::from).to_vec(),
             product: None,
             reliable: Policy::Off,
+            session_timer: None,
             keyring: Keyring::new(),
             limits: Limits::DEFAULT,
             timers: Timers::DEFAULT,
@@ -135,7 +140,8 @@ impl Config {
     fn option_tags(&self) -> impl Iterator<Item = &str> {
         let own = self.supported.iter().map(String::as_str);
         let reliable = (self.reliable != Policy::Off).then_some(reliable::OPTION_TAG);
-        own.chain(reliable)
+        let timer = self.session_timer.map(|_| session_timer::OPTION_TAG);
+        own.chain(reliable).chain(timer)
     }
 
     /// What a caller must support: what the application says, and what the core does.

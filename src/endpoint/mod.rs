@@ -201,6 +201,7 @@ impl Endpoint {
             limits: config.limits.clone(),
             capabilities: config.capabilities("User-Agent")?,
             reliable: config.reliable,
+            session_timer: config.session_timer,
         };
         Ok(Self {
             places: Places::new(&config.locals),

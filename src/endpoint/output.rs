@@ -219,6 +219,13 @@ pub enum Event {
         /// The UPDATE.
         request: Request,
     },
+    /// This side refreshed the session (RFC 4028), and nothing changed.
+    SessionRefreshed {
+        /// The call.
+        call: CallHandle,
+        /// The 2xx that says so.
+        response: Response,
+    },
     /// A request that is the application's to answer, within a call or outside of any.
     Request {
         /// To answer it.

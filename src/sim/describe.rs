@@ -102,6 +102,7 @@ pub(super) fn event(event: &Event) -> String {
                 _ => text,
             }
         }
+        Event::SessionRefreshed { response, .. } => of("SessionRefreshed", response),
         Event::Refreshed { .. } => "hears Refreshed".to_string(),
         Event::UpdateDeferred { response, .. } => of("UpdateDeferred", response),
         Event::TargetRefreshed { .. } => "hears TargetRefreshed".to_string(),
@@ -167,6 +168,7 @@ fn ended(reason: &EndReason) -> String {
         EndReason::ByeFailed(failure) => format!("BYE failed {failure:?}"),
         EndReason::NoAck { bye: None } => "no ACK".to_string(),
         EndReason::NoAck { bye: Some(failure) } => format!("no ACK, and BYE failed {failure:?}"),
+        EndReason::SessionExpired => "the session expired".to_string(),
         EndReason::NoPrack => "no PRACK".to_string(),
         EndReason::NoAnswer => "no answer from this side".to_string(),
         EndReason::DialogLost {

@@ -12,7 +12,7 @@ use crate::call::caller::has_body;
 use crate::call::offer_answer::{Message, Refusal, Verdict};
 use crate::call::provisional::Next;
 use crate::call::update::GLARE_STEP;
-use crate::call::{Action, Core, Notice, RequestId, ServerId, State, check, wrong_state};
+use crate::call::{Action, Core, LegId, Notice, RequestId, ServerId, State, check, wrong_state};
 use crate::dialog::contact_of;
 use crate::error::Misuse;
 use crate::message::{Method, Name, Outgoing, Reply, Request, Response, StatusCode};
@@ -72,11 +72,17 @@ impl Session {
                 core.refresh_target(0, contact, out);
             }
             core.accepted_contact(&reinvite.outgoing.headers);
+            core.renew_timer(now, 0, &response);
+            core.described(0, reinvite.outgoing.body.as_ref());
             let cseq = response.cseq().number;
             let answer_needed = verdict == Some(Verdict::Offer);
             match answer_needed {
                 true => core.await_answer(now, request, cseq),
                 false => core.ack(0, request, cseq, &Outgoing::default(), out),
+            }
+            if reinvite.refresh && !answer_needed {
+                out.push(Action::Notify(Notice::SessionRefreshed { response }));
+                return State::Confirmed(self);
             }
             out.push(Action::Notify(Notice::Updated {
                 response,
@@ -85,14 +91,24 @@ impl Session {
             return State::Confirmed(self);
         }
         let changed = core.exchange_failed();
-        if core.is_challenged(&mut reinvite.credentials, &response) {
+        if core.is_challenged(&mut reinvite.credentials, &response)
+            || core.is_longer_now(0, &response)
+        {
             let Reinvite {
                 outgoing,
                 glares,
+                refresh,
                 credentials,
                 ..
             } = *reinvite;
-            self.send(core, outgoing, glares, credentials, out);
+            self.send(core, outgoing, (glares, refresh), credentials, out);
+            return State::Confirmed(self);
+        }
+        if reinvite.refresh && !ends_session(Method::Invite, &response) {
+            out.push(Action::Absorbed);
+            if let Some(leg) = core.legs.first().map(|leg| leg.id) {
+                core.refresh_again(now, leg);
+            }
             return State::Confirmed(self);
         }
         if status == StatusCode::REQUEST_PENDING
@@ -140,12 +156,14 @@ impl Session {
             let cseq = request.cseq().number;
             let host = Host::new(host, &request);
             core.begin_reliable(now, server, &request);
+            let timer = core.asks_for_timer(&request);
             let reoffer = Reoffer {
                 server,
                 reply,
                 cseq,
                 contact,
                 host,
+                timer,
                 until,
             };
             self.reoffer = Some(Box::new(reoffer));
@@ -249,7 +267,7 @@ impl Session {
             ));
         }
         self.retry = None;
-        self.send(core, outgoing, 0, auth::Attempt::new(), out);
+        self.send(core, outgoing, (0, false), auth::Attempt::new(), out);
         Ok(())
     }
 
@@ -276,11 +294,32 @@ impl Session {
             self.send(
                 core,
                 retry.outgoing,
-                retry.glares,
+                (retry.glares, false),
                 auth::Attempt::new(),
                 out,
             );
         }
+    }
+
+    /// The session is to be refreshed (RFC 4028 7.4): by UPDATE if the other side has it, else by
+    /// a re-INVITE that changes nothing.
+    pub(super) fn refresh(
+        &mut self,
+        core: &mut Core,
+        now: Time,
+        leg: LegId,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        let place = core.leg_at(leg).and_then(|at| core.legs.get(at));
+        if place.is_some_and(|leg| leg.takes_update == Some(true)) {
+            return core.refresh_by_update(now, leg, out);
+        }
+        let free = place.is_some_and(|leg| leg.exchange.may_send(Message::Invite, true).is_ok());
+        if self.is_busy() || !core.is_talking() || !free {
+            return core.refresh_again(now, leg);
+        }
+        let outgoing = core.description(0);
+        self.send(core, outgoing, (0, true), auth::Attempt::new(), out);
     }
 
     /// 14.1: one INVITE at a time, of either side.
@@ -292,14 +331,15 @@ impl Session {
         &mut self,
         core: &mut Core,
         outgoing: Outgoing,
-        glares: u8,
+        (glares, refresh): (u8, bool),
         mut credentials: auth::Attempt,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         let branch = core.new_branch();
         let request = core.new_request();
         let headers = core.authorize_within(0, &mut credentials, Method::Invite, &outgoing);
-        let headers = core.with_capabilities(&core.with_local_target(&headers));
+        let headers = core.put_timer(0, core.with_local_target(&headers));
+        let headers = core.with_capabilities(&headers);
         core.sent_with(request, &credentials);
         core.forget_pracks();
         if let Some(leg) = core.legs.first_mut() {
@@ -316,6 +356,7 @@ impl Session {
             request,
             outgoing,
             glares,
+            refresh,
             credentials,
         }));
     }
@@ -351,6 +392,7 @@ impl Session {
         };
         core.say(Message::Success, outgoing);
         let unacked = Unacked::send(core, now, reoffer.to(), outgoing, out);
+        core.described(0, outgoing.body.as_ref());
         self.unacked = Some(Box::new(unacked));
         if let Some(contact) = &reoffer.contact {
             core.refresh_target(0, contact.as_uri(), out);
@@ -428,6 +470,7 @@ impl Reoffer {
             reply: &self.reply,
             cseq: self.cseq,
             host: &self.host,
+            timer: self.timer.as_ref(),
         }
     }
 }

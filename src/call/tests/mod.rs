@@ -14,6 +14,7 @@ mod lingering;
 mod memory;
 mod provisional;
 mod redirection;
+mod refresh;
 mod reinvite;
 mod retries;
 mod script;

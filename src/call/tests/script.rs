@@ -60,6 +60,7 @@ pub(super) fn context() -> Context {
             ("User-Agent", "drongo"),
         ]),
         reliable: Policy::Off,
+        session_timer: None,
     }
 }
 
@@ -513,6 +514,9 @@ fn describe(notice: Notice) -> String {
         } => "acknowledged, answer missing".into(),
         Notice::Acknowledged { .. } => "acknowledged".into(),
         Notice::Offered { request, .. } => format!("offered {}", request.method().as_str()),
+        Notice::SessionRefreshed { response } => {
+            format!("session refreshed {}", status(&response))
+        }
         Notice::Refreshed { .. } => "refreshed".into(),
         Notice::Pracked { session, .. } => match session {
             Verdict::Answer => "pracked, answer".into(),
@@ -567,6 +571,7 @@ fn describe_end(reason: EndReason) -> String {
         EndReason::ByeFailed(failure) => format!("BYE failed {failure:?}"),
         EndReason::NoAck { bye: None } => "no ACK".into(),
         EndReason::NoAck { bye: Some(failure) } => format!("no ACK, BYE failed {failure:?}"),
+        EndReason::SessionExpired => "session expired".into(),
         EndReason::NoPrack => "no PRACK".into(),
         EndReason::NoAnswer => "no answer".into(),
         EndReason::DialogLost { response } => {

@@ -82,6 +82,7 @@ fn context(t1: Duration, wait: Option<Duration>) -> Arc<Context> {
         limits,
         capabilities: HeaderList::new(),
         reliable: Policy::Supported,
+        session_timer: Some(Default::default()),
     })
 }
 
@@ -286,7 +287,8 @@ fn request_with(method: &str, cseq: u32, remote_tag: &str, offer: bool) -> Reque
         .header("To", "<sip:me@example.com>")
         .header("Call-ID", "their-call")
         .header("CSeq", format!("{cseq} {method}"))
-        .header("Supported", "100rel")
+        .header("Supported", "100rel, timer")
+        .header("Session-Expires", "90;refresher=uas")
         .header("Contact", "<sip:them@192.0.2.4>");
     let builder = match offer {
         true => builder.body(Body::sdp("offer")),
