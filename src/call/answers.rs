@@ -156,7 +156,9 @@ impl Core {
                 out,
             );
         }
+        self.own = Vec::new();
         for leg in &mut self.legs {
+            leg.drop_rare();
             // What is not leaving by a BYE of this side has no dialog any more.
             if !leg.is_leaving() {
                 leg.state = LegState::Left;

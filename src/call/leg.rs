@@ -84,6 +84,11 @@ impl Leg {
         self.rare.get_or_insert_default()
     }
 
+    /// Nothing rare is waited for any more.
+    pub(super) fn drop_rare(&mut self) {
+        self.rare = None;
+    }
+
     /// Takes one of the rare things, and frees the place if it was the last.
     pub(super) fn take_rare<T: Default>(&mut self, of: impl FnOnce(&mut Rare) -> &mut T) -> T {
         let taken = self

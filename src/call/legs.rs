@@ -259,8 +259,8 @@ impl Core {
             && let Some(leg) = self.legs.get_mut(at)
         {
             leg.state = LegState::Leaving { bye };
-            // Over, and so is its timer.
-            leg.take_rare(|rare| &mut rare.session);
+            // Over, and so are its timers.
+            leg.drop_rare();
         }
     }
 }

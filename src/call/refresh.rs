@@ -44,8 +44,8 @@ impl SessionTime {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Due {
     Nothing,
-    /// A refresh, by UPDATE if the other side has it.
-    Refresh,
+    /// A refresh, by UPDATE if the other side has it. It was due at this time.
+    Refresh(Time),
     /// BYE.
     Expired,
 }
@@ -189,11 +189,15 @@ impl Core {
         session.is_some_and(|session| is_longer(&mut session.negotiation, response))
     }
 
-    /// A refresh could not go, or was refused (section 10): once more before the end.
-    pub(super) fn refresh_again(&mut self, now: Time, leg: LegId) {
+    /// A refresh that was due could not go, or was refused (section 10): once more before the end.
+    pub(super) fn refresh_again(&mut self, now: Time, due: Time, leg: LegId) {
+        // Law L5: counted from when it was due.
+        let at = due + AGAIN;
+        let at = at.filter(|at| *at > now).or(now + AGAIN);
+        let wait = at.map(|at| at.saturating_since(now));
         let leg = self.leg_mut(leg);
         if let Some(session) = leg.and_then(|leg| leg.session_mut()) {
-            session.tell(now, Event::Refused(Some(AGAIN)));
+            session.tell(now, Event::Refused(wait));
         }
     }
 
@@ -202,13 +206,14 @@ impl Core {
         let Some(session) = leg.and_then(|leg| leg.session_mut()) else {
             return Due::Nothing;
         };
+        let at = session.deadline().unwrap_or(now);
         let mut actions: SmallVec<[session_timer::Action; 3]> = SmallVec::new();
         session.timer.on_deadline(now, &mut actions);
         actions
             .iter()
             .fold(Due::Nothing, |due, action| match action {
                 session_timer::Action::Expired => Due::Expired,
-                session_timer::Action::Refresh => Due::Refresh,
+                session_timer::Action::Refresh => Due::Refresh(at),
                 session_timer::Action::Terminated => due,
             })
     }
@@ -217,11 +222,12 @@ impl Core {
     pub(super) fn refresh_by_update(
         &mut self,
         now: Time,
+        due: Time,
         leg: LegId,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         if !self.send_refresh(leg, out) {
-            self.refresh_again(now, leg);
+            self.refresh_again(now, due, leg);
         }
     }
 }

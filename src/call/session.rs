@@ -577,7 +577,7 @@ impl Session {
             }
             Timer::Session(leg) => match core.on_session_timer(now, leg) {
                 Due::Nothing => {}
-                Due::Refresh => self.refresh(core, now, leg, out),
+                Due::Refresh(due) => self.refresh(core, now, due, leg, out),
                 Due::Expired => return self.leave(core, EndReason::SessionExpired, out),
             },
             Timer::PrackOwed(leg) => {

@@ -148,7 +148,7 @@ impl Core {
         let fate = Fate::of(Method::Update, own.leg, &response);
         if refresh && fate == Fate::Stands {
             out.push(Action::Absorbed);
-            self.refresh_again(now, own.leg);
+            self.refresh_again(now, now, own.leg);
             return fate;
         }
         if response.status() == StatusCode::REQUEST_PENDING && glares < most {

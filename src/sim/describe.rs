@@ -97,9 +97,9 @@ pub(super) fn event(event: &Event) -> String {
             request, session, ..
         } => {
             let text = with_body("hears Pracked", request.body_slice().is_empty());
-            match session {
-                Verdict::Missing => format!("{text}, answer missing"),
-                _ => text,
+            match *session == Verdict::Missing {
+                true => format!("{text}, answer missing"),
+                false => text,
             }
         }
         Event::SessionRefreshed { response, .. } => of("SessionRefreshed", response),

@@ -107,7 +107,7 @@ impl Session {
         if reinvite.refresh && !ends_session(Method::Invite, &response) {
             out.push(Action::Absorbed);
             if let Some(leg) = core.legs.first().map(|leg| leg.id) {
-                core.refresh_again(now, leg);
+                core.refresh_again(now, now, leg);
             }
             return State::Confirmed(self);
         }
@@ -307,16 +307,17 @@ impl Session {
         &mut self,
         core: &mut Core,
         now: Time,
+        due: Time,
         leg: LegId,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         let place = core.leg_at(leg).and_then(|at| core.legs.get(at));
         if place.is_some_and(|leg| leg.takes_update == Some(true)) {
-            return core.refresh_by_update(now, leg, out);
+            return core.refresh_by_update(now, due, leg, out);
         }
         let free = place.is_some_and(|leg| leg.exchange.may_send(Message::Invite, true).is_ok());
         if self.is_busy() || !core.is_talking() || !free {
-            return core.refresh_again(now, leg);
+            return core.refresh_again(now, due, leg);
         }
         let outgoing = core.description(0);
         self.send(core, outgoing, (0, true), auth::Attempt::new(), out);

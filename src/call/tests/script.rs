@@ -522,7 +522,9 @@ fn describe(notice: Notice) -> String {
             Verdict::Answer => "pracked, answer".into(),
             Verdict::Missing => "pracked, answer missing".into(),
             Verdict::Ignore => "pracked, body ignored".into(),
-            _ => "pracked".into(),
+            Verdict::Nothing | Verdict::Offer | Verdict::Preview | Verdict::Refuse(_) => {
+                "pracked".into()
+            }
         },
         Notice::Reoffered { .. } => "reoffered".into(),
         Notice::ReofferCancelled { .. } => "reoffer cancelled".into(),
