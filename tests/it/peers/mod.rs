@@ -14,6 +14,7 @@ mod process;
 mod scenarios;
 mod sipp;
 mod socket;
+mod tshark;
 
 use std::env;
 use std::fs;
@@ -36,6 +37,11 @@ const SIPP: Peer = Peer {
 const BARESIP: Peer = Peer {
     program: "baresip",
     package: "baresip-core",
+};
+
+const TSHARK: Peer = Peer {
+    program: "tshark",
+    package: "tshark",
 };
 
 /// Whether the test called `test` is to run. It fails if it is and one of `peers` is missing.
