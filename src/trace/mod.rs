@@ -20,7 +20,7 @@
 //!     bytes.as_slice().into(),
 //! );
 //! trace.packet(packet);
-//! assert!(trace.ladder().contains("|---------- OPTIONS ---------->|"), "{}", trace.ladder());
+//! assert!(trace.ladder().contains("|--------- OPTIONS ---------->|"), "{}", trace.ladder());
 //! assert!(trace.mermaid().contains("alice->>bob: OPTIONS"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

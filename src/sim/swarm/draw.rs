@@ -7,6 +7,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 use super::{Act, Call, Deed, Outage, Reaction, Scenario};
+use crate::call::reliable::Policy;
 use crate::seed::{Domain, Seed, Stream};
 use crate::sim::Link;
 
@@ -92,13 +93,16 @@ impl Scenario {
             count => (0..count).map(|_| outage(&mut dice, nodes)).collect(),
         };
         let calls = dice.index(options.calls.max(1)).saturating_add(1);
-        let calls = (0..calls).map(|number| call(&mut dice, number, nodes));
+        let calls: Vec<Call> = (0..calls)
+            .map(|number| call(&mut dice, number, nodes))
+            .collect();
+        let nodes = (0..nodes).map(|_| policy(&mut dice)).collect();
         Self {
             seed,
             nodes,
             link,
             outages,
-            calls: calls.collect(),
+            calls,
         }
     }
 }
@@ -144,15 +148,25 @@ fn call(dice: &mut Dice, number: usize, nodes: usize) -> Call {
         caller,
         callee,
         with_offer: dice.chance(850),
+        reliable: policy(dice),
         patience: dice.chance(300).then(|| dice.wait()),
         reaction: reaction(dice),
         acts,
     }
 }
 
+fn policy(dice: &mut Dice) -> Policy {
+    match dice.below(10) {
+        0..=3 => Policy::Off,
+        4..=8 => Policy::Supported,
+        _ => Policy::Required,
+    }
+}
+
 fn reaction(dice: &mut Dice) -> Reaction {
     match dice.below(20) {
-        0..=13 => Reaction::Answer(dice.wait()),
+        0..=7 => Reaction::Answer(dice.wait()),
+        8..=13 => Reaction::EarlyMedia(dice.wait(), dice.wait()),
         14..=16 => {
             let statuses = [302, 404, 480, 486, 500, 503, 600, 603];
             let status = statuses.get(dice.index(statuses.len())).copied();
@@ -168,8 +182,10 @@ fn act(dice: &mut Dice) -> Act {
         by_caller: dice.chance(500),
         after: dice.wait(),
         deed: match dice.below(20) {
-            0..=9 => Deed::Reinvite,
-            10..=15 => Deed::Info,
+            0..=5 => Deed::Reinvite,
+            6..=9 => Deed::Update,
+            10 | 11 => Deed::Refresh,
+            12..=15 => Deed::Info,
             16..=18 => Deed::HangUp,
             _ => Deed::Abandon,
         },

@@ -25,6 +25,7 @@ use core::cell::RefCell;
 use core::time::Duration;
 
 use super::{Link, Node, World};
+use crate::call::reliable::Policy;
 use crate::endpoint::Config;
 use crate::seed::Seed;
 use crate::time::Time;
@@ -39,8 +40,8 @@ pub use draw::Options;
 pub struct Scenario {
     /// It draws what the network does to each datagram, and every identifier.
     pub seed: u64,
-    /// How many endpoints there are.
-    pub nodes: usize,
+    /// How many endpoints there are, and whether each of them has reliable provisional responses.
+    pub nodes: Vec<Policy>,
     /// What the network does while there are faults.
     pub link: Link,
     /// Links that are cut for a time.
@@ -75,8 +76,10 @@ pub struct Call {
     pub caller: usize,
     /// Which node is called; it may be the same.
     pub callee: usize,
-    /// Whether the INVITE carries an offer. Otherwise the 2xx does.
+    /// Whether the INVITE carries an offer. Otherwise the first reliable response does.
     pub with_offer: bool,
+    /// Whether provisional responses are to be reliable.
+    pub reliable: Policy,
     /// How long the caller waits before it cancels.
     pub patience: Option<Duration>,
     /// What the callee does.
@@ -91,6 +94,8 @@ pub struct Call {
 pub enum Reaction {
     /// Rings, and answers after a time.
     Answer(Duration),
+    /// Rings, sends early media after a time, and answers after another.
+    EarlyMedia(Duration, Duration),
     /// Rings, and refuses after a time.
     Reject(Duration, u16),
     /// Rings for ever.
@@ -119,6 +124,10 @@ pub enum Deed {
     HangUp,
     /// A re-INVITE with an offer.
     Reinvite,
+    /// An UPDATE with an offer.
+    Update,
+    /// An UPDATE without one.
+    Refresh,
     /// A request within the dialog.
     Info,
     /// Forget the call without a word.
@@ -155,10 +164,14 @@ pub fn run(scenario: &Scenario) -> Outcome {
     let mut world = World::new(Seed::from_bytes(bytes), scenario.link);
     let mut nodes = Vec::new();
     let mut violations = Vec::new();
-    for at in 0..scenario.nodes {
+    for (at, reliable) in scenario.nodes.iter().enumerate() {
         let (name, address) = draw::place(at);
+        let config = Config {
+            reliable: *reliable,
+            ..Config::default()
+        };
         let user = users::user(at, Rc::clone(&ledger));
-        match world.endpoint(&name, address, Config::default(), user) {
+        match world.endpoint(&name, address, config, user) {
             Ok(node) => nodes.push(node),
             Err(misuse) => violations.push(alloc::format!("{name}: {misuse}")),
         }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::ledger::{CallLog, Ledger, SideLog};
 use super::{Deed, Scenario};
-use crate::message::{CSeq, Message, Name, NameAddr, Via};
+use crate::message::{CSeq, Message, Name, NameAddr, Via, parse_rseq};
 use crate::sim::{Entry, Node, World};
 
 /// All that does not hold.
@@ -35,6 +35,7 @@ pub(super) fn check(
         check_call(call, &mut wrong);
     }
     check_sequences(world, &mut wrong);
+    check_reliable(world, &mut wrong);
     check_acknowledgements(world, scenario, &mut wrong);
     wrong
 }
@@ -102,6 +103,29 @@ fn check_sequences(world: &World, wrong: &mut Vec<String>) {
         let key = (sent.from.0, call.to_vec(), tag);
         if let Some(number) = last.insert(key, cseq).filter(|number| cseq <= *number) {
             wrong.push(format!("CSeq {cseq} comes after {number}"));
+        }
+    }
+}
+
+/// Reliable provisional responses of one dialog are numbered without gaps (RFC 3262 3).
+fn check_reliable(world: &World, wrong: &mut Vec<String>) {
+    let mut last: BTreeMap<Sender, u32> = BTreeMap::new();
+    for sent in world.record().sent() {
+        let Ok(message) = Message::parse(sent.bytes.clone()) else {
+            continue;
+        };
+        let rseq = message.first(Name::RSeq).and_then(|v| parse_rseq(v).ok());
+        let (Some(rseq), Some(call), Some(tag)) =
+            (rseq, message.first(Name::CallId), tag(&message, Name::To))
+        else {
+            continue;
+        };
+        let key = (sent.from.0, call.to_vec(), tag);
+        match last.insert(key, rseq) {
+            Some(before) if rseq != before && rseq != before.wrapping_add(1) => {
+                wrong.push(format!("RSeq {rseq} comes after {before}"));
+            }
+            Some(_) | None => {}
         }
     }
 }

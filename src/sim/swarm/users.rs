@@ -8,7 +8,8 @@ use core::time::Duration;
 
 use super::ledger::{Ledger, SideLog};
 use super::{Act, Call, Deed, Reaction, draw};
-use crate::call::Invitation;
+use crate::call::offer_answer::Verdict;
+use crate::call::{Early, Invitation};
 use crate::endpoint::{CallHandle, Event};
 use crate::message::{Body, Outgoing, Request, StatusCode};
 use crate::sim::{Turn, User};
@@ -65,6 +66,19 @@ fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
             on_standing(node, ledger, turn, call);
         }
         Event::Acknowledged { call, .. } => on_standing(node, ledger, turn, call),
+        Event::Progress {
+            call,
+            early:
+                Some(Early {
+                    leg,
+                    session: Verdict::Offer,
+                    is_reliable: true,
+                    ..
+                }),
+            ..
+        } => {
+            let _ = turn.call(call, |call, now, out| call.prack(now, leg, sdp(), out));
+        }
         Event::Updated {
             call,
             answer_needed: true,
@@ -83,6 +97,11 @@ fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
                 request.respond(now, StatusCode::OK, Outgoing::default(), out)
             });
         }
+        Event::Offered { request, .. } => {
+            let _ = turn.request(request, |request, now, out| {
+                request.respond(now, StatusCode::OK, sdp(), out)
+            });
+        }
         Event::Ended { call, reason } => {
             if let Some(found) = ledger.borrow_mut().of_handle(node, call) {
                 found.side.ends.push(format!("{reason:?}"));
@@ -97,7 +116,12 @@ fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
         | Event::TargetRefreshed { .. }
         | Event::Response { .. }
         | Event::RequestFailed { .. }
-        | Event::ForkDropped { .. } => {}
+        | Event::ForkDropped { .. }
+        | Event::Redirected { .. }
+        | Event::Retried { .. }
+        | Event::Pracked { .. }
+        | Event::Refreshed { .. }
+        | Event::SessionRefreshed { .. } => {}
     }
 }
 
@@ -122,19 +146,18 @@ fn on_incoming(ledger: &Shared, turn: &mut Turn<'_>, call: CallHandle, request: 
         call: Some(call),
         ..SideLog::default()
     });
+    let number = log.plan.number;
     match log.plan.reaction.clone() {
-        Reaction::Answer(after) => {
-            let ledger = Rc::clone(ledger);
-            turn.after(after, move |turn| {
-                let answered = turn.call(call, |call, now, out| call.answer(now, sdp(), out));
-                if let Some(log) = ledger.borrow_mut().of_number(number.unwrap_or_default())
-                    && let Some(side) = log.callees.iter_mut().find(|s| s.call == Some(call))
-                    && answered.is_ok()
-                    && side.ends.is_empty()
-                {
-                    side.accepted = true;
-                }
+        Reaction::Answer(after) => turn.after(after, answer(ledger, number, call)),
+        Reaction::EarlyMedia(media, after) => {
+            turn.after(media, move |turn| {
+                let session = StatusCode::SESSION_PROGRESS;
+                let _ = turn.call(call, |call, now, out| {
+                    call.progress(now, session, sdp(), out)
+                });
             });
+            let after = media.saturating_add(after);
+            turn.after(after, answer(ledger, number, call));
         }
         Reaction::Reject(after, status) => turn.after(after, move |turn| {
             let status = StatusCode::new(status).unwrap_or(StatusCode::BUSY_HERE);
@@ -147,6 +170,25 @@ fn on_incoming(ledger: &Shared, turn: &mut Turn<'_>, call: CallHandle, request: 
         Reaction::Ignore => return,
     }
     let _ = turn.call(call, |call, now, out| call.ring(now, out));
+}
+
+/// The deed that answers a call.
+fn answer(
+    ledger: &Shared,
+    number: usize,
+    call: CallHandle,
+) -> impl FnOnce(&mut Turn<'_>) + 'static {
+    let ledger = Rc::clone(ledger);
+    move |turn: &mut Turn<'_>| {
+        let answered = turn.call(call, |call, now, out| call.answer(now, sdp(), out));
+        if let Some(log) = ledger.borrow_mut().of_number(number)
+            && let Some(side) = log.callees.iter_mut().find(|s| s.call == Some(call))
+            && answered.is_ok()
+            && side.ends.is_empty()
+        {
+            side.accepted = true;
+        }
+    }
 }
 
 /// The call stands on this side: it does what was planned.
@@ -180,7 +222,11 @@ fn on_standing(node: usize, ledger: &Shared, turn: &mut Turn<'_>, call: CallHand
 fn do_it(node: usize, ledger: &Shared, turn: &mut Turn<'_>, call: CallHandle, deed: Deed) {
     let done = match deed {
         Deed::HangUp => return hang_up(turn, call),
-        Deed::Reinvite => turn.call(call, |call, now, out| call.update(now, sdp(), out)),
+        Deed::Reinvite => turn.call(call, |call, now, out| call.reinvite(now, sdp(), out)),
+        Deed::Update => turn.call(call, |call, now, out| call.update(now, sdp(), out)),
+        Deed::Refresh => turn.call(call, |call, now, out| {
+            call.update(now, Outgoing::default(), out)
+        }),
         Deed::Info => turn.call(call, |call, now, out| {
             call.send(now, "INFO", Outgoing::default(), out)
         }),
