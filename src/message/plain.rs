@@ -30,30 +30,35 @@ pub(crate) mod set {
 
 static SETS: [u8; 256] = sets();
 
-/// The bytes at the front that are in the set, and the rest.
+/// The bytes at the front that are in the set, and the rest. Letters, digits, `-` and `.` are in
+/// all of them.
 #[inline]
 pub(crate) fn run(text: &[u8], set: u8) -> (&[u8], &[u8]) {
-    let of = |b: u8| SETS.get(usize::from(b)).copied().unwrap_or(0) & set;
-    let (chunks, tail) = text.as_chunks::<4>();
-    // No sum here is larger than the length of the text.
-    let mut len = 0_usize;
-    for &[a, b, c, d] in chunks {
-        // Four bytes take one branch.
-        let (a, ab) = (of(a), of(a) & of(b));
-        let abc = ab & of(c);
-        if abc & of(d) == 0 {
-            let more = [a, ab, abc].map(|inside| usize::from(inside != 0));
-            len = more.iter().fold(len, |len, one| len.wrapping_add(*one));
-            return text.split_at_checked(len).unwrap_or((text, &[]));
+    let of = |b: &u8| SETS.get(usize::from(*b)).copied().unwrap_or(0) & set != 0;
+    let mut rest = text;
+    // Eight bytes take one branch; others of the set than those in all take one each.
+    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+        match words::first_not_common(u64::from_le_bytes(*chunk)) {
+            None => rest = tail,
+            Some(at) => match rest.get(at..) {
+                Some([b, tail @ ..]) if of(b) => rest = tail,
+                Some(end) => return split_before(text, end),
+                None => break,
+            },
         }
-        len = len.wrapping_add(4);
     }
-    for &b in tail {
-        if of(b) == 0 {
+    while let Some((b, tail)) = rest.split_first() {
+        if !of(b) {
             break;
         }
-        len = len.wrapping_add(1);
+        rest = tail;
     }
+    split_before(text, rest)
+}
+
+#[inline]
+fn split_before<'a>(text: &'a [u8], tail: &[u8]) -> (&'a [u8], &'a [u8]) {
+    let len = text.len().saturating_sub(tail.len());
     text.split_at_checked(len).unwrap_or((text, &[]))
 }
 
@@ -67,11 +72,24 @@ pub(crate) enum PlainHost<'a> {
 }
 
 impl<'a> PlainHost<'a> {
-    pub(crate) fn host(self) -> Option<Host<'a>> {
+    pub(crate) const fn host(self) -> Host<'a> {
         match self {
-            Self::Name(name) => core::str::from_utf8(name).ok().map(Host::Name),
-            Self::V4(address) => Some(Host::V4(address)),
-            Self::V6(address) => Some(Host::V6(address)),
+            Self::Name(name) => match core::str::from_utf8(name) {
+                Ok(name) => Host::Name(name),
+                // A name is ASCII.
+                Err(_) => Host::Name(""),
+            },
+            Self::V4(address) => Host::V4(address),
+            Self::V6(address) => Host::V6(address),
+        }
+    }
+
+    /// The same, as it is kept where the name may not be asked for.
+    pub(crate) const fn of(host: Host<'a>) -> Self {
+        match host {
+            Host::Name(name) => Self::Name(name.as_bytes()),
+            Host::V4(address) => Self::V4(address),
+            Host::V6(address) => Self::V6(address),
         }
     }
 }
@@ -133,29 +151,30 @@ pub(crate) fn header_params<'a>(
     rest.is_empty().then_some(())
 }
 
-/// Parameters of a URI, each shown to `see`; `None` too if `see` does not like one.
+/// Parameters of a URI, each shown to `see`, and what follows them; `None` too if `see` does not
+/// like one.
 #[inline]
 pub(crate) fn uri_params<'a>(
     mut rest: &'a [u8],
-    mut see: impl FnMut(&'a [u8]) -> bool,
-) -> Option<()> {
+    mut see: impl FnMut(&'a [u8], &'a [u8]) -> bool,
+) -> Option<&'a [u8]> {
     let mut names = Names::default();
     while let Some((b';', tail)) = rest.split_first() {
         let (name, mut tail) = run(tail, set::URI_NAME);
         names.add(name)?;
+        let mut value: &[u8] = &[];
         if let [b'=', behind @ ..] = tail {
-            let (value, behind) = run(behind, set::URI_VALUE);
+            (value, tail) = run(behind, set::URI_VALUE);
             if value.is_empty() {
                 return None;
             }
-            tail = behind;
         }
-        if !see(name) {
+        if !see(name, value) {
             return None;
         }
         rest = tail;
     }
-    rest.is_empty().then_some(())
+    Some(rest)
 }
 
 /// Digits up to the end or another byte, and the rest: at most ten, so that the sum fits.
@@ -246,11 +265,86 @@ fn octet(text: &[u8]) -> Option<(u8, &[u8])> {
 
 fn v6(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
     let inner = text.strip_prefix(b"[")?;
+    if let Some((address, rest)) = v6_groups(inner) {
+        return Some((PlainHost::V6(address), rest));
+    }
     // The longest form has 45 bytes.
     let close = inner.iter().take(46).position(|&b| b == b']')?;
     let (address, rest) = inner.split_at_checked(close)?;
     let address = core::str::from_utf8(address).ok()?.parse().ok()?;
     Some((PlainHost::V6(address), rest.get(1..)?))
+}
+
+/// An IPv6 address without an IPv4 part, and what is behind the bracket that ends it.
+fn v6_groups(text: &[u8]) -> Option<(Ipv6Addr, &[u8])> {
+    let mut groups = [0_u16; 8];
+    let mut count = 0_usize;
+    let mut gap = None;
+    let mut rest = text;
+    if let [b':', b':', tail @ ..] = rest {
+        (gap, rest) = (Some(0), tail);
+    }
+    loop {
+        if let [b']', tail @ ..] = rest {
+            // Only behind the gap is there nothing before the bracket.
+            return (gap == Some(count)).then(|| (address(groups, count, gap), tail));
+        }
+        let (group, tail) = hex_group(rest)?;
+        *groups.get_mut(count)? = group;
+        count = count.wrapping_add(1);
+        rest = match tail {
+            [b']', tail @ ..] => {
+                let whole = if gap.is_some() { count < 8 } else { count == 8 };
+                return whole.then(|| (address(groups, count, gap), tail));
+            }
+            [b':', b':', tail @ ..] if gap.is_none() && count < 8 => {
+                gap = Some(count);
+                tail
+            }
+            [b':', b']', ..] => return None,
+            [b':', tail @ ..] => tail,
+            _ => return None,
+        };
+    }
+}
+
+/// The groups with the gap filled.
+#[inline]
+fn address(groups: [u16; 8], count: usize, gap: Option<usize>) -> Ipv6Addr {
+    // One number, so that what is behind the gap is moved in one step. Eight groups have no gap.
+    let number = groups
+        .iter()
+        .fold(0_u128, |number, &group| number << 16 | u128::from(group));
+    let bits = |groups: usize| groups.wrapping_mul(16) as u32 & 127;
+    let number = match gap {
+        None => number,
+        Some(0) => number >> bits(8_usize.wrapping_sub(count)),
+        Some(gap) => {
+            let behind = u128::MAX >> bits(gap);
+            (number & !behind) | ((number & behind) >> bits(8_usize.wrapping_sub(count)))
+        }
+    };
+    Ipv6Addr::from_bits(number)
+}
+
+/// One to four hexadecimal digits.
+#[inline]
+fn hex_group(text: &[u8]) -> Option<(u16, &[u8])> {
+    let mut group = 0_u16;
+    let mut len = 0_usize;
+    for &b in text.iter().take(4) {
+        let digit = match b {
+            b'0'..=b'9' => b & 15,
+            b'a'..=b'f' | b'A'..=b'F' => (b & 15).wrapping_add(9),
+            _ => break,
+        };
+        group = group << 4 | u16::from(digit);
+        len = len.wrapping_add(1);
+    }
+    if len == 0 {
+        return None;
+    }
+    Some((group, text.get(len..)?))
 }
 
 /// A host name that does not end in a dot.
@@ -259,7 +353,7 @@ fn name(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
     let (host, rest) = run(text, set::HOST);
     let separator = |b: &u8| matches!(b, b'.' | b'-');
     let last = host.last()?;
-    if separator(host.first()?) || separator(last) || !separators_are_alone(host) {
+    if separator(host.first()?) || separator(last) || !separators_are_alone(host, text) {
         return None;
     }
     if last.is_ascii_digit() {
@@ -272,40 +366,37 @@ fn name(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
     Some((PlainHost::Name(host), rest))
 }
 
-/// Whether no dot has a dot or a hyphen beside it.
+/// Whether no dot has a dot or a hyphen beside it. The host begins the text, which may be longer.
 #[inline]
-fn separators_are_alone(host: &[u8]) -> bool {
-    let Some(last) = host.last_chunk::<8>() else {
-        let pairs = host.iter().zip(host.iter().skip(1));
-        return pairs.fold(true, |alone, (a, b)| {
-            alone & !matches!((a, b), (b'.', b'.' | b'-') | (b'-', b'.'))
-        });
+fn separators_are_alone(host: &[u8], text: &[u8]) -> bool {
+    let alone = match (host.last_chunk::<8>(), text.first_chunk::<8>()) {
+        (Some(last), _) => {
+            // Each window begins with the last byte of the one before it.
+            let windows = host.windows(8).step_by(7);
+            let pairs = windows.fold(0, |pairs, window| {
+                pairs | window.first_chunk().map_or(0, separator_pairs)
+            });
+            pairs | separator_pairs(last) == 0
+        }
+        (None, Some(first)) => {
+            let bits = host.len().wrapping_mul(8) & 63;
+            separator_pairs(first) & (1_u64 << bits).wrapping_sub(1) == 0
+        }
+        (None, None) => false,
     };
-    // The last eight may overlap those before them; the byte before a chunk is looked at with it.
-    let mut before = (false, false);
-    let mut alone = true;
-    for chunk in host.as_chunks::<8>().0 {
-        let (dots, hyphens) = separators(chunk);
-        alone &= stand_alone(dots, hyphens, before);
-        before = (dots >> 63 != 0, hyphens >> 63 != 0);
+    alone || {
+        let mut pairs = host.iter().zip(host.iter().skip(1));
+        pairs.all(|pair| !matches!(pair, (b'.', b'.' | b'-') | (b'-', b'.')))
     }
-    let (dots, hyphens) = separators(last);
-    let seam = host.get(host.len().wrapping_sub(9)).copied();
-    alone & stand_alone(dots, hyphens, (seam == Some(b'.'), seam == Some(b'-')))
 }
 
+/// The highest bit of each byte that is a dot or a hyphen and has one before it, in bytes of host
+/// names: of these, only dots and hyphens lack the bits that letters and digits have.
 #[inline]
-fn separators(chunk: &[u8; 8]) -> (u64, u64) {
+fn separator_pairs(chunk: &[u8; 8]) -> u64 {
     let word = u64::from_le_bytes(*chunk);
-    (words::marks(word, b'.'), words::marks(word, b'-'))
-}
-
-/// `before`: whether a dot, or a hyphen, stands before the word.
-#[inline]
-fn stand_alone(dots: u64, hyphens: u64, before: (bool, bool)) -> bool {
-    let carried = |marks: u64, before: bool| (marks << 8) | (u64::from(before) << 7);
-    let (dot, hyphen) = (carried(dots, before.0), carried(hyphens, before.1));
-    ((dot | hyphen) & dots) | (dot & hyphens) == 0
+    let separators = !(word << 1 | word << 3) & words::MARKS;
+    separators & separators << 8
 }
 
 #[expect(

@@ -63,6 +63,13 @@ impl<'a> Via<'a> {
         }
     }
 
+    /// The branch, if the value is of the common form; the value has no comma then, but for quoted
+    /// ones.
+    #[inline]
+    pub(crate) fn plain_branch(value: &'a [u8]) -> Option<Option<&'a [u8]>> {
+        PlainVia::scan(value).map(|via| via.branch)
+    }
+
     pub(super) fn plain(value: &'a [u8]) -> Option<Self> {
         let PlainVia {
             transport,
@@ -75,7 +82,7 @@ impl<'a> Via<'a> {
             protocol: "SIP",
             version: "2.0",
             transport,
-            host: host.host()?,
+            host: host.host(),
             port,
             params: Params::of_header(params),
         })

@@ -1,7 +1,7 @@
 //! Looking for bytes eight or sixteen at a time.
 
 /// The bit that marks each byte of a word.
-const MARKS: u64 = 0x8080_8080_8080_8080;
+pub(crate) const MARKS: u64 = 0x8080_8080_8080_8080;
 const ONES: u64 = 0x0101_0101_0101_0101;
 
 /// How far into the text the byte is, in a word read little end first; `None` if it is not there.
@@ -18,6 +18,21 @@ pub(crate) const fn marks(word: u64, byte: u8) -> u64 {
     let differs = word ^ ONES.wrapping_mul(byte as u64);
     // Seven bits and one less than 2^7 never carry into the next byte.
     !((differs & !MARKS).wrapping_add(!MARKS) | differs) & MARKS
+}
+
+/// Where the first byte is that is neither a letter nor a digit nor `-` nor `.`.
+#[inline]
+pub(crate) const fn first_not_common(word: u64) -> Option<usize> {
+    // Sums of seven bits never carry into the next byte; the highest bit says the answer.
+    const fn from(low: u64, first: u8) -> u64 {
+        low.wrapping_add(ONES.wrapping_mul(0x80_u64.wrapping_sub(first as u64)))
+    }
+    let low = word & !MARKS;
+    let small = low | ONES.wrapping_mul(0x20);
+    let letters = from(small, b'a') & !from(small, b'z'.wrapping_add(1));
+    let is_slash = low ^ ONES.wrapping_mul(b'/' as u64);
+    let others = from(low, b'-') & !from(low, b'9'.wrapping_add(1)) & from(is_slash, 1);
+    lowest_mark(!(letters | others) | word)
 }
 
 /// Where the first byte under `limit` is. The limit is at most 128.
