@@ -153,7 +153,6 @@ pub(super) fn check(
     Ok(())
 }
 
-
 /// The most items, parameters or levels that fit in a value of that length: a separator and one
 /// byte is the least that another takes.
 #[inline]
@@ -295,6 +294,7 @@ const fn set(names: &[Name]) -> u128 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::request::Survey;
     use super::*;
 
     const TIGHT: Limits = Limits {
@@ -308,7 +308,7 @@ mod tests {
     fn kind(lines: &str, limits: &Limits) -> Option<ParseErrorKind> {
         let text = format!("OPTIONS sip:a@b SIP/2.0\r\nMax-Forwards: 70\r\n{lines}\r\n\r\n");
         let message = Message::parse(text.into()).unwrap();
-        let error = check(&message, limits).err()?;
+        let error = check(&message, limits, Survey::of(&message).sizes).err()?;
         let row = message.headers().last().unwrap();
         assert_eq!(row.value.as_ptr(), message.bytes()[error.1..].as_ptr());
         Some(error.0)

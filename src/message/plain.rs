@@ -38,13 +38,15 @@ pub(crate) fn run(text: &[u8], set: u8) -> (&[u8], &[u8]) {
     let mut rest = text;
     // Eight bytes take one branch; others of the set than those in all take one each.
     while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
-        match words::first_not_common(u64::from_le_bytes(*chunk)) {
-            None => rest = tail,
-            Some(at) => match rest.get(at..) {
-                Some([b, tail @ ..]) if of(b) => rest = tail,
-                Some(end) => return split_before(text, end),
-                None => break,
-            },
+        let others = words::not_common(u64::from_le_bytes(*chunk));
+        if others == 0 {
+            rest = tail;
+            continue;
+        }
+        match rest.get(words::place(others)..) {
+            Some([b, tail @ ..]) if of(b) => rest = tail,
+            Some(end) => return split_before(text, end),
+            None => break,
         }
     }
     while let Some((b, tail)) = rest.split_first() {
@@ -350,10 +352,10 @@ fn hex_group(text: &[u8]) -> Option<(u16, &[u8])> {
 /// A host name that does not end in a dot.
 #[inline]
 fn name(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
-    let (host, rest) = run(text, set::HOST);
-    let separator = |b: &u8| matches!(b, b'.' | b'-');
+    let rest = behind_labels(text)?;
+    let (host, rest) = split_before(text, rest);
     let last = host.last()?;
-    if separator(host.first()?) || separator(last) || !separators_are_alone(host, text) {
+    if matches!(last, b'.' | b'-') {
         return None;
     }
     if last.is_ascii_digit() {
@@ -366,37 +368,42 @@ fn name(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
     Some((PlainHost::Name(host), rest))
 }
 
-/// Whether no dot has a dot or a hyphen beside it. The host begins the text, which may be longer.
+/// What is behind letters, digits, `_`, and dots and hyphens that stand alone: two hyphens, or one
+/// beside a dot, are for the full reader, and so is one at the front.
 #[inline]
-fn separators_are_alone(host: &[u8], text: &[u8]) -> bool {
-    let alone = match (host.last_chunk::<8>(), text.first_chunk::<8>()) {
-        (Some(last), _) => {
-            // Each window begins with the last byte of the one before it.
-            let windows = host.windows(8).step_by(7);
-            let pairs = windows.fold(0, |pairs, window| {
-                pairs | window.first_chunk().map_or(0, separator_pairs)
-            });
-            pairs | separator_pairs(last) == 0
+fn behind_labels(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text;
+    // The mark of the byte before the word, if it separates: the front does.
+    let mut before = 0x80_u64;
+    let mut beside = 0_u64;
+    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let others = words::not_common(word);
+        // Of the bytes before the first other, only dots and hyphens lack these two bits.
+        let lower = !others & others.wrapping_sub(1);
+        let separators = !(word << 1 | word << 3) & words::MARKS & lower;
+        beside |= separators & (separators << 8 | before);
+        if others == 0 {
+            before = separators >> 56;
+            rest = tail;
+            continue;
         }
-        (None, Some(first)) => {
-            let bits = host.len().wrapping_mul(8) & 63;
-            separator_pairs(first) & (1_u64 << bits).wrapping_sub(1) == 0
+        match rest.get(words::place(others)..) {
+            Some([b'_', tail @ ..]) => (before, rest) = (0, tail),
+            Some(end) => return (beside == 0).then_some(end),
+            None => return None,
         }
-        (None, None) => false,
-    };
-    alone || {
-        let mut pairs = host.iter().zip(host.iter().skip(1));
-        pairs.all(|pair| !matches!(pair, (b'.', b'.' | b'-') | (b'-', b'.')))
     }
-}
-
-/// The highest bit of each byte that is a dot or a hyphen and has one before it, in bytes of host
-/// names: of these, only dots and hyphens lack the bits that letters and digits have.
-#[inline]
-fn separator_pairs(chunk: &[u8; 8]) -> u64 {
-    let word = u64::from_le_bytes(*chunk);
-    let separators = !(word << 1 | word << 3) & words::MARKS;
-    separators & separators << 8
+    while let Some((&b, tail)) = rest.split_first() {
+        if SETS.get(usize::from(b)).copied().unwrap_or(0) & set::HOST == 0 {
+            break;
+        }
+        let mark = u64::from(matches!(b, b'.' | b'-')) << 7;
+        beside |= mark & before;
+        before = mark;
+        rest = tail;
+    }
+    (beside == 0).then_some(rest)
 }
 
 #[expect(

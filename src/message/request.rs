@@ -42,7 +42,12 @@ use crate::limits::Limits;
 /// # Ok::<(), drongo::message::ParseError>(())
 /// ```
 pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Incoming, ParseError> {
-    Message::parse_as(bytes, limits, |message| check(message, limits), Incoming::of)
+    Message::parse_as(
+        bytes,
+        limits,
+        |message| check(message, limits),
+        Incoming::of,
+    )
 }
 
 /// A checked message. Exhaustive on purpose: there is no third kind.
@@ -418,18 +423,18 @@ struct Rows {
 }
 
 /// What one look at each row says.
-struct Survey {
+pub(super) struct Survey {
     /// The first row of each place.
     first: [Span; PLACES],
     /// The single headers that occur more than once.
     twice: u32,
-    sizes: bounds::Sizes,
+    pub(super) sizes: bounds::Sizes,
 }
 
 impl Survey {
     /// Looks from the last row to the first, so that what is noted last is the first of its name.
     #[inline]
-    fn of(message: &Message) -> Self {
+    pub(super) fn of(message: &Message) -> Self {
         let mut first = [NOWHERE; PLACES];
         let (mut seen, mut twice) = (0_u32, 0_u32);
         let mut sizes = bounds::Sizes::default();

@@ -12,17 +12,9 @@ pub(crate) const fn position(word: u64, byte: u8) -> Option<usize> {
     lowest_mark(differs.wrapping_sub(ONES) & !differs)
 }
 
-/// The highest bit of each byte that is this one, exactly.
+/// The highest bit of each byte that is neither a letter nor a digit nor `-` nor `.`.
 #[inline]
-pub(crate) const fn marks(word: u64, byte: u8) -> u64 {
-    let differs = word ^ ONES.wrapping_mul(byte as u64);
-    // Seven bits and one less than 2^7 never carry into the next byte.
-    !((differs & !MARKS).wrapping_add(!MARKS) | differs) & MARKS
-}
-
-/// Where the first byte is that is neither a letter nor a digit nor `-` nor `.`.
-#[inline]
-pub(crate) const fn first_not_common(word: u64) -> Option<usize> {
+pub(crate) const fn not_common(word: u64) -> u64 {
     // Sums of seven bits never carry into the next byte; the highest bit says the answer.
     const fn from(low: u64, first: u8) -> u64 {
         low.wrapping_add(ONES.wrapping_mul(0x80_u64.wrapping_sub(first as u64)))
@@ -32,7 +24,7 @@ pub(crate) const fn first_not_common(word: u64) -> Option<usize> {
     let letters = from(small, b'a') & !from(small, b'z'.wrapping_add(1));
     let is_slash = low ^ ONES.wrapping_mul(b'/' as u64);
     let others = from(low, b'-') & !from(low, b'9'.wrapping_add(1)) & from(is_slash, 1);
-    lowest_mark(!(letters | others) | word)
+    (!(letters | others) | word) & MARKS
 }
 
 /// Where the first byte under `limit` is. The limit is at most 128.
@@ -44,11 +36,13 @@ const fn first_under(word: u64, limit: u8) -> Option<usize> {
 #[inline]
 const fn lowest_mark(word: u64) -> Option<usize> {
     let marks = word & MARKS;
-    if marks == 0 {
-        None
-    } else {
-        Some((marks.trailing_zeros() / 8) as usize)
-    }
+    if marks == 0 { None } else { Some(place(marks)) }
+}
+
+/// Which byte the lowest mark is in; 8 if there is none.
+#[inline]
+pub(crate) const fn place(marks: u64) -> usize {
+    (marks.trailing_zeros() / 8) as usize
 }
 
 /// Where the first byte under 14 is: CR, LF, HTAB or another control character.
