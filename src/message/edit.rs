@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use smallvec::SmallVec;
 
 use super::header_block::Entry;
@@ -234,6 +234,29 @@ impl<'m> Edit<'m> {
             bytes.extend_from_slice(piece);
         }
         Bytes::from(bytes)
+    }
+
+    /// Appends the changed message to a buffer; without a change, it is one copy.
+    ///
+    /// ```
+    /// use drongo::message::{Edit, Message};
+    ///
+    /// let message = Message::parse(b"BYE sip:a@example.com SIP/2.0\r\n\r\n".as_slice().into())?;
+    /// let mut datagram = Vec::with_capacity(65_535);
+    /// Edit::new(&message).set_max_forwards(69).write_to(&mut datagram);
+    /// assert_eq!(datagram, b"BYE sip:a@example.com SIP/2.0\r\nMax-Forwards: 69\r\n\r\n");
+    /// # Ok::<(), drongo::message::ParseError>(())
+    /// ```
+    pub fn write_to(&self, out: &mut impl BufMut) {
+        if self.is_empty() {
+            out.put_slice(self.message.bytes());
+            return;
+        }
+        let mut pieces = Pieces::new();
+        self.pieces(&mut pieces);
+        for piece in pieces {
+            out.put_slice(piece);
+        }
     }
 
     fn keep(&mut self, value: &[u8]) -> Range<u32> {

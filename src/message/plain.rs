@@ -444,3 +444,51 @@ const fn sets() -> [u8; 256] {
         b = b.wrapping_add(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4000) })]
+
+        /// Both ways: what either reader takes, the other reads alike.
+        #[test]
+        fn addresses_in_brackets_are_read_as_by_the_full_reader(
+            text in "\\[[0-9a-fA-F]{0,5}(:{1,2}[0-9a-f]{1,4}){0,8}(::|:|)(1\\.2\\.3\\.[0-9]{1,3})?\\]"
+        ) {
+            let plain = host_port(text.as_bytes()).filter(|(_, _, rest)| rest.is_empty());
+            let full = Host::parse_with_port(text.as_bytes()).ok();
+            prop_assert_eq!(plain.map(|(host, port, _)| (host.host(), port)), full);
+        }
+
+        #[test]
+        fn names_are_read_as_by_the_full_reader(text in "[a-zA-Z0-9_]{0,9}([.-]{1,2}[a-z0-9_]{0,10}){0,4}") {
+            let plain = host_port(text.as_bytes()).filter(|(_, _, rest)| rest.is_empty());
+            let full = Host::parse_with_port(text.as_bytes()).ok();
+            if let Some((host, port, _)) = plain {
+                prop_assert_eq!(Some((host.host(), port)), full);
+            } else if !text.contains("--") && !text.ends_with('.') {
+                prop_assert_eq!(full, None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_ends_at_the_first_byte_outside_of_its_set() {
+        for b in 0..=u8::MAX {
+            for before in 0..20 {
+                for after in [0, 1, 9] {
+                    let text = [&[b'a'; 20][..before], &[b], &[b'z'; 9][..after]].concat();
+                    for set in [set::HOST, set::TOKEN, set::USER, set::QUOTED] {
+                        let inside = SETS[usize::from(b)] & set != 0;
+                        let len = if inside { text.len() } else { before };
+                        assert_eq!(run(&text, set), text.split_at(len));
+                    }
+                }
+            }
+        }
+    }
+}

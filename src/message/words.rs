@@ -100,12 +100,25 @@ mod tests {
         ) {
             let slow = word.iter().position(|&b| b == b':');
             prop_assert_eq!(position(u64::from_le_bytes(word), b':'), slow);
-            let marked = marks(u64::from_le_bytes(word), b':').to_le_bytes();
-            prop_assert_eq!(marked, word.map(|b| if b == b':' { 0x80 } else { 0 }));
             let slow = word.iter().position(|&b| b < 14);
             prop_assert_eq!(first_under(u64::from_le_bytes(word), 14), slow);
             let text: Vec<u8> = text.into_iter().map(|b| b.max(from % 20)).collect();
             prop_assert_eq!(first_control(&text), text.iter().position(|&b| b < 14));
+        }
+    }
+
+    #[test]
+    fn every_byte_is_common_or_not_beside_any_other() {
+        let common = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
+        for b in 0..=u8::MAX {
+            for beside in [0, 0xff, b'a', b'/', 0x7f, 0x80] {
+                let word = [beside, b, beside, b, b, beside, beside, b];
+                let marks = word.map(|b| if common(b) { 0 } else { 0x80 });
+                let marked = not_common(u64::from_le_bytes(word));
+                assert_eq!(marked.to_le_bytes(), marks, "{b} beside {beside}");
+                let first = word.iter().position(|&b| !common(b));
+                assert_eq!(place(marked), first.unwrap_or(8));
+            }
         }
     }
 }
