@@ -251,6 +251,14 @@ fn behind_display(value: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
 /// The tag among parameters of the common form.
 #[inline]
 fn tag_among(params: &[u8]) -> Option<Option<&[u8]>> {
+    if let Some(value) = params.strip_prefix(b";tag=") {
+        // A token is ASCII, and nearly every tag one, and alone.
+        if let (tag @ [_, ..], []) = plain::run(value, plain::set::TOKEN) {
+            return Some(Some(tag));
+        }
+    } else if params.is_empty() {
+        return Some(None);
+    }
     let mut tag = None;
     plain::header_params(params, |name, value| {
         if name.eq_ignore_ascii_case(b"tag") {

@@ -240,17 +240,7 @@ impl<'a> PlainVia<'a> {
             _ => return None,
         };
         let (host, port, params) = plain::host_port(rest)?;
-        let mut branch = None;
-        plain::header_params(params, |name, value| {
-            if name.eq_ignore_ascii_case(b"branch") {
-                branch = value;
-                value.is_some_and(<[u8]>::is_ascii)
-            } else if name.eq_ignore_ascii_case(b"rport") {
-                value.is_none_or(|value| parse_port(value).is_some())
-            } else {
-                true
-            }
-        })?;
+        let branch = branch_among(params)?;
         Some(Self {
             transport,
             host,
@@ -259,6 +249,31 @@ impl<'a> PlainVia<'a> {
             branch,
         })
     }
+}
+
+/// The branch among parameters of the common form.
+#[inline]
+fn branch_among(params: &[u8]) -> Option<Option<&[u8]>> {
+    if let Some(value) = params.strip_prefix(b";branch=") {
+        // A token is ASCII, and nearly every branch one; it stands alone or with a bare rport.
+        if let (branch @ [_, ..], [] | [b';', b'r', b'p', b'o', b'r', b't']) =
+            plain::run(value, plain::set::TOKEN)
+        {
+            return Some(Some(branch));
+        }
+    }
+    let mut branch = None;
+    plain::header_params(params, |name, value| {
+        if name.eq_ignore_ascii_case(b"branch") {
+            branch = value;
+            value.is_some_and(<[u8]>::is_ascii)
+        } else if name.eq_ignore_ascii_case(b"rport") {
+            value.is_none_or(|value| parse_port(value).is_some())
+        } else {
+            true
+        }
+    })?;
+    Some(branch)
 }
 
 impl Pieces for Via<'_> {
