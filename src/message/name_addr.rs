@@ -251,16 +251,15 @@ fn behind_display(value: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
 /// The tag among parameters of the common form.
 #[inline]
 fn tag_among(params: &[u8]) -> Option<Option<&[u8]>> {
-    if let Some(value) = params.strip_prefix(b";tag=") {
-        // A token is ASCII, and nearly every tag one, and alone.
-        if let (tag @ [_, ..], []) = plain::run(value, plain::set::TOKEN) {
-            return Some(Some(tag));
-        }
-    } else if params.is_empty() {
-        return Some(None);
+    let (mut tag, rest, read) = match plain::first_param(params, b";tag=") {
+        // A token is ASCII.
+        Some((tag, rest)) => (Some(tag), rest, &b"tag"[..]),
+        None => (None, params, &b""[..]),
+    };
+    if rest.is_empty() {
+        return Some(tag);
     }
-    let mut tag = None;
-    plain::header_params(params, |name, value| {
+    plain::header_params(rest, read, |name, value| {
         if name.eq_ignore_ascii_case(b"tag") {
             tag = value;
             value.is_some_and(<[u8]>::is_ascii)

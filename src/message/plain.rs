@@ -116,13 +116,25 @@ pub(crate) fn host_port(text: &[u8]) -> Option<(PlainHost<'_>, Option<u16>, &[u8
     }
 }
 
-/// Parameters of a header value, each shown to `see`; `None` too if `see` does not like one.
+/// The value of the first parameter, if it has that name, to the letter, and is a token; and what
+/// follows it. The start, with `;` and `=`, is what most values have there.
+#[inline]
+pub(crate) fn first_param<'a>(params: &'a [u8], start: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    match run(params.strip_prefix(start)?, set::TOKEN) {
+        (value @ [_, ..], rest @ ([] | [b';', ..])) => Some((value, rest)),
+        _ => None,
+    }
+}
+
+/// Parameters of a header value, each shown to `see`; `None` too if `see` does not like one, or if
+/// one may have the name in `read`, which stands before them.
 #[inline]
 pub(crate) fn header_params<'a>(
     mut rest: &'a [u8],
+    read: &[u8],
     mut see: impl FnMut(&'a [u8], Option<&'a [u8]>) -> bool,
 ) -> Option<()> {
-    let mut names = Names::default();
+    let mut names = Names(small_hash(read).map_or(0, |hash| 1 << hash));
     while let Some((b';', tail)) = rest.split_first() {
         let (name, tail) = run(tail, set::TOKEN);
         names.add(name)?;
@@ -279,74 +291,88 @@ fn v6(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
 
 /// An IPv6 address without an IPv4 part, and what is behind the bracket that ends it.
 fn v6_groups(text: &[u8]) -> Option<(Ipv6Addr, &[u8])> {
-    let mut groups = [0_u16; 8];
-    let mut count = 0_usize;
+    let (mut before, mut number) = (0_u128, 0_u128);
+    let mut count = 0_u32;
+    // How many groups stand before the `::`.
     let mut gap = None;
     let mut rest = text;
     if let [b':', b':', tail @ ..] = rest {
         (gap, rest) = (Some(0), tail);
     }
-    loop {
+    let rest = loop {
         if let [b']', tail @ ..] = rest {
             // Only behind the gap is there nothing before the bracket.
-            return (gap == Some(count)).then(|| (address(groups, count, gap), tail));
+            if gap != Some(count) {
+                return None;
+            }
+            break tail;
         }
         let (group, tail) = hex_group(rest)?;
-        *groups.get_mut(count)? = group;
+        if count == 8 {
+            return None;
+        }
+        number = number << 16 | u128::from(group);
         count = count.wrapping_add(1);
         rest = match tail {
-            [b']', tail @ ..] => {
-                let whole = if gap.is_some() { count < 8 } else { count == 8 };
-                return whole.then(|| (address(groups, count, gap), tail));
-            }
-            [b':', b':', tail @ ..] if gap.is_none() && count < 8 => {
-                gap = Some(count);
+            [b']', tail @ ..] => break tail,
+            [b':', b':', tail @ ..] if gap.is_none() => {
+                (before, number, gap) = (number, 0, Some(count));
                 tail
             }
             [b':', b']', ..] => return None,
             [b':', tail @ ..] => tail,
             _ => return None,
         };
-    }
-}
-
-/// The groups with the gap filled.
-#[inline]
-fn address(groups: [u16; 8], count: usize, gap: Option<usize>) -> Ipv6Addr {
-    // One number, so that what is behind the gap is moved in one step. Eight groups have no gap.
-    let number = groups
-        .iter()
-        .fold(0_u128, |number, &group| number << 16 | u128::from(group));
-    let bits = |groups: usize| groups.wrapping_mul(16) as u32 & 127;
-    let number = match gap {
-        None => number,
-        Some(0) => number >> bits(8_usize.wrapping_sub(count)),
-        Some(gap) => {
-            let behind = u128::MAX >> bits(gap);
-            (number & !behind) | ((number & behind) >> bits(8_usize.wrapping_sub(count)))
-        }
     };
-    Ipv6Addr::from_bits(number)
+    let number = match gap {
+        None if count == 8 => number,
+        Some(0) if count < 8 => number,
+        Some(gap) if count < 8 => {
+            before << (8_u32.wrapping_sub(gap).wrapping_mul(16) & 127) | number
+        }
+        None | Some(_) => return None,
+    };
+    Some((Ipv6Addr::from_bits(number), rest))
 }
 
 /// One to four hexadecimal digits.
 #[inline]
 fn hex_group(text: &[u8]) -> Option<(u16, &[u8])> {
     let mut group = 0_u16;
-    let mut len = 0_usize;
-    for &b in text.iter().take(4) {
-        let digit = match b {
-            b'0'..=b'9' => b & 15,
-            b'a'..=b'f' | b'A'..=b'F' => (b & 15).wrapping_add(9),
-            _ => break,
+    let mut rest = text;
+    for _ in 0..4 {
+        let Some((&b, tail)) = rest.split_first() else {
+            break;
         };
+        let digit = HEX.get(usize::from(b)).copied().unwrap_or(NO_DIGIT);
+        if digit == NO_DIGIT {
+            break;
+        }
         group = group << 4 | u16::from(digit);
-        len = len.wrapping_add(1);
+        rest = tail;
     }
-    if len == 0 {
-        return None;
+    (rest.len() < text.len()).then_some((group, rest))
+}
+
+const NO_DIGIT: u8 = 0xff;
+
+/// What each hexadecimal digit is worth.
+static HEX: [u8; 256] = hex();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated when compiling, where a slip is an error"
+)]
+const fn hex() -> [u8; 256] {
+    let mut hex = [NO_DIGIT; 256];
+    let mut digit = 0_u8;
+    while digit < 16 {
+        let b = b"0123456789abcdef"[digit as usize];
+        hex[b as usize] = digit;
+        hex[b.to_ascii_uppercase() as usize] = digit;
+        digit = digit.wrapping_add(1);
     }
-    Some((group, text.get(len..)?))
+    hex
 }
 
 /// A host name that does not end in a dot.

@@ -254,16 +254,15 @@ impl<'a> PlainVia<'a> {
 /// The branch among parameters of the common form.
 #[inline]
 fn branch_among(params: &[u8]) -> Option<Option<&[u8]>> {
-    if let Some(value) = params.strip_prefix(b";branch=") {
-        // A token is ASCII, and nearly every branch one; it stands alone or with a bare rport.
-        if let (branch @ [_, ..], [] | [b';', b'r', b'p', b'o', b'r', b't']) =
-            plain::run(value, plain::set::TOKEN)
-        {
-            return Some(Some(branch));
-        }
+    let (mut branch, rest, read) = match plain::first_param(params, b";branch=") {
+        // A token is ASCII.
+        Some((branch, rest)) => (Some(branch), rest, &b"branch"[..]),
+        None => (None, params, &b""[..]),
+    };
+    if rest == b";rport" {
+        return Some(branch);
     }
-    let mut branch = None;
-    plain::header_params(params, |name, value| {
+    plain::header_params(rest, read, |name, value| {
         if name.eq_ignore_ascii_case(b"branch") {
             branch = value;
             value.is_some_and(<[u8]>::is_ascii)

@@ -15,16 +15,17 @@ pub(crate) const fn position(word: u64, byte: u8) -> Option<usize> {
 /// The highest bit of each byte that is neither a letter nor a digit nor `-` nor `.`.
 #[inline]
 pub(crate) const fn not_common(word: u64) -> u64 {
-    // Sums of seven bits never carry into the next byte; the highest bit says the answer.
+    // Sums of seven bits never carry into the next byte; the highest bit says that it is at least
+    // `first`. One that is at least `first` but not past the last differs in the two.
     const fn from(low: u64, first: u8) -> u64 {
         low.wrapping_add(ONES.wrapping_mul(0x80_u64.wrapping_sub(first as u64)))
     }
     let low = word & !MARKS;
     let small = low | ONES.wrapping_mul(0x20);
-    let letters = from(small, b'a') & !from(small, b'z'.wrapping_add(1));
+    let letters = from(small, b'a') ^ from(small, b'z'.wrapping_add(1));
+    let others = from(low, b'-') ^ from(low, b'9'.wrapping_add(1));
     let is_slash = low ^ ONES.wrapping_mul(b'/' as u64);
-    let others = from(low, b'-') & !from(low, b'9'.wrapping_add(1)) & from(is_slash, 1);
-    (!(letters | others) | word) & MARKS
+    (!(letters | others & from(is_slash, 1)) | word) & MARKS
 }
 
 /// Where the first byte under `limit` is. The limit is at most 128.
