@@ -57,9 +57,7 @@ fn plain(bytes: &[u8]) -> Option<(StartLine, usize)> {
     let uri_len = first_space_or_control(rest)?;
     let (uri, rest) = rest.split_at_checked(uri_len)?;
     let ending = b" SIP/2.0\r\n";
-    // Without an early end the scan is done in wide steps.
-    let has_delete = uri.iter().fold(false, |found, &b| found | (b == 0x7f));
-    if method.is_empty() || uri.is_empty() || has_delete || !rest.starts_with(ending) {
+    if method.is_empty() || uri.is_empty() || uri.contains(&0x7f) || !rest.starts_with(ending) {
         return None;
     }
     let uri_end = method.len().saturating_add(1).saturating_add(uri_len);

@@ -48,43 +48,64 @@ fn parsed(set: &str) -> Vec<Message> {
     messages(set).into_iter().map(parse).collect()
 }
 
-/// What is built before and dropped after does not count.
-macro_rules! operation {
-    ($name:ident, $setup:ident, $item:ty, $work:expr) => {
-        #[library_benchmark(setup = $setup)]
-        #[bench::corpus("corpus")]
-        #[bench::flows("flows")]
-        #[bench::generated("generated")]
-        fn $name(items: Vec<$item>) -> Vec<$item> {
-            for item in &items {
-                $work(black_box(item));
-            }
-            items
-        }
-    };
+/// Does something with each; dropping them does not count, nor does making them.
+fn each<T>(items: Vec<T>, mut work: impl FnMut(&T)) -> Vec<T> {
+    for item in &items {
+        work(black_box(item));
+    }
+    items
 }
 
-operation!(httparse, blocks, Bytes, |block: &Bytes| {
-    work::httparse_block(block);
-});
-operation!(parse_message, messages, Bytes, |bytes: &Bytes| {
-    drop(black_box(Message::parse(bytes.clone())));
-});
-operation!(parse_and_read, messages, Bytes, |bytes: &Bytes| {
-    match &parse(bytes.clone(), &Limits::DEFAULT) {
+#[library_benchmark(setup = blocks)]
+#[bench::corpus("corpus")]
+#[bench::flows("flows")]
+#[bench::generated("generated")]
+fn httparse(items: Vec<Bytes>) -> Vec<Bytes> {
+    each(items, |item| work::httparse_block(item))
+}
+
+#[library_benchmark(setup = messages)]
+#[bench::corpus("corpus")]
+#[bench::flows("flows")]
+#[bench::generated("generated")]
+fn parse_message(items: Vec<Bytes>) -> Vec<Bytes> {
+    each(items, |item| drop(black_box(Message::parse(item.clone()))))
+}
+
+#[library_benchmark(setup = messages)]
+#[bench::corpus("corpus")]
+#[bench::flows("flows")]
+#[bench::generated("generated")]
+fn parse_and_read(items: Vec<Bytes>) -> Vec<Bytes> {
+    each(items, |item| match &parse(item.clone(), &Limits::DEFAULT) {
         Ok(incoming) => work::read(incoming),
         Err(error) => panic!("{error}"),
-    }
-});
-operation!(parse_requests, request_bytes, Bytes, |bytes: &Bytes| {
-    drop(black_box(Message::parse(bytes.clone())));
-});
-operation!(hop, requests, Request, |request| {
-    black_box(work::hop(request));
-});
-operation!(write_unedited, parsed, Message, |message| {
-    black_box(Edit::new(message).write());
-});
+    })
+}
+
+#[library_benchmark(setup = request_bytes)]
+#[bench::corpus("corpus")]
+#[bench::flows("flows")]
+#[bench::generated("generated")]
+fn parse_requests(items: Vec<Bytes>) -> Vec<Bytes> {
+    each(items, |item| drop(black_box(Message::parse(item.clone()))))
+}
+
+#[library_benchmark(setup = requests)]
+#[bench::corpus("corpus")]
+#[bench::flows("flows")]
+#[bench::generated("generated")]
+fn hop(items: Vec<Request>) -> Vec<Request> {
+    each(items, |item| drop(black_box(work::hop(item))))
+}
+
+#[library_benchmark(setup = parsed)]
+#[bench::corpus("corpus")]
+#[bench::flows("flows")]
+#[bench::generated("generated")]
+fn write_unedited(items: Vec<Message>) -> Vec<Message> {
+    each(items, |item| drop(black_box(Edit::new(item).write())))
+}
 
 library_benchmark_group!(
     name = all;
