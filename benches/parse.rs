@@ -1,7 +1,7 @@
 //! How fast a message is read and written, beside `httparse` on the same header blocks.
 //!
-//! Criterion's figures come first; `cargo bench --bench parse -- ratios` leaves them out. The last
-//! lines are ratios of the least times over many short interleaved turns: the least is the time
+//! Criterion's figures come first; `cargo bench --bench parse -- ratios` leaves them out, and
+//! `-- linear` prints nothing but what hostile input costs at lengths that double. The last lines are ratios of the least times over many short interleaved turns: the least is the time
 //! without interruption, so they hold on a machine that is busy with other things.
 #![allow(
     clippy::indexing_slicing,
@@ -19,9 +19,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use drongo::limits::Limits;
-use drongo::message::{ContactValue, Edit, Incoming, Message, Name, Request, parse};
+use drongo::message::{Edit, Message, Request, parse};
 
 use counted::Counted;
+use work::{header_block, hop, httparse_block, read, readable, request};
 
 #[path = "parse/corpus.rs"]
 mod corpus;
@@ -29,15 +30,17 @@ mod corpus;
 mod counted;
 #[path = "parse/growth.rs"]
 mod growth;
+#[path = "parse/work.rs"]
+mod work;
 
 #[global_allocator]
 static ALLOCATOR: Counted = Counted;
 
-/// The bytes of one hop of a proxy.
-const VIA: &[u8] = b"SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK87asdks7.1;rport";
-const RECORD_ROUTE: &[u8] = b"<sip:192.0.2.1;lr>";
-
 fn main() {
+    if std::env::args().any(|arg| arg == "linear") {
+        growth::linear();
+        return;
+    }
     let corpus = corpus::files("vectors/corpus");
     assert_eq!(corpus.len(), 8, "run it where Cargo.toml is");
     let sets = [
@@ -94,12 +97,13 @@ fn tasks(messages: &[Bytes]) -> Vec<Task<'_>> {
     }
     let requests: Vec<Request> = messages.iter().filter_map(request).collect();
     let request_bytes = requests.iter().map(|r| r.bytes().clone()).collect();
-    let parsed = messages
+    let parsed: Vec<_> = messages
         .iter()
         .map(|bytes| Message::parse(bytes.clone()).unwrap())
         .collect();
     let blocks = messages.iter().map(header_block).collect();
-    let mut buffer = Vec::with_capacity(65_535);
+    let mut copied = Vec::with_capacity(65_535);
+    let mut written = Vec::with_capacity(65_535);
     vec![
         each("httparse", blocks, |block: &&[u8]| httparse_block(block)),
         each("parse", messages.to_vec(), |bytes| {
@@ -117,77 +121,23 @@ fn tasks(messages: &[Bytes]) -> Vec<Task<'_>> {
         each("hop", requests, |request| {
             black_box(hop(request));
         }),
-        each("clone unedited", parsed, |message: &Message| {
+        each("clone", messages.to_vec(), |bytes: &Bytes| {
+            black_box(bytes.clone());
+        }),
+        each("write unedited", parsed.clone(), |message: &Message| {
             black_box(Edit::new(message).write());
         }),
         each("copy", messages.to_vec(), move |bytes: &Bytes| {
-            buffer.clear();
-            buffer.extend_from_slice(bytes);
-            black_box(&buffer);
+            copied.clear();
+            copied.extend_from_slice(bytes);
+            black_box(&copied);
+        }),
+        each("write into", parsed, move |message: &Message| {
+            written.clear();
+            Edit::new(message).write_to(&mut written);
+            black_box(&written);
         }),
     ]
-}
-
-fn request(bytes: &Bytes) -> Option<Request> {
-    match parse(bytes.clone(), &Limits::DEFAULT).unwrap() {
-        Incoming::Request(request) => Some(request),
-        Incoming::Response(_) => None,
-    }
-}
-
-/// From behind the start line to the empty line.
-fn header_block(bytes: &Bytes) -> &[u8] {
-    let start = memchr::memmem::find(bytes, b"\r\n").unwrap() + 2;
-    let end = memchr::memmem::find(bytes, b"\r\n\r\n").unwrap() + 4;
-    &bytes[start..end]
-}
-
-/// What the yardstick reads too: it refuses folded lines.
-fn readable(mut messages: Vec<Bytes>) -> Vec<Bytes> {
-    messages.retain(|bytes| {
-        let mut headers = [httparse::EMPTY_HEADER; 32];
-        httparse::parse_headers(header_block(bytes), &mut headers).is_ok()
-    });
-    messages
-}
-
-fn httparse_block(block: &[u8]) {
-    let mut headers = [httparse::EMPTY_HEADER; 32];
-    let status = httparse::parse_headers(block, &mut headers);
-    assert!(matches!(status, Ok(httparse::Status::Complete(_))));
-    black_box(&headers);
-}
-
-/// Top Via branch, tags, Call-ID, CSeq and Contact URI, as typed values.
-fn read(incoming: &Incoming) {
-    macro_rules! essentials {
-        ($of:expr) => {{
-            black_box(($of.branch(), $of.from_tag(), $of.to_tag()));
-            black_box(($of.call_id(), $of.cseq()));
-            $of.message()
-        }};
-    }
-    let message = match incoming {
-        Incoming::Request(request) => essentials!(request),
-        Incoming::Response(response) => essentials!(response),
-    };
-    match message.contacts().next() {
-        Some(Ok(ContactValue::Addr(address))) => {
-            black_box(address.uri());
-        }
-        Some(Ok(ContactValue::Star)) | None => {}
-        Some(Err(error)) => panic!("{error}"),
-    }
-}
-
-/// What a proxy changes on the way.
-fn hop(request: &Request) -> Bytes {
-    let hops = request.max_forwards().map_or(70, Result::unwrap);
-    let mut edit = Edit::new(request.message());
-    edit.push_first(Name::Via, VIA).unwrap();
-    edit.push_first(Name::RecordRoute, RECORD_ROUTE).unwrap();
-    edit.set_max_forwards(hops - 1);
-    edit.write()
 }
 
 /// The ratios, and what was allocated by reading.
@@ -202,8 +152,15 @@ fn report(set: &str, messages: &[Bytes]) {
     for (task, time) in tasks.iter().zip(&least) {
         println!("{:16} {:8.0} ns", task.name, time);
     }
-    let copying = (time("clone unedited") - time("copy")) / messages.len() as f64;
-    println!("an unedited write over a copy = {copying:.1} ns a message");
+    let over = |name, other| (time(name) - time(other)) / messages.len() as f64;
+    println!(
+        "unedited, over a clone = {:.1} ns a message",
+        over("write unedited", "clone")
+    );
+    println!(
+        "unedited into a buffer, over a copy = {:.1} ns a message",
+        over("write into", "copy")
+    );
     let parsing = time("parse") / time("httparse");
     println!("parse/httparse = {parsing:.2}");
     let reading = time("parse+read") / time("httparse");

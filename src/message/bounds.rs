@@ -11,7 +11,7 @@ use super::{Message, Name, ValueErrorKind};
 use crate::limits::Limits;
 
 /// Headers that are comma lists of values.
-const LISTS: u128 = set(&[
+pub(super) const LISTS: u128 = set(&[
     Name::Accept,
     Name::AcceptContact,
     Name::AcceptEncoding,
@@ -93,7 +93,42 @@ const AUTHENTICATION: u128 = set(&[
 ]);
 
 /// Headers with comments.
-const COMMENTED: u128 = set(&[Name::RetryAfter, Name::Server, Name::UserAgent]);
+pub(super) const COMMENTED: [Name; 3] = [Name::RetryAfter, Name::Server, Name::UserAgent];
+
+const COMMENTED_SET: u128 = set(&COMMENTED);
+
+/// How long the rows are: from that follows what they cannot hold.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sizes {
+    /// The longest.
+    any: u32,
+    /// The longest with comments.
+    commented: u32,
+    /// All lists, each row one longer than it is.
+    lists: u32,
+    /// All Vias, likewise.
+    vias: u32,
+}
+
+/// Which sums a row counts for.
+#[derive(Clone, Copy)]
+pub(super) struct CountsFor {
+    pub(super) comments: bool,
+    pub(super) list: bool,
+    pub(super) via: bool,
+}
+
+impl Sizes {
+    #[inline]
+    pub(super) fn add(&mut self, len: u32, row: CountsFor) {
+        let counted = |counts: bool, len: u32| if counts { len } else { 0 };
+        self.any = self.any.max(len);
+        self.commented = self.commented.max(counted(row.comments, len));
+        let more = len.saturating_add(1);
+        self.lists = self.lists.saturating_add(counted(row.list, more));
+        self.vias = self.vias.saturating_add(counted(row.via, more));
+    }
+}
 
 /// Whether more than one row of this header may stand in a message (3261 7.3.1).
 pub(super) const fn may_repeat(name: Name) -> bool {
@@ -102,35 +137,56 @@ pub(super) const fn may_repeat(name: Name) -> bool {
 
 /// Refuses a message whose values hold more than the limits allow. The parameters of a URI count
 /// with those of its value.
-pub(super) fn check(message: &Message, limits: &Limits) -> Result<(), (ParseErrorKind, usize)> {
-    let (mut items, mut hops) = (0_usize, 0_usize);
+#[inline]
+pub(super) fn check(
+    message: &Message,
+    limits: &Limits,
+    sizes: Sizes,
+) -> Result<(), (ParseErrorKind, usize)> {
+    if most(sizes.any as usize) > limits.params || most(sizes.commented as usize) > limits.nesting {
+        check_rows(message, limits)?;
+    }
+    // Lengths acquit short messages, the commas of the whole nearly all others.
+    let (items, hops) = (sizes.lists as usize / 2, sizes.vias as usize / 2);
+    if (items > limits.list_items || hops > limits.via_hops)
+        && commas(message.header_block()).saturating_add(message.entries().len())
+            > limits.list_items.min(limits.via_hops)
+        && may_have_too_many(message, limits)
+    {
+        count_items(message, limits)?;
+    }
+    Ok(())
+}
+
+/// The most items, parameters or levels that fit in a value of that length: a separator and one
+/// byte is the least that another takes.
+#[inline]
+const fn most(len: usize) -> usize {
+    len.saturating_add(1) / 2
+}
+
+/// Refuses a row with too many parameters or too deep comments.
+fn check_rows(message: &Message, limits: &Limits) -> Result<(), (ParseErrorKind, usize)> {
     for entry in message.entries() {
         let this = bit(entry.name);
         let value = message.value(entry);
-        // A separator and one byte is the least that another item, parameter or level takes.
-        let most = value.len().saturating_add(1) / 2;
+        let most = most(value.len());
         let refused = |kind| {
             let name = entry.name;
             Err((ParseErrorKind::Value { name, kind }, entry.value as usize))
         };
-        if this & LISTS != 0 {
-            items = items.saturating_add(most).saturating_add(1);
-            if entry.name == Name::Via {
-                hops = hops.saturating_add(most).saturating_add(1);
-            }
-        }
         if most > limits.params && most_params(value, this) > limits.params {
             return refused(ValueErrorKind::TooManyParams);
         }
-        if most > limits.nesting && this & COMMENTED != 0 && depth(value) > limits.nesting {
+        if most > limits.nesting && this & COMMENTED_SET != 0 && is_deeper(value, limits.nesting) {
             return refused(ValueErrorKind::TooDeep);
         }
     }
-    // Lengths acquit short messages, commas nearly all others.
-    if (items > limits.list_items || hops > limits.via_hops) && may_have_too_many(message, limits) {
-        count_items(message, limits)?;
-    }
     Ok(())
+}
+
+fn commas(text: &[u8]) -> usize {
+    memchr::memchr_iter(b',', text).count()
 }
 
 /// Whether there are so many commas, quoted ones too, that the items must be counted.
@@ -138,8 +194,7 @@ fn may_have_too_many(message: &Message, limits: &Limits) -> bool {
     let (mut items, mut hops) = (0_usize, 0_usize);
     for entry in message.entries() {
         if bit(entry.name) & LISTS != 0 {
-            let commas = memchr::memchr_iter(b',', message.value(entry)).count();
-            let most = commas.saturating_add(1);
+            let most = commas(message.value(entry)).saturating_add(1);
             items = items.saturating_add(most);
             if entry.name == Name::Via {
                 hops = hops.saturating_add(most);
@@ -211,6 +266,11 @@ fn separators(value: &[u8], separator: u8) -> usize {
     }
 }
 
+/// Whether parentheses are nested deeper than that, which takes as many opening ones.
+fn is_deeper(value: &[u8], limit: usize) -> bool {
+    memchr::memchr_iter(b'(', value).count() > limit && depth(value) > limit
+}
+
 /// The deepest nesting of parentheses, escaped ones not counted.
 fn depth(value: &[u8]) -> usize {
     let (mut now, mut deepest, mut escaped) = (0_usize, 0_usize, false);
@@ -239,6 +299,7 @@ const fn set(names: &[Name]) -> u128 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::request::Survey;
     use super::*;
 
     const TIGHT: Limits = Limits {
@@ -252,7 +313,7 @@ mod tests {
     fn kind(lines: &str, limits: &Limits) -> Option<ParseErrorKind> {
         let text = format!("OPTIONS sip:a@b SIP/2.0\r\nMax-Forwards: 70\r\n{lines}\r\n\r\n");
         let message = Message::parse(text.into()).unwrap();
-        let error = check(&message, limits).err()?;
+        let error = check(&message, limits, Survey::of(&message).sizes).err()?;
         let row = message.headers().last().unwrap();
         assert_eq!(row.value.as_ptr(), message.bytes()[error.1..].as_ptr());
         Some(error.0)

@@ -1,13 +1,13 @@
 //! Changing a message: what is not changed stays byte for byte.
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use smallvec::SmallVec;
 
 use super::header_block::Entry;
-use super::put::offset;
-use super::put::{self, Emit, Put};
+use super::put::{self, offset};
 use super::reply::range_in;
 use super::scan::is_token;
 use super::write::check_value;
@@ -67,11 +67,15 @@ enum Change {
     RemoveValues { name: Name, count: u32 },
 }
 
+/// The end of the message: its last header lines with the empty one, and the body.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum NewBody {
-    None,
-    Of(Body),
+struct NewBody {
+    lines: Range<u32>,
+    bytes: Bytes,
 }
+
+/// What a message is put together from: those of a proxy's hop fit.
+type Pieces<'a> = SmallVec<[&'a [u8]; 32]>;
 
 impl<'m> Edit<'m> {
     /// No changes yet.
@@ -192,7 +196,21 @@ impl<'m> Edit<'m> {
     /// Replaces the body, its Content-Type and Content-Length. With `None` there is no body, no
     /// Content-Type, and Content-Length is 0.
     pub fn set_body(&mut self, body: Option<Body>) -> &mut Self {
-        self.body = Some(body.map_or(NewBody::None, NewBody::Of));
+        let start = offset(self.text.len());
+        let bytes = match body {
+            Some(body) => {
+                put::line(
+                    &mut self.text,
+                    Name::ContentType,
+                    body.content_type().as_bytes(),
+                );
+                body.bytes().clone()
+            }
+            None => Bytes::new(),
+        };
+        put::end_before_body(&mut self.text, bytes.len());
+        let lines = start..offset(self.text.len());
+        self.body = Some(NewBody { lines, bytes });
         self
     }
 
@@ -204,9 +222,40 @@ impl<'m> Edit<'m> {
     /// The changed message. Without a change, the same bytes, shared.
     pub fn write(&self) -> Bytes {
         if self.is_empty() {
-            self.message.bytes().clone()
-        } else {
-            self.to_bytes()
+            return self.message.bytes().clone();
+        }
+        let mut pieces = Pieces::new();
+        self.pieces(&mut pieces);
+        let length = pieces
+            .iter()
+            .fold(0, |sum: usize, piece| sum.saturating_add(piece.len()));
+        let mut bytes = Vec::with_capacity(length);
+        for piece in pieces {
+            bytes.extend_from_slice(piece);
+        }
+        Bytes::from(bytes)
+    }
+
+    /// Appends the changed message to a buffer; without a change, it is one copy.
+    ///
+    /// ```
+    /// use drongo::message::{Edit, Message};
+    ///
+    /// let message = Message::parse(b"BYE sip:a@example.com SIP/2.0\r\n\r\n".as_slice().into())?;
+    /// let mut datagram = Vec::with_capacity(65_535);
+    /// Edit::new(&message).set_max_forwards(69).write_to(&mut datagram);
+    /// assert_eq!(datagram, b"BYE sip:a@example.com SIP/2.0\r\nMax-Forwards: 69\r\n\r\n");
+    /// # Ok::<(), drongo::message::ParseError>(())
+    /// ```
+    pub fn write_to(&self, out: &mut impl BufMut) {
+        if self.is_empty() {
+            out.put_slice(self.message.bytes());
+            return;
+        }
+        let mut pieces = Pieces::new();
+        self.pieces(&mut pieces);
+        for piece in pieces {
+            out.put_slice(piece);
         }
     }
 
@@ -252,7 +301,7 @@ impl<'m> Edit<'m> {
     }
 
     /// Puts the rows that go before the one at `index`, the last pushed first.
-    fn emit_pushed(&self, out: &mut dyn Put, index: usize) {
+    fn push_rows<'a>(&'a self, out: &mut Pieces<'a>, index: usize) {
         for change in self.changes.iter().rev() {
             match change {
                 Change::Push {
@@ -260,7 +309,7 @@ impl<'m> Edit<'m> {
                     value,
                     before,
                 } if *before == index => {
-                    put_named(out, name.as_str().as_bytes(), self.kept(value));
+                    push_named(out, name.as_str().as_bytes(), self.kept(value));
                 }
                 Change::Push { .. }
                 | Change::Append { .. }
@@ -302,20 +351,62 @@ impl<'m> Edit<'m> {
         names
     }
 
-    fn emit_start_line(&self, out: &mut dyn Put) {
+    /// The whole in order.
+    fn pieces<'a>(&'a self, out: &mut Pieces<'a>) {
+        self.push_start_line(out);
+        let message = self.message;
+        let changed = self.changed_names();
+        let places = self.pushed_places();
+        let mut seen = Seen::default();
+        // Lines that stay are put together, up to the next place where something is different.
+        let mut done = message.start_line().len();
+        for (index, entry) in message.entries().iter().enumerate() {
+            let is_changed = changed & bit(entry.name) != 0;
+            let is_pushed = places & row_bit(index) != 0;
+            if is_changed || is_pushed {
+                let start = entry.start as usize;
+                out.push(message.bytes().get(done..start).unwrap_or_default());
+                done = start;
+            }
+            if is_pushed {
+                self.push_rows(out, index);
+            }
+            if is_changed {
+                self.push_row(out, index, entry, &mut seen);
+                done = done.saturating_add(message.entry_line(index).len());
+            }
+        }
+        let end = message.headers_end();
+        out.push(message.bytes().get(done..end).unwrap_or_default());
+        self.push_rows(out, message.entries().len());
+        for change in &self.changes {
+            if let Change::Append { line } = change {
+                out.push(self.kept(line));
+            }
+        }
+        match &self.body {
+            None => out.push(message.bytes().get(end..).unwrap_or_default()),
+            Some(NewBody { lines, bytes }) => {
+                out.push(self.kept(lines));
+                out.push(bytes);
+            }
+        }
+    }
+
+    fn push_start_line<'a>(&'a self, out: &mut Pieces<'a>) {
         let line = self.message.start_line();
         match (&self.uri, self.message.uri_range()) {
             (Some(uri), Some(old)) => {
-                out.put(line.get(..old.start as usize).unwrap_or_default());
-                out.put(self.kept(uri));
-                out.put(line.get(old.end as usize..).unwrap_or_default());
+                out.push(line.get(..old.start as usize).unwrap_or_default());
+                out.push(self.kept(uri));
+                out.push(line.get(old.end as usize..).unwrap_or_default());
             }
-            _ => out.put(line),
+            _ => out.push(line),
         }
     }
 
     /// Writes what is left of one row.
-    fn emit_row(&self, out: &mut dyn Put, index: usize, entry: &Entry, seen: &mut Seen) {
+    fn push_row<'a>(&'a self, out: &mut Pieces<'a>, index: usize, entry: &Entry, seen: &mut Seen) {
         if self.body.is_some() && matches!(entry.name, Name::ContentLength | Name::ContentType) {
             return;
         }
@@ -325,7 +416,7 @@ impl<'m> Edit<'m> {
                 Change::RemoveAll { name } if *name == entry.name => return,
                 Change::RemoveOthers { name } if *name == entry.name && !first => return,
                 Change::SetFirst { name, value } if *name == entry.name && first => {
-                    put_named(out, self.message.header(entry).raw_name, self.kept(value));
+                    push_named(out, self.message.header(entry).raw_name, self.kept(value));
                     return;
                 }
                 Change::RemoveValues { name, count } if *name == entry.name => {
@@ -335,9 +426,9 @@ impl<'m> Edit<'m> {
                     seen.remove(at, removed);
                     match kept {
                         Some(kept) if removed > 0 => {
-                            put_named(out, self.message.header(entry).raw_name, kept);
+                            push_named(out, self.message.header(entry).raw_name, kept);
                         }
-                        Some(_) => out.put(self.message.entry_line(index)),
+                        Some(_) => out.push(self.message.entry_line(index)),
                         None => {}
                     }
                     return;
@@ -350,54 +441,7 @@ impl<'m> Edit<'m> {
                 | Change::Append { .. } => {}
             }
         }
-        out.put(self.message.entry_line(index));
-    }
-}
-
-impl Emit for Edit<'_> {
-    fn emit(&self, out: &mut dyn Put) {
-        self.emit_start_line(out);
-        let message = self.message;
-        let changed = self.changed_names();
-        let places = self.pushed_places();
-        let mut seen = Seen::default();
-        // Lines that stay are put together, up to the next place where something is different.
-        let mut done = message.start_line().len();
-        for (index, entry) in message.entries().iter().enumerate() {
-            let is_changed = changed & bit(entry.name) != 0;
-            let is_pushed = places & row_bit(index) != 0;
-            if is_changed || is_pushed {
-                let start = entry.start as usize;
-                out.put(message.bytes().get(done..start).unwrap_or_default());
-                done = start;
-            }
-            if is_pushed {
-                self.emit_pushed(out, index);
-            }
-            if is_changed {
-                self.emit_row(out, index, entry, &mut seen);
-                done = done.saturating_add(message.entry_line(index).len());
-            }
-        }
-        let end = message.headers_end();
-        out.put(message.bytes().get(done..end).unwrap_or_default());
-        self.emit_pushed(out, message.entries().len());
-        for change in &self.changes {
-            if let Change::Append { line } = change {
-                out.put(self.kept(line));
-            }
-        }
-        match &self.body {
-            None => {
-                out.put(b"\r\n");
-                out.put(self.message.body_slice());
-            }
-            Some(NewBody::None) => put::end(out, b""),
-            Some(NewBody::Of(body)) => {
-                put::line(out, Name::ContentType, body.content_type().as_bytes());
-                put::end(out, body.bytes());
-            }
-        }
+        out.push(self.message.entry_line(index));
     }
 }
 
@@ -457,11 +501,11 @@ fn without_values(value: &[u8], count: u32) -> (Option<&[u8]>, u32) {
     (rest, removed)
 }
 
-fn put_named(out: &mut dyn Put, name: &[u8], value: &[u8]) {
-    out.put(name);
-    out.put(b": ");
-    out.put(value);
-    out.put(b"\r\n");
+fn push_named<'a>(out: &mut Pieces<'a>, name: &'a [u8], value: &'a [u8]) {
+    out.push(name);
+    out.push(b": ");
+    out.push(value);
+    out.push(b"\r\n");
 }
 
 fn check(name: Name, value: &[u8]) -> Result<(), Misuse> {

@@ -255,6 +255,12 @@ impl Message {
         self.body.saturating_sub(2) as usize
     }
 
+    /// The header lines, without the empty line.
+    pub(crate) fn header_block(&self) -> &[u8] {
+        let start = self.headers.first().map_or(self.body, |entry| entry.start);
+        self.slice(start..self.body)
+    }
+
     /// The line of the entry at `index`, with its continuations and CRLF.
     pub(crate) fn entry_line(&self, index: usize) -> &[u8] {
         let Some(entry) = self.headers.get(index) else {

@@ -284,6 +284,10 @@ impl Name {
             }
         };
         let words = head.as_chunks::<8>().0;
+        let word = u64::from_le_bytes(*words.first()?);
+        if let Some(len) = words::position(word, b':') {
+            return (len > 0).then(|| (Self::of_short(word, len), len));
+        }
         let mut before = 0_usize;
         let mut words_left = words.iter();
         let len = loop {
@@ -292,15 +296,23 @@ impl Name {
                 None => before = before.wrapping_add(8),
             }
         };
-        let name = match head.get(..len)? {
-            [] => return None,
-            [letter] => Self::from_compact(*letter),
-            name => match TABLE.get(hash(name)) {
-                Some(spelling) if spelling.begins(words) => spelling.name,
-                Some(_) | None => Self::Other,
-            },
+        let name = match TABLE.get(hash(head.get(..len)?)) {
+            Some(spelling) if spelling.begins(words) => spelling.name,
+            Some(_) | None => Self::Other,
         };
         Some((name, len))
+    }
+
+    /// The name that the word begins with; `len` is from 1 to 7, and the colon behind it counts, so
+    /// that no NUL is taken for nothing.
+    #[inline]
+    const fn of_short(word: u64, len: usize) -> Self {
+        let keep = u64::MAX >> (7_usize.saturating_sub(len)).wrapping_mul(8);
+        let (_, slots) = SHORT.split_at(short_hash(word & keep));
+        match slots.first() {
+            Some(short) if (word | short.fold) & keep == short.word => short.name,
+            Some(_) | None => Self::Other,
+        }
     }
 }
 
@@ -320,6 +332,72 @@ const SLOTS: usize = 512;
 
 /// Names by hash, each in a slot of its own; built by the compiler. An empty slot matches nothing.
 static TABLE: [&Spelling; SLOTS] = table();
+
+/// A power of two, large enough for a hash without collisions.
+const SHORT_SLOTS: usize = 128;
+
+/// Names of up to seven letters and compact forms, each in a slot of its own.
+static SHORT: [Short; SHORT_SLOTS] = short();
+
+/// A name in one word.
+#[derive(Clone, Copy)]
+struct Short {
+    name: Name,
+    /// The name in small letters, and its colon.
+    word: u64,
+    /// Bit 5 of every letter, which makes it a small one.
+    fold: u64,
+}
+
+/// Case is folded by setting bit 5. The factor was searched for, as that of [`hash`].
+#[inline]
+const fn short_hash(word: u64) -> usize {
+    let folded = word | 0x2020_2020_2020_2020;
+    (folded.wrapping_mul(SHORT_FACTOR) >> 57) as usize
+}
+
+const SHORT_FACTOR: u64 = 0xbe3e_dc0a_1ef2_a4f1;
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "runs in the compiler only, where a panic is a build error"
+)]
+const fn short() -> [Short; SHORT_SLOTS] {
+    // No name is empty.
+    let mut slots = [Short {
+        name: Name::Other,
+        word: 0,
+        fold: 0,
+    }; SHORT_SLOTS];
+    let mut i = 0;
+    while i < NAMES.len() * 2 {
+        let (name, text, compact) = NAMES[i / 2];
+        let letter = [match compact {
+            Some(letter) => letter,
+            None => 0,
+        }];
+        let bytes = if i % 2 == 0 { text.as_bytes() } else { &letter };
+        i += 1;
+        if bytes.len() > 7 || bytes[0] == 0 {
+            continue;
+        }
+        let (mut word, mut fold) = ((b':' as u64) << (bytes.len() * 8), 0_u64);
+        let mut at = 0;
+        while at < bytes.len() {
+            word |= (bytes[at].to_ascii_lowercase() as u64) << (at * 8);
+            if bytes[at].is_ascii_alphabetic() {
+                fold |= 0x20 << (at * 8);
+            }
+            at += 1;
+        }
+        let slot = &mut slots[short_hash(word)];
+        assert!(slot.word == 0, "two names share a slot");
+        *slot = Short { name, word, fold };
+    }
+    slots
+}
 
 /// How a name is written.
 struct Spelling {

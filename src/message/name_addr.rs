@@ -55,22 +55,27 @@ impl<'a> NameAddr<'a> {
     /// [`parse`](Self::parse).
     #[inline]
     pub(crate) fn tag_of(value: &'a [u8]) -> Result<Option<&'a [u8]>, ValueError> {
-        match PlainAddr::scan(value) {
-            Some(address) if SipUri::is_plain(address.uri) => Ok(address.tag),
-            _ => Self::parse(value).map(|address| address.tag().map(str::as_bytes)),
+        match plain_tag(value) {
+            Some(tag) => Ok(tag),
+            None => Self::parse(value).map(|address| address.tag().map(str::as_bytes)),
         }
     }
 
+    #[inline]
     pub(super) fn plain(value: &'a [u8]) -> Option<Self> {
-        let PlainAddr {
-            display,
-            uri,
-            params,
-            tag: _,
-        } = PlainAddr::scan(value)?;
+        let (display, inner) = behind_display(value)?;
+        let (uri, params) = match SipUri::plain_front(inner) {
+            Some((uri, [b'>', params @ ..])) => (Uri::Sip(uri), params),
+            _ => {
+                let close = memchr::memchr(b'>', inner)?;
+                let (uri, params) = inner.split_at_checked(close)?;
+                (Uri::parse(uri).ok()?, params.get(1..)?)
+            }
+        };
+        tag_among(params)?;
         Some(Self {
             display,
-            uri: Uri::parse(uri).ok()?,
+            uri,
             bracketed: true,
             params: Params::of_header(params),
         })
@@ -214,53 +219,55 @@ impl<'a> NameAddr<'a> {
     }
 }
 
-/// `"Name" <uri>;name=value` and what is simpler than that; the URI may be anything.
-pub(super) struct PlainAddr<'a> {
-    display: Option<&'a [u8]>,
-    uri: &'a [u8],
-    params: &'a [u8],
-    pub(super) tag: Option<&'a [u8]>,
+/// The tag of `"Name" <uri>;name=value` and what is simpler than that.
+#[inline]
+pub(super) fn plain_tag(value: &[u8]) -> Option<Option<&[u8]>> {
+    let (_, inner) = behind_display(value)?;
+    tag_among(SipUri::behind_plain(inner)?.strip_prefix(b">")?)
 }
 
-impl<'a> PlainAddr<'a> {
-    #[inline]
-    pub(super) fn scan(value: &'a [u8]) -> Option<Self> {
-        let (display, rest) = match value {
-            [b'<', ..] => (None, value),
-            [b'"', quoted @ ..] => {
-                let (inner, _) = plain::run(quoted, plain::set::QUOTED);
-                let (quoted, rest) = value.split_at_checked(inner.len().checked_add(2)?)?;
-                if !quoted.ends_with(b"\"") {
-                    return None;
-                }
-                (Some(quoted), rest.strip_prefix(b" ").unwrap_or(rest))
+/// The display name, and what is behind the angle bracket that opens.
+#[inline]
+fn behind_display(value: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    let (display, rest) = match value {
+        [b'<', inner @ ..] => return Some((None, inner)),
+        [b'"', quoted @ ..] => {
+            let (inner, _) = plain::run(quoted, plain::set::QUOTED);
+            let (quoted, rest) = value.split_at_checked(inner.len().checked_add(2)?)?;
+            if !quoted.ends_with(b"\"") {
+                return None;
             }
-            [b' ', ..] => return None,
-            _ => {
-                let (name, rest) = plain::run(value, plain::set::DISPLAY);
-                (Some(trim(name)), rest)
-            }
-        };
-        let inner = rest.strip_prefix(b"<")?;
-        let close = memchr::memchr(b'>', inner)?;
-        let (uri, rest) = inner.split_at_checked(close)?;
-        let params = rest.get(1..)?;
-        let mut tag = None;
-        plain::header_params(params, |name, value| {
-            if name.eq_ignore_ascii_case(b"tag") {
-                tag = value;
-                value.is_some_and(<[u8]>::is_ascii)
-            } else {
-                true
-            }
-        })?;
-        Some(Self {
-            display,
-            uri,
-            params,
-            tag,
-        })
+            (quoted, rest.strip_prefix(b" ").unwrap_or(rest))
+        }
+        [b' ', ..] => return None,
+        _ => {
+            let (name, rest) = plain::run(value, plain::set::DISPLAY);
+            (trim(name), rest)
+        }
+    };
+    Some((Some(display), rest.strip_prefix(b"<")?))
+}
+
+/// The tag among parameters of the common form.
+#[inline]
+fn tag_among(params: &[u8]) -> Option<Option<&[u8]>> {
+    let (mut tag, rest, read) = match plain::first_param(params, b";tag=") {
+        // A token is ASCII.
+        Some((tag, rest)) => (Some(tag), rest, &b"tag"[..]),
+        None => (None, params, &b""[..]),
+    };
+    if rest.is_empty() {
+        return Some(tag);
     }
+    plain::header_params(rest, read, |name, value| {
+        if name.eq_ignore_ascii_case(b"tag") {
+            tag = value;
+            value.is_some_and(<[u8]>::is_ascii)
+        } else {
+            true
+        }
+    })?;
+    Some(tag)
 }
 
 /// A value of Contact: an address, or the `*` that stands for all bindings (3261 10.2.2).
@@ -283,7 +290,8 @@ impl<'a> ContactValue<'a> {
     ///
     /// As [`NameAddr::parse`].
     pub fn parse(value: &'a [u8]) -> Result<Self, ValueError> {
-        if trim(value) == b"*" {
+        let is_star = value.last().is_some_and(|&b| b == b'*' || is_space(b));
+        if is_star && trim(value) == b"*" {
             return Ok(Self::Star);
         }
         NameAddr::parse(value).map(Self::Addr)

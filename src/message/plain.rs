@@ -30,30 +30,37 @@ pub(crate) mod set {
 
 static SETS: [u8; 256] = sets();
 
-/// The bytes at the front that are in the set, and the rest.
+/// The bytes at the front that are in the set, and the rest. Letters, digits, `-` and `.` are in
+/// all of them.
 #[inline]
 pub(crate) fn run(text: &[u8], set: u8) -> (&[u8], &[u8]) {
-    let of = |b: u8| SETS.get(usize::from(b)).copied().unwrap_or(0) & set;
-    let (chunks, tail) = text.as_chunks::<4>();
-    // No sum here is larger than the length of the text.
-    let mut len = 0_usize;
-    for &[a, b, c, d] in chunks {
-        // Four bytes take one branch.
-        let (a, ab) = (of(a), of(a) & of(b));
-        let abc = ab & of(c);
-        if abc & of(d) == 0 {
-            let more = [a, ab, abc].map(|inside| usize::from(inside != 0));
-            len = more.iter().fold(len, |len, one| len.wrapping_add(*one));
-            return text.split_at_checked(len).unwrap_or((text, &[]));
+    let of = |b: &u8| SETS.get(usize::from(*b)).copied().unwrap_or(0) & set != 0;
+    let mut rest = text;
+    // Eight bytes take one branch; others of the set than those in all take one each.
+    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+        let others = words::not_common(u64::from_le_bytes(*chunk));
+        if others == 0 {
+            rest = tail;
+            continue;
         }
-        len = len.wrapping_add(4);
+        match rest.get(words::place(others)..) {
+            Some([b, tail @ ..]) if of(b) => rest = tail,
+            Some(end) => return split_before(text, end),
+            None => break,
+        }
     }
-    for &b in tail {
-        if of(b) == 0 {
+    while let Some((b, tail)) = rest.split_first() {
+        if !of(b) {
             break;
         }
-        len = len.wrapping_add(1);
+        rest = tail;
     }
+    split_before(text, rest)
+}
+
+#[inline]
+fn split_before<'a>(text: &'a [u8], tail: &[u8]) -> (&'a [u8], &'a [u8]) {
+    let len = text.len().saturating_sub(tail.len());
     text.split_at_checked(len).unwrap_or((text, &[]))
 }
 
@@ -67,11 +74,24 @@ pub(crate) enum PlainHost<'a> {
 }
 
 impl<'a> PlainHost<'a> {
-    pub(crate) fn host(self) -> Option<Host<'a>> {
+    pub(crate) const fn host(self) -> Host<'a> {
         match self {
-            Self::Name(name) => core::str::from_utf8(name).ok().map(Host::Name),
-            Self::V4(address) => Some(Host::V4(address)),
-            Self::V6(address) => Some(Host::V6(address)),
+            Self::Name(name) => match core::str::from_utf8(name) {
+                Ok(name) => Host::Name(name),
+                // A name is ASCII.
+                Err(_) => Host::Name(""),
+            },
+            Self::V4(address) => Host::V4(address),
+            Self::V6(address) => Host::V6(address),
+        }
+    }
+
+    /// The same, as it is kept where the name may not be asked for.
+    pub(crate) const fn of(host: Host<'a>) -> Self {
+        match host {
+            Host::Name(name) => Self::Name(name.as_bytes()),
+            Host::V4(address) => Self::V4(address),
+            Host::V6(address) => Self::V6(address),
         }
     }
 }
@@ -96,13 +116,25 @@ pub(crate) fn host_port(text: &[u8]) -> Option<(PlainHost<'_>, Option<u16>, &[u8
     }
 }
 
-/// Parameters of a header value, each shown to `see`; `None` too if `see` does not like one.
+/// The value of the first parameter, if it has that name, to the letter, and is a token; and what
+/// follows it. The start, with `;` and `=`, is what most values have there.
+#[inline]
+pub(crate) fn first_param<'a>(params: &'a [u8], start: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    match run(params.strip_prefix(start)?, set::TOKEN) {
+        (value @ [_, ..], rest @ ([] | [b';', ..])) => Some((value, rest)),
+        _ => None,
+    }
+}
+
+/// Parameters of a header value, each shown to `see`; `None` too if `see` does not like one, or if
+/// one may have the name in `read`, which stands before them.
 #[inline]
 pub(crate) fn header_params<'a>(
     mut rest: &'a [u8],
+    read: &[u8],
     mut see: impl FnMut(&'a [u8], Option<&'a [u8]>) -> bool,
 ) -> Option<()> {
-    let mut names = Names::default();
+    let mut names = Names(small_hash(read).map_or(0, |hash| 1 << hash));
     while let Some((b';', tail)) = rest.split_first() {
         let (name, tail) = run(tail, set::TOKEN);
         names.add(name)?;
@@ -133,29 +165,30 @@ pub(crate) fn header_params<'a>(
     rest.is_empty().then_some(())
 }
 
-/// Parameters of a URI, each shown to `see`; `None` too if `see` does not like one.
+/// Parameters of a URI, each shown to `see`, and what follows them; `None` too if `see` does not
+/// like one.
 #[inline]
 pub(crate) fn uri_params<'a>(
     mut rest: &'a [u8],
-    mut see: impl FnMut(&'a [u8]) -> bool,
-) -> Option<()> {
+    mut see: impl FnMut(&'a [u8], &'a [u8]) -> bool,
+) -> Option<&'a [u8]> {
     let mut names = Names::default();
     while let Some((b';', tail)) = rest.split_first() {
         let (name, mut tail) = run(tail, set::URI_NAME);
         names.add(name)?;
+        let mut value: &[u8] = &[];
         if let [b'=', behind @ ..] = tail {
-            let (value, behind) = run(behind, set::URI_VALUE);
+            (value, tail) = run(behind, set::URI_VALUE);
             if value.is_empty() {
                 return None;
             }
-            tail = behind;
         }
-        if !see(name) {
+        if !see(name, value) {
             return None;
         }
         rest = tail;
     }
-    rest.is_empty().then_some(())
+    Some(rest)
 }
 
 /// Digits up to the end or another byte, and the rest: at most ten, so that the sum fits.
@@ -246,6 +279,9 @@ fn octet(text: &[u8]) -> Option<(u8, &[u8])> {
 
 fn v6(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
     let inner = text.strip_prefix(b"[")?;
+    if let Some((address, rest)) = v6_groups(inner) {
+        return Some((PlainHost::V6(address), rest));
+    }
     // The longest form has 45 bytes.
     let close = inner.iter().take(46).position(|&b| b == b']')?;
     let (address, rest) = inner.split_at_checked(close)?;
@@ -253,13 +289,99 @@ fn v6(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
     Some((PlainHost::V6(address), rest.get(1..)?))
 }
 
+/// An IPv6 address without an IPv4 part, and what is behind the bracket that ends it.
+fn v6_groups(text: &[u8]) -> Option<(Ipv6Addr, &[u8])> {
+    let (mut before, mut number) = (0_u128, 0_u128);
+    let mut count = 0_u32;
+    // How many groups stand before the `::`.
+    let mut gap = None;
+    let mut rest = text;
+    if let [b':', b':', tail @ ..] = rest {
+        (gap, rest) = (Some(0), tail);
+    }
+    let rest = loop {
+        if let [b']', tail @ ..] = rest {
+            // Only behind the gap is there nothing before the bracket.
+            if gap != Some(count) {
+                return None;
+            }
+            break tail;
+        }
+        let (group, tail) = hex_group(rest)?;
+        if count == 8 {
+            return None;
+        }
+        number = number << 16 | u128::from(group);
+        count = count.wrapping_add(1);
+        rest = match tail {
+            [b']', tail @ ..] => break tail,
+            [b':', b':', tail @ ..] if gap.is_none() => {
+                (before, number, gap) = (number, 0, Some(count));
+                tail
+            }
+            [b':', b']', ..] => return None,
+            [b':', tail @ ..] => tail,
+            _ => return None,
+        };
+    };
+    let number = match gap {
+        None if count == 8 => number,
+        Some(0) if count < 8 => number,
+        Some(gap) if count < 8 => {
+            before << (8_u32.wrapping_sub(gap).wrapping_mul(16) & 127) | number
+        }
+        None | Some(_) => return None,
+    };
+    Some((Ipv6Addr::from_bits(number), rest))
+}
+
+/// One to four hexadecimal digits.
+#[inline]
+fn hex_group(text: &[u8]) -> Option<(u16, &[u8])> {
+    let mut group = 0_u16;
+    let mut rest = text;
+    for _ in 0..4 {
+        let Some((&b, tail)) = rest.split_first() else {
+            break;
+        };
+        let digit = HEX.get(usize::from(b)).copied().unwrap_or(NO_DIGIT);
+        if digit == NO_DIGIT {
+            break;
+        }
+        group = group << 4 | u16::from(digit);
+        rest = tail;
+    }
+    (rest.len() < text.len()).then_some((group, rest))
+}
+
+const NO_DIGIT: u8 = 0xff;
+
+/// What each hexadecimal digit is worth.
+static HEX: [u8; 256] = hex();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated when compiling, where a slip is an error"
+)]
+const fn hex() -> [u8; 256] {
+    let mut hex = [NO_DIGIT; 256];
+    let mut digit = 0_u8;
+    while digit < 16 {
+        let b = b"0123456789abcdef"[digit as usize];
+        hex[b as usize] = digit;
+        hex[b.to_ascii_uppercase() as usize] = digit;
+        digit = digit.wrapping_add(1);
+    }
+    hex
+}
+
 /// A host name that does not end in a dot.
 #[inline]
 fn name(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
-    let (host, rest) = run(text, set::HOST);
-    let separator = |b: &u8| matches!(b, b'.' | b'-');
+    let rest = behind_labels(text)?;
+    let (host, rest) = split_before(text, rest);
     let last = host.last()?;
-    if separator(host.first()?) || separator(last) || !separators_are_alone(host) {
+    if matches!(last, b'.' | b'-') {
         return None;
     }
     if last.is_ascii_digit() {
@@ -272,40 +394,42 @@ fn name(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
     Some((PlainHost::Name(host), rest))
 }
 
-/// Whether no dot has a dot or a hyphen beside it.
+/// What is behind letters, digits, `_`, and dots and hyphens that stand alone: two hyphens, or one
+/// beside a dot, are for the full reader, and so is one at the front.
 #[inline]
-fn separators_are_alone(host: &[u8]) -> bool {
-    let Some(last) = host.last_chunk::<8>() else {
-        let pairs = host.iter().zip(host.iter().skip(1));
-        return pairs.fold(true, |alone, (a, b)| {
-            alone & !matches!((a, b), (b'.', b'.' | b'-') | (b'-', b'.'))
-        });
-    };
-    // The last eight may overlap those before them; the byte before a chunk is looked at with it.
-    let mut before = (false, false);
-    let mut alone = true;
-    for chunk in host.as_chunks::<8>().0 {
-        let (dots, hyphens) = separators(chunk);
-        alone &= stand_alone(dots, hyphens, before);
-        before = (dots >> 63 != 0, hyphens >> 63 != 0);
+fn behind_labels(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text;
+    // The mark of the byte before the word, if it separates: the front does.
+    let mut before = 0x80_u64;
+    let mut beside = 0_u64;
+    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let others = words::not_common(word);
+        // Of the bytes before the first other, only dots and hyphens lack these two bits.
+        let lower = !others & others.wrapping_sub(1);
+        let separators = !(word << 1 | word << 3) & words::MARKS & lower;
+        beside |= separators & (separators << 8 | before);
+        if others == 0 {
+            before = separators >> 56;
+            rest = tail;
+            continue;
+        }
+        match rest.get(words::place(others)..) {
+            Some([b'_', tail @ ..]) => (before, rest) = (0, tail),
+            Some(end) => return (beside == 0).then_some(end),
+            None => return None,
+        }
     }
-    let (dots, hyphens) = separators(last);
-    let seam = host.get(host.len().wrapping_sub(9)).copied();
-    alone & stand_alone(dots, hyphens, (seam == Some(b'.'), seam == Some(b'-')))
-}
-
-#[inline]
-fn separators(chunk: &[u8; 8]) -> (u64, u64) {
-    let word = u64::from_le_bytes(*chunk);
-    (words::marks(word, b'.'), words::marks(word, b'-'))
-}
-
-/// `before`: whether a dot, or a hyphen, stands before the word.
-#[inline]
-fn stand_alone(dots: u64, hyphens: u64, before: (bool, bool)) -> bool {
-    let carried = |marks: u64, before: bool| (marks << 8) | (u64::from(before) << 7);
-    let (dot, hyphen) = (carried(dots, before.0), carried(hyphens, before.1));
-    ((dot | hyphen) & dots) | (dot & hyphens) == 0
+    while let Some((&b, tail)) = rest.split_first() {
+        if SETS.get(usize::from(b)).copied().unwrap_or(0) & set::HOST == 0 {
+            break;
+        }
+        let mark = u64::from(matches!(b, b'.' | b'-')) << 7;
+        beside |= mark & before;
+        before = mark;
+        rest = tail;
+    }
+    (beside == 0).then_some(rest)
 }
 
 #[expect(
@@ -344,5 +468,53 @@ const fn sets() -> [u8; 256] {
             return sets;
         }
         b = b.wrapping_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4000) })]
+
+        /// Both ways: what either reader takes, the other reads alike.
+        #[test]
+        fn addresses_in_brackets_are_read_as_by_the_full_reader(
+            text in "\\[[0-9a-fA-F]{0,5}(:{1,2}[0-9a-f]{1,4}){0,8}(::|:|)(1\\.2\\.3\\.[0-9]{1,3})?\\]"
+        ) {
+            let plain = host_port(text.as_bytes()).filter(|(_, _, rest)| rest.is_empty());
+            let full = Host::parse_with_port(text.as_bytes()).ok();
+            prop_assert_eq!(plain.map(|(host, port, _)| (host.host(), port)), full);
+        }
+
+        #[test]
+        fn names_are_read_as_by_the_full_reader(text in "[a-zA-Z0-9_]{0,9}([.-]{1,2}[a-z0-9_]{0,10}){0,4}") {
+            let plain = host_port(text.as_bytes()).filter(|(_, _, rest)| rest.is_empty());
+            let full = Host::parse_with_port(text.as_bytes()).ok();
+            if let Some((host, port, _)) = plain {
+                prop_assert_eq!(Some((host.host(), port)), full);
+            } else if !text.contains("--") && !text.ends_with('.') {
+                prop_assert_eq!(full, None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_ends_at_the_first_byte_outside_of_its_set() {
+        for b in 0..=u8::MAX {
+            for before in 0..20 {
+                for after in [0, 1, 9] {
+                    let text = [&[b'a'; 20][..before], &[b], &[b'z'; 9][..after]].concat();
+                    for set in [set::HOST, set::TOKEN, set::USER, set::QUOTED] {
+                        let inside = SETS[usize::from(b)] & set != 0;
+                        let len = if inside { text.len() } else { before };
+                        assert_eq!(run(&text, set), text.split_at(len));
+                    }
+                }
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use alloc::string::String;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::name_addr::PlainAddr;
+use super::name_addr::plain_tag;
 use super::via::PlainVia;
 use super::*;
 
@@ -137,8 +137,9 @@ fn compare(bytes: &[u8], seen: &mut Seen) {
     );
     if let Some(address) = NameAddr::plain(bytes) {
         assert_eq!(NameAddr::parse_any(bytes), Ok(address));
-        let tag = PlainAddr::scan(bytes).and_then(|address| address.tag);
-        assert_eq!(tag, address.tag().map(str::as_bytes));
+        if let Some(tag) = plain_tag(bytes) {
+            assert_eq!(tag, address.tag().map(str::as_bytes));
+        }
         seen.addresses += 1;
     }
     assert_eq!(

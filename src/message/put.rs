@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use smallvec::{Array, SmallVec};
 
 use super::Name;
 use super::print::unfolded;
@@ -54,6 +55,16 @@ impl Put for Vec<u8> {
     }
 }
 
+impl<A: Array<Item = u8>> Put for SmallVec<A> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn taken(&self) -> usize {
+        self.len()
+    }
+}
+
 /// A whole header line. A value that was folded comes out on one line, so no value can add a
 /// line of its own.
 pub(crate) fn line(out: &mut dyn Put, name: Name, value: &[u8]) {
@@ -92,10 +103,15 @@ pub(crate) fn digits(number: u64, digits: &mut [u8; 20]) -> &[u8] {
 
 /// `Content-Length: n`, the empty line and the body: the end of every message.
 pub(crate) fn end(out: &mut dyn Put, body: &[u8]) {
-    start_of_line(out, Name::ContentLength);
-    number(out, u64::try_from(body.len()).unwrap_or(u64::MAX));
-    out.put(b"\r\n\r\n");
+    end_before_body(out, body.len());
     out.put(body);
+}
+
+/// [`end`] without the body.
+pub(crate) fn end_before_body(out: &mut dyn Put, length: usize) {
+    start_of_line(out, Name::ContentLength);
+    number(out, u64::try_from(length).unwrap_or(u64::MAX));
+    out.put(b"\r\n\r\n");
 }
 
 /// An offset as the index keeps it; messages are shorter than 4 GiB.

@@ -7,7 +7,6 @@ use core::ops::Deref;
 use bytes::Bytes;
 
 use super::bounds;
-use super::edit::bit;
 use super::error::{ParseError, ParseErrorKind};
 use super::put::offset;
 use super::reply::{range_in, salvage};
@@ -43,11 +42,12 @@ use crate::limits::Limits;
 /// # Ok::<(), drongo::message::ParseError>(())
 /// ```
 pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Incoming, ParseError> {
-    let check = |message: &Message| {
-        bounds::check(message, limits)?;
-        check(message)
-    };
-    Message::parse_as(bytes, limits, check, Incoming::of)
+    Message::parse_as(
+        bytes,
+        limits,
+        |message| check(message, limits),
+        Incoming::of,
+    )
 }
 
 /// A checked message. Exhaustive on purpose: there is no third kind.
@@ -100,7 +100,7 @@ impl Message {
     ///
     /// As [`Message::check`].
     pub fn check_with(self, limits: &Limits) -> Result<Incoming, ParseError> {
-        match bounds::check(&self, limits).and_then(|()| check(&self)) {
+        match check(&self, limits) {
             Ok(parts) => Ok(Incoming::of(self, parts)),
             Err((kind, offset)) => Err(salvage(self.bytes(), kind, offset)),
         }
@@ -108,7 +108,8 @@ impl Message {
 }
 
 impl Incoming {
-    #[inline]
+    /// Not inlined, so that the index is moved in one piece.
+    #[inline(never)]
     fn of(message: Message, parts: Parts) -> Self {
         if message.is_request() {
             Self::Request(Request {
@@ -361,33 +362,19 @@ const ESSENTIAL: [Name; 5] = [
     Name::ContentLength,
 ];
 
-const fn set(names: &[Name]) -> u128 {
-    let mut set = 0;
-    let mut rest = names;
-    while let Some((first, tail)) = rest.split_first() {
-        set |= bit(*first);
-        rest = tail;
-    }
-    set
-}
-
-const SINGLE_SET: u128 = set(&SINGLE);
-const ESSENTIAL_SET: u128 = set(&ESSENTIAL);
-
 type CheckError = (ParseErrorKind, usize);
 
-fn check(message: &Message) -> Result<Parts, CheckError> {
-    let rows = Rows::find(message)?;
+fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
+    let survey = Survey::of(message);
+    bounds::check(message, limits, survey.sizes)?;
+    let rows = survey.rows(message)?;
     let whole = message.bytes();
     let part = |text: Option<&[u8]>| {
         text.and_then(|text| range_in(whole, text))
             .unwrap_or(NOWHERE)
     };
 
-    let row = value(message, rows.via);
-    let first_via = split_commas(row).next().unwrap_or_default();
-    let via = range_in(whole, first_via).unwrap_or(rows.via);
-    let branch = Via::branch_of(first_via).map_err(in_header(Name::Via, via))?;
+    let (via, branch) = check_via(message, rows.via)?;
     let from_tag =
         NameAddr::tag_of(value(message, rows.from)).map_err(in_header(Name::From, rows.from))?;
     let to_tag = NameAddr::tag_of(value(message, rows.to)).map_err(in_header(Name::To, rows.to))?;
@@ -413,6 +400,19 @@ fn check(message: &Message) -> Result<Parts, CheckError> {
     Ok(parts)
 }
 
+/// The top Via of the first row, and its branch.
+fn check_via(message: &Message, row: Span) -> Result<(Span, Option<&[u8]>), CheckError> {
+    let text = value(message, row);
+    // The common form has no comma that separates.
+    if let Some(branch) = Via::plain_branch(text) {
+        return Ok((row, branch));
+    }
+    let first = split_commas(text).next().unwrap_or_default();
+    let via = range_in(message.bytes(), first).unwrap_or(row);
+    let branch = Via::branch_of(first).map_err(in_header(Name::Via, via))?;
+    Ok((via, branch))
+}
+
 /// The first rows of what every message has.
 struct Rows {
     via: Span,
@@ -422,31 +422,53 @@ struct Rows {
     cseq: Span,
 }
 
-impl Rows {
-    /// Looks at each row once: nothing that is single occurs twice, and all of these are there.
-    fn find(message: &Message) -> Result<Self, CheckError> {
-        let single = match message.start() {
-            StartLine::Request { .. } => SINGLE_SET,
-            StartLine::Response { .. } => ESSENTIAL_SET,
-        };
-        let mut seen = 0_u128;
+/// What one look at each row says.
+pub(super) struct Survey {
+    /// The first row of each place.
+    first: [Span; PLACES],
+    /// The single headers that occur more than once.
+    twice: u32,
+    pub(super) sizes: bounds::Sizes,
+}
+
+impl Survey {
+    /// Looks from the last row to the first, so that what is noted last is the first of its name.
+    #[inline]
+    pub(super) fn of(message: &Message) -> Self {
         let mut first = [NOWHERE; PLACES];
-        for entry in message.entries() {
-            let this = bit(entry.name);
-            if seen & this == 0 {
-                seen |= this;
-                if let Some(first) = first.get_mut(place(entry.name)) {
-                    *first = (entry.value, entry.value_end);
-                }
-            } else if single & this != 0 {
-                return Err((ParseErrorKind::Duplicate(entry.name), entry.start as usize));
+        let (mut seen, mut twice) = (0_u32, 0_u32);
+        let mut sizes = bounds::Sizes::default();
+        for entry in message.entries().iter().rev() {
+            let kind = Kind::of(entry.name);
+            if let Some(first) = first.get_mut(kind.place()) {
+                *first = (entry.value, entry.value_end);
             }
+            twice |= seen & kind.0;
+            seen |= kind.0;
+            sizes.add(entry.value_end.wrapping_sub(entry.value), kind.counts_for());
         }
-        let row = |name: Name| match first.get(place(name)) {
+        Self {
+            first,
+            twice,
+            sizes,
+        }
+    }
+
+    /// The essential rows: nothing that is single occurs twice, and all of these are there.
+    #[inline]
+    fn rows(&self, message: &Message) -> Result<Rows, CheckError> {
+        let single = match message.start() {
+            StartLine::Request { .. } => Kind::SINGLE,
+            StartLine::Response { .. } => Kind::ESSENTIAL,
+        };
+        if self.twice & single != 0 {
+            return Err(second_of(message, single));
+        }
+        let row = |name: Name| match self.first.get(Kind::of(name).place()) {
             Some(&span) if span != NOWHERE => Ok(span),
             Some(_) | None => Err((ParseErrorKind::Missing(name), message.bytes().len())),
         };
-        Ok(Self {
+        Ok(Rows {
             via: row(Name::Via)?,
             from: row(Name::From)?,
             to: row(Name::To)?,
@@ -456,28 +478,114 @@ impl Rows {
     }
 }
 
-/// One for each essential row, and the last for all others.
-const PLACES: usize = 6;
-
-#[inline]
-fn place(name: Name) -> usize {
-    usize::from(PLACE.get(name as usize).copied().unwrap_or(5))
+/// The first row that repeats a single header.
+fn second_of(message: &Message, single: u32) -> CheckError {
+    let mut seen = 0_u32;
+    for entry in message.entries() {
+        let this = Kind::of(entry.name).0 & single;
+        if seen & this != 0 {
+            return (ParseErrorKind::Duplicate(entry.name), entry.start as usize);
+        }
+        seen |= this;
+    }
+    (ParseErrorKind::StartLine, 0)
 }
 
-static PLACE: [u8; 128] = places();
+/// One for each essential row, and others for the rest.
+const PLACES: usize = 8;
+
+/// What is to be known of a name here: a bit for each single header, the place of its first row,
+/// whether it has comments, and whether it is a list.
+#[derive(Clone, Copy)]
+struct Kind(u32);
+
+impl Kind {
+    const COMMENTS: u32 = 1 << 31;
+    const LIST: u32 = 1 << 27;
+    /// Between these two bits.
+    const PLACE: u32 = 28;
+    const SINGLE: u32 = Self::bits(&SINGLE);
+    const ESSENTIAL: u32 = Self::bits(&ESSENTIAL);
+
+    #[inline]
+    fn of(name: Name) -> Self {
+        Self(KINDS.get(name as usize).copied().unwrap_or_default())
+    }
+
+    #[inline]
+    const fn place(self) -> usize {
+        (self.0 >> Self::PLACE & 7) as usize
+    }
+
+    #[inline]
+    const fn counts_for(self) -> bounds::CountsFor {
+        bounds::CountsFor {
+            comments: self.0 & Self::COMMENTS != 0,
+            list: self.0 & Self::LIST != 0,
+            via: self.place() == 0,
+        }
+    }
+
+    /// The bits of these single headers.
+    const fn bits(names: &[Name]) -> u32 {
+        let mut bits = 0;
+        let mut rest = names;
+        while let Some((first, tail)) = rest.split_first() {
+            bits |= Self::bit(*first);
+            rest = tail;
+        }
+        bits
+    }
+
+    /// The bit of a single header; none for another.
+    const fn bit(name: Name) -> u32 {
+        let mut bit = 1;
+        let mut rest: &[Name] = &SINGLE;
+        while let Some((first, tail)) = rest.split_first() {
+            if *first as u8 == name as u8 {
+                return bit;
+            }
+            bit <<= 1;
+            rest = tail;
+        }
+        0
+    }
+}
+
+static KINDS: [u32; 128] = kinds();
 
 #[allow(
     clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     reason = "runs in the compiler only, where a panic is a build error"
 )]
-const fn places() -> [u8; 128] {
-    let mut places = [5; 128];
-    places[Name::Via as usize] = 0;
-    places[Name::From as usize] = 1;
-    places[Name::To as usize] = 2;
-    places[Name::CallId as usize] = 3;
-    places[Name::CSeq as usize] = 4;
-    places
+const fn kinds() -> [u32; 128] {
+    // The last place is for all that is not essential.
+    let mut kinds = [7 << Kind::PLACE; 128];
+    let places = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
+    let mut i = 0;
+    while i < places.len() {
+        kinds[places[i] as usize] = (i as u32) << Kind::PLACE;
+        i += 1;
+    }
+    let mut i = 0;
+    while i < SINGLE.len() {
+        kinds[SINGLE[i] as usize] |= Kind::bit(SINGLE[i]);
+        i += 1;
+    }
+    let mut i = 0;
+    while i < kinds.len() {
+        if bounds::LISTS >> i & 1 != 0 {
+            kinds[i] |= Kind::LIST;
+        }
+        i += 1;
+    }
+    let mut i = 0;
+    while i < bounds::COMMENTED.len() {
+        kinds[bounds::COMMENTED[i] as usize] |= Kind::COMMENTS;
+        i += 1;
+    }
+    kinds
 }
 
 fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<(), CheckError> {

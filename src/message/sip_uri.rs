@@ -31,7 +31,8 @@ pub struct SipUri<'a> {
     secure: bool,
     user: Option<&'a [u8]>,
     password: Option<&'a [u8]>,
-    host: Host<'a>,
+    /// Its text is made when it is asked for.
+    host: PlainHost<'a>,
     port: Option<u16>,
     params: Params<'a>,
     headers: Option<&'a [u8]>,
@@ -57,28 +58,39 @@ impl<'a> SipUri<'a> {
     /// The URI, if it is of the common form.
     #[inline]
     pub(crate) fn plain(raw: &'a [u8]) -> Option<Self> {
-        let PlainUri {
-            secure,
-            user,
-            host,
-            port,
-            params,
-        } = PlainUri::scan(raw)?;
-        Some(Self {
+        let (uri, rest) = Self::plain_front(raw)?;
+        rest.is_empty().then_some(uri)
+    }
+
+    /// The URI of the common form that the text begins with, and what is behind it, which may be
+    /// anything but the begin of something that belongs to the URI.
+    #[inline]
+    pub(crate) fn plain_front(text: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (uri, rest) = PlainUri::scan(text)?;
+        let raw = text.get(..text.len().saturating_sub(rest.len()))?;
+        let uri = Self {
             raw,
-            secure,
-            user,
+            secure: uri.secure,
+            user: uri.user,
             password: None,
-            host: host.host()?,
-            port,
-            params: Params::of_uri(params),
+            host: uri.host,
+            port: uri.port,
+            params: Params::of_uri(uri.params),
             headers: None,
-        })
+        };
+        Some((uri, rest))
     }
 
     /// Whether it is a URI, and of the common form.
     pub(crate) fn is_plain(raw: &[u8]) -> bool {
-        PlainUri::scan(raw).is_some()
+        Self::behind_plain(raw).is_some_and(<[u8]>::is_empty)
+    }
+
+    /// What is behind the URI of the common form that the text begins with; see
+    /// [`plain_front`](Self::plain_front).
+    #[inline]
+    pub(crate) fn behind_plain(text: &[u8]) -> Option<&[u8]> {
+        PlainUri::scan(text).map(|(_, rest)| rest)
     }
 
     pub(super) fn parse_any(raw: &'a [u8]) -> Result<Self, ValueError> {
@@ -114,7 +126,7 @@ impl<'a> SipUri<'a> {
             secure,
             user,
             password,
-            host,
+            host: PlainHost::of(host),
             port,
             params,
             headers,
@@ -143,7 +155,7 @@ impl<'a> SipUri<'a> {
 
     /// The host.
     pub const fn host(&self) -> Host<'a> {
-        self.host
+        self.host.host()
     }
 
     /// The port, if it is written.
@@ -225,7 +237,7 @@ impl<'a> SipUri<'a> {
         self.secure == other.secure
             && same_option(self.user, other.user)
             && same_option(self.password, other.password)
-            && self.host == other.host
+            && self.host() == other.host()
             && self.port == other.port
             && params_agree(self.params, other.params)
             && params_agree(other.params, self.params)
@@ -244,9 +256,10 @@ struct PlainUri<'a> {
 }
 
 impl<'a> PlainUri<'a> {
+    /// Reads the front of the text, and gives what is behind it.
     #[inline]
-    fn scan(raw: &'a [u8]) -> Option<Self> {
-        let (scheme, rest) = raw.split_first_chunk::<4>()?;
+    fn scan(text: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (scheme, rest) = text.split_first_chunk::<4>()?;
         let (secure, rest) = match scheme.map(|b| b | 0x20) {
             // A colon has the bit already, but so has what becomes one.
             [b's', b'i', b'p', _] if scheme.ends_with(b":") => (false, rest),
@@ -256,25 +269,36 @@ impl<'a> PlainUri<'a> {
         let (user, behind) = plain::run(rest, plain::set::USER);
         let (user, host) = match behind {
             [b'@', host @ ..] if !user.is_empty() => (Some(user), host),
-            [] => (None, rest),
-            _ if memchr::memchr(b'@', behind).is_some() => return None,
+            [] | [b'>', ..] => (None, rest),
+            _ if has_user(behind) => return None,
             _ => (None, rest),
         };
         let (host, port, params) = plain::host_port(host)?;
-        plain::uri_params(params, |name| match name.len() {
+        let rest = plain::uri_params(params, |name, value| match name.len() {
             3 => !name.eq_ignore_ascii_case(b"ttl"),
             5 => !name.eq_ignore_ascii_case(b"maddr"),
-            9 => !secure || !name.eq_ignore_ascii_case(b"transport"),
+            // There are no escapes in the value.
+            9 if secure && name.eq_ignore_ascii_case(b"transport") => {
+                !value.eq_ignore_ascii_case(b"udp")
+            }
             _ => true,
         })?;
-        Some(Self {
+        let params = params.get(..params.len().saturating_sub(rest.len()))?;
+        let uri = Self {
             secure,
             user,
             host,
             port,
             params,
-        })
+        };
+        Some((uri, rest))
     }
+}
+
+/// Whether there is an `@` before the URI ends.
+fn has_user(text: &[u8]) -> bool {
+    let found = memchr::memchr2(b'@', b'>', text).and_then(|at| text.get(at));
+    found == Some(&b'@')
 }
 
 impl PartialEq for SipUri<'_> {

@@ -63,6 +63,13 @@ impl<'a> Via<'a> {
         }
     }
 
+    /// The branch, if the value is of the common form; the value has no comma then, but for quoted
+    /// ones.
+    #[inline]
+    pub(crate) fn plain_branch(value: &'a [u8]) -> Option<Option<&'a [u8]>> {
+        PlainVia::scan(value).map(|via| via.branch)
+    }
+
     pub(super) fn plain(value: &'a [u8]) -> Option<Self> {
         let PlainVia {
             transport,
@@ -75,7 +82,7 @@ impl<'a> Via<'a> {
             protocol: "SIP",
             version: "2.0",
             transport,
-            host: host.host()?,
+            host: host.host(),
             port,
             params: Params::of_header(params),
         })
@@ -233,17 +240,7 @@ impl<'a> PlainVia<'a> {
             _ => return None,
         };
         let (host, port, params) = plain::host_port(rest)?;
-        let mut branch = None;
-        plain::header_params(params, |name, value| {
-            if name.eq_ignore_ascii_case(b"branch") {
-                branch = value;
-                value.is_some_and(<[u8]>::is_ascii)
-            } else if name.eq_ignore_ascii_case(b"rport") {
-                value.is_none_or(|value| parse_port(value).is_some())
-            } else {
-                true
-            }
-        })?;
+        let branch = branch_among(params)?;
         Some(Self {
             transport,
             host,
@@ -252,6 +249,30 @@ impl<'a> PlainVia<'a> {
             branch,
         })
     }
+}
+
+/// The branch among parameters of the common form.
+#[inline]
+fn branch_among(params: &[u8]) -> Option<Option<&[u8]>> {
+    let (mut branch, rest, read) = match plain::first_param(params, b";branch=") {
+        // A token is ASCII.
+        Some((branch, rest)) => (Some(branch), rest, &b"branch"[..]),
+        None => (None, params, &b""[..]),
+    };
+    if rest == b";rport" {
+        return Some(branch);
+    }
+    plain::header_params(rest, read, |name, value| {
+        if name.eq_ignore_ascii_case(b"branch") {
+            branch = value;
+            value.is_some_and(<[u8]>::is_ascii)
+        } else if name.eq_ignore_ascii_case(b"rport") {
+            value.is_none_or(|value| parse_port(value).is_some())
+        } else {
+            true
+        }
+    })?;
+    Some(branch)
 }
 
 impl Pieces for Via<'_> {

@@ -1,0 +1,1 @@
+//! Nothing but a bench lives in this package.
