@@ -9,6 +9,7 @@
 mod attacks;
 mod calls;
 mod cancelling;
+mod early;
 mod endpoint;
 mod forks;
 mod laws;
@@ -21,3 +22,4 @@ mod reinvites;
 mod requests;
 mod routes;
 mod support;
+mod updates;
