@@ -327,6 +327,9 @@ struct Core {
     own: Vec<Own>,
     /// The reliable responses of this side to the INVITE of the other one.
     reliable: Option<Box<Reliable>>,
+    /// The re-INVITE that had no final response when the call ended: it is cancelled if none
+    /// comes, since nothing else would end its transaction.
+    unanswered: Option<RequestId>,
     /// The Contact that the user gave in an UPDATE or re-INVITE that was accepted: this side's
     /// since then (RFC 3311 5.1).
     contact: Option<Box<[u8]>>,
@@ -461,6 +464,10 @@ impl Call {
                 core.on_reliable_timer(now, out);
                 (State::Lingering, Ok(()))
             }
+            (State::Lingering, Input::Timer(Timer::Unanswered)) => {
+                core.cancel_unanswered(out);
+                (State::Lingering, Ok(()))
+            }
             // L10: a verb on what has ended is harmless.
             (
                 state @ (State::Lingering | State::Terminated),
@@ -540,6 +547,7 @@ impl Core {
             pending: Vec::new(),
             own: Vec::new(),
             reliable: None,
+            unanswered: None,
             contact: None,
             user,
             credentials: None,
