@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use common::{Application, Exit, Runner, What, count, listen, policy, sdp, seconds, session_timer};
+use drongo::auth::{Account, Keyring, Secret};
 use drongo::call::Invitation;
 use drongo::endpoint::{CallHandle, Config, Event};
 use drongo::message::{Outgoing, StatusCode};
@@ -40,6 +41,8 @@ Options:
   --session-expires SECONDS   ask for a session timer (RFC 4028), 90 or more
   --hold-after SECONDS        put the callee on hold so long after the answer, by re-INVITE
   --update-after SECONDS      offer once more so long after the answer, by UPDATE (RFC 3311)
+  --user NAME                 answer challenges as NAME, in whatever realm asks
+  --password PASS             with this password
   --help                      this text
 
 Each call event is a line on stderr. At the end, which waits up to 32 s for the last transactions,
@@ -57,6 +60,8 @@ struct Options {
     hold_after: Option<Duration>,
     update_after: Option<Duration>,
     config: Config,
+    user: Option<String>,
+    password: Option<String>,
 }
 
 fn options() -> Result<Options, Exit> {
@@ -73,6 +78,8 @@ fn options() -> Result<Options, Exit> {
         hold_after: None,
         update_after: None,
         config: Config::default(),
+        user: None,
+        password: None,
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
@@ -109,6 +116,8 @@ fn options() -> Result<Options, Exit> {
                 let value = parser.value()?;
                 options.update_after = Some(seconds("--update-after", &value.to_string_lossy())?);
             }
+            Long("user") => options.user = Some(parser.value()?.string()?),
+            Long("password") => options.password = Some(parser.value()?.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -121,6 +130,18 @@ fn options() -> Result<Options, Exit> {
             options.to
         ))),
     }
+}
+
+/// The accounts with which challenges are answered.
+fn keyring(options: &Options) -> Result<Keyring, Exit> {
+    let Some((user, password)) =
+        common::account(options.user.as_deref(), options.password.as_deref())?
+    else {
+        return Ok(Keyring::new());
+    };
+    let account = Account::anywhere(user, Secret::password(password))
+        .map_err(|misuse| Exit::Usage(format!("--user: {misuse}")))?;
+    Ok(Keyring::new().with(account))
 }
 
 struct Caller {
@@ -222,11 +243,14 @@ impl Application for Caller {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let options = match options() {
+    let options = options().and_then(|options| Ok((keyring(&options)?, options)));
+    let (keyring, options) = match options {
         Ok(options) => options,
         Err(exit) => return common::exit(exit, HELP),
     };
-    let mut runner = match Runner::bind(options.listen, options.config.clone()).await {
+    let mut config = options.config.clone();
+    config.keyring = keyring;
+    let mut runner = match Runner::bind(options.listen, config).await {
         Ok(runner) => runner,
         Err(error) => {
             eprintln!("error: cannot listen on udp:{}: {error}", options.listen);

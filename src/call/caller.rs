@@ -1,5 +1,7 @@
 //! The caller's side of an INVITE until its final response (13.2, §9.1).
 
+mod again;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,12 +10,15 @@ use core::time::Duration;
 use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 
+use self::again::Again;
 use super::exchange::Fate;
-use super::failure::Retry;
+use super::failure::{Budget, Retry};
 use super::leg::LegState;
 use super::offer_answer::{Message, OfferAnswer, Verdict};
+use super::recursion::Targets;
 use super::refresh::{is_longer, put_request};
 use super::reliable::{Kind, OPTION_TAG, Policy, kind};
+use super::retries::Retries;
 use super::session::Session;
 use super::session_timer::Negotiation;
 use super::{
@@ -25,8 +30,8 @@ use crate::dialog::{Dialog, Origin, as_request_uri, routed};
 use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{
-    HeaderList, Method, Name, NameAddr, Outgoing, Request, Response, StatusCode, Uri, UriBuf,
-    parse_delta_seconds, split_commas,
+    HeaderList, Host, Method, Name, NameAddr, Outgoing, Request, Response, SipUri, StatusCode, Uri,
+    UriBuf, parse_delta_seconds, split_commas,
 };
 use crate::seed::CallIds;
 use crate::sink::Sink;
@@ -50,6 +55,7 @@ pub struct Invitation {
     to: Box<[u8]>,
     routes: Vec<Box<[u8]>>,
     outgoing: Outgoing,
+    retries: Retries,
     reliable: Option<Policy>,
 }
 
@@ -77,6 +83,7 @@ impl Invitation {
             to,
             routes: Vec::new(),
             outgoing: Outgoing::default(),
+            retries: Retries::DEFAULT,
             reliable: None,
         })
     }
@@ -85,6 +92,13 @@ impl Invitation {
     #[must_use]
     pub fn with(mut self, outgoing: Outgoing) -> Self {
         self.outgoing = outgoing;
+        self
+    }
+
+    /// Which refusals the core answers with another INVITE by itself.
+    #[must_use]
+    pub fn with_retries(mut self, retries: Retries) -> Self {
+        self.retries = retries;
         self
     }
 
@@ -123,6 +137,33 @@ impl Invitation {
     /// Whether the target is a SIPS URI.
     pub(crate) fn is_secure(&self) -> bool {
         self.target().as_sip().is_some_and(|sip| sip.is_secure())
+    }
+
+    pub(super) fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
+    }
+
+    /// The next INVITE goes to `target`; From and To stay (8.1.3.4).
+    pub(super) fn retarget(&mut self, target: UriBuf) {
+        self.target = target;
+    }
+
+    pub(super) fn replace(&mut self, outgoing: Outgoing) {
+        self.outgoing = outgoing;
+    }
+
+    /// The next INVITE goes by this proxy alone (21.3.4).
+    pub(super) fn go_through(&mut self, proxy: Uri<'_>) {
+        let loose = proxy.as_sip().is_none_or(SipUri::lr);
+        let lr: &[u8] = if loose { b"" } else { b";lr" };
+        let route = bracketed(&[proxy.as_bytes(), lr].concat());
+        self.routes = [route].into();
+    }
+
+    /// What `make` makes of the domain of From.
+    pub(super) fn with_domain<T>(&self, make: impl FnOnce(Host<'_>) -> T) -> Option<T> {
+        let from = NameAddr::parse(&self.from).ok()?.uri();
+        from.as_sip().map(|sip| make(sip.host()))
     }
 
     fn user(&self) -> Box<[u8]> {
@@ -174,11 +215,14 @@ pub(super) struct Inviting {
     from: Box<[u8]>,
     attempts: SmallVec<[Attempt; 1]>,
     pub(super) ringing_until: Option<Time>,
-    /// How long the session shall be (RFC 4028), and how often that was too short.
+    /// How long the session shall be (RFC 4028).
     negotiation: Negotiation,
-    lengthened: u8,
     /// Why it is being cancelled.
     cancelled: Option<Cancelled>,
+    /// The target set, once it was redirected.
+    targets: Option<Box<Targets>>,
+    /// How often it was sent again by itself.
+    budget: Budget,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -219,8 +263,9 @@ impl Call {
             attempts: SmallVec::new(),
             ringing_until,
             negotiation: core.negotiation(),
-            lengthened: 0,
             cancelled: None,
+            targets: None,
+            budget: Budget::default(),
         };
         state.attempt(&mut core, 1, auth::Attempt::new(), out);
         let state = State::Inviting(Box::new(state));
@@ -489,6 +534,9 @@ impl Inviting {
                 self.attempt(core, cseq.saturating_add(1), credentials, out);
                 return State::Inviting(self);
             }
+            if let Some(again) = self.again(core, &response) {
+                return self.go_again(core, again, cseq, credentials, out);
+            }
         }
         let reason = match self.cancelled {
             Some(cause) => cause.reason(),
@@ -500,21 +548,25 @@ impl Inviting {
     }
 
     fn may_last_longer(&mut self, response: &Response) -> bool {
-        if response.status() != StatusCode::SESSION_INTERVAL_TOO_SMALL
-            || self.lengthened >= Retry::LongerSession.limit()
-        {
-            return false;
-        }
-        self.lengthened = self.lengthened.saturating_add(1);
-        is_longer(&mut self.negotiation, response)
+        response.status() == StatusCode::SESSION_INTERVAL_TOO_SMALL
+            && self.budget.spend(Retry::LongerSession)
+            && is_longer(&mut self.negotiation, response)
     }
 
     fn failed(
-        self: Box<Self>,
+        mut self: Box<Self>,
         core: &mut Core,
         failure: Failure,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
+        // 8.1.3.4: silence and a transport that cannot send are failures of this target only.
+        if self.cancelled.is_none()
+            && let Some(cseq) = self.attempts.last().map(|attempt| attempt.cseq)
+            && self.next_target()
+        {
+            let again = Again::Elsewhere(None);
+            return self.go_again(core, again, cseq, auth::Attempt::new(), out);
+        }
         let reason = match self.cancelled {
             Some(cause) => cause.reason(),
             None => EndReason::Failed(failure),

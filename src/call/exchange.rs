@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::callee::Host;
-use super::failure::{Effect, effect};
+use super::session::sent::ends_session;
 use super::{Action, Core, LegId, RequestId};
 use crate::auth;
 use crate::message::{Method, Outgoing, Response, UriBuf};
@@ -75,9 +75,9 @@ pub(super) enum Fate {
 impl Fate {
     /// 12.2.1.2; RFC 3311 5.3; RFC 5057 5.1.
     pub(super) fn of(method: Method<'_>, leg: LegId, response: &Response) -> Self {
-        match effect(method, response.status()) {
-            Effect::Usage | Effect::Dialog => Self::Lost(leg, Some(Box::new(response.clone()))),
-            Effect::Transaction | Effect::Redirection => Self::Stands,
+        match ends_session(method, response) {
+            true => Self::Lost(leg, Some(Box::new(response.clone()))),
+            false => Self::Stands,
         }
     }
 }

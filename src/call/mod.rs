@@ -57,8 +57,10 @@ mod notice;
 pub mod offer_answer;
 mod prack;
 mod provisional;
+mod recursion;
 mod refresh;
 pub mod reliable;
+mod retries;
 mod session;
 pub mod session_timer;
 #[cfg(test)]
@@ -78,6 +80,7 @@ use smallvec::SmallVec;
 pub use caller::Invitation;
 pub use leg::LegId;
 pub use notice::{Early, EndReason, Notice, Side};
+pub use retries::Retries;
 pub use timer::Timer;
 
 use crate::auth::{self, Keyring};

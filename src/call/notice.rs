@@ -1,10 +1,13 @@
 //! What a call tells its user.
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
+use super::failure::{Hold, hold};
 use super::offer_answer::Verdict;
+use super::retries::retry_after;
 use super::{LegId, RequestId, ServerId};
-use crate::message::{Request, Response, StatusCode};
+use crate::message::{Request, Response, StatusCode, UriBuf};
 use crate::transaction::Failure;
 
 /// Something the user of a call must hear, each once, with the message that caused it.
@@ -19,6 +22,20 @@ pub enum Notice {
         /// What it means for its early dialog; `None` for a 100, for one without To tag, and past
         /// [`Limits::forks`](crate::limits::Limits::forks).
         early: Option<Early>,
+    },
+    /// The INVITE of this side goes to another target now: the first that a 3xx named, or the next
+    /// one, because the last has failed (8.1.3.4).
+    Redirected {
+        /// Where it goes.
+        target: UriBuf,
+        /// The 3xx, or the refusal of the last target; `None` if that was silent or out of reach.
+        response: Option<Box<Response>>,
+    },
+    /// The INVITE of this side was refused and goes again to the same target, changed as the
+    /// response asks (8.1.3.5). New credentials are not worth a word.
+    Retried {
+        /// The refusal.
+        response: Response,
     },
     /// The other side accepted. Its 2xx is acknowledged already, unless it carries an offer that
     /// must be answered in the ACK: then `answer_needed`.
@@ -214,4 +231,41 @@ pub enum EndReason {
         /// The response, if there was one.
         response: Option<Box<Response>>,
     },
+}
+
+impl EndReason {
+    /// When the other side says it can be asked again, and what of: a Retry-After in the response
+    /// that ended the call, where its status gives it a meaning (20.33, 21.5.4; RFC 5057 5.1).
+    /// Nothing is sent again by itself.
+    ///
+    /// ```
+    /// # use drongo::call::{EndReason, failure::Hold};
+    /// # fn redial(reason: &EndReason) -> Option<core::time::Duration> {
+    /// match reason.retry_after() {
+    ///     Some((Hold::Server, wait)) => Some(wait), // nothing to this server before then
+    ///     Some((Hold::Request, wait)) => Some(wait), // nor this call
+    ///     _ => None,
+    /// }
+    /// # }
+    /// ```
+    pub fn retry_after(&self) -> Option<(Hold, Duration)> {
+        let response = match self {
+            Self::Refused { response } => Some(response),
+            Self::DialogLost { response } => response.as_ref(),
+            Self::Failed(_)
+            | Self::Cancelled { .. }
+            | Self::CancelledByCaller { .. }
+            | Self::Rejected { .. }
+            | Self::Unanswered
+            | Self::HungUp { .. }
+            | Self::ByeFailed(_)
+            | Self::NoAck { .. }
+            | Self::NoPrack
+            | Self::SessionExpired
+            | Self::NoAnswer => None,
+        }?;
+        let held = hold(response.status())?;
+        let seconds = retry_after(response.message())?;
+        Some((held, Duration::from_secs(seconds.into())))
+    }
 }

@@ -2,12 +2,14 @@
 //! the dialog, and BYE (13.2.2.4, 13.3.1.4, §14, §15).
 
 mod reinvite;
+pub(super) mod sent;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use self::sent::Sent;
 use super::callee::Host;
 use super::exchange::Fate;
 use super::leg::{Leg, LegState};
@@ -43,7 +45,7 @@ pub(super) struct Session {
     /// The BYE of this side, to send it again if it is challenged.
     bye: Option<Box<Bye>>,
     /// Other requests of this side without final response.
-    requests: Vec<RequestId>,
+    requests: Vec<Sent>,
 }
 
 /// A 2xx of this side: the same bytes until the ACK comes (13.3.1.4).
@@ -261,19 +263,7 @@ impl Session {
             }
             return State::Confirmed(self);
         }
-        if !self.requests.contains(&request) {
-            out.push(Action::Absorbed);
-            return State::Confirmed(self);
-        }
-        if response.status().is_final() {
-            self.forget(request);
-        }
-        let lost = is_lost(response.status()).then(|| response.clone());
-        out.push(Action::Notify(Notice::Response { request, response }));
-        match lost {
-            Some(response) => self.lose(core, Some(response), out),
-            None => State::Confirmed(self),
-        }
+        self.on_request_response(core, request, response, out)
     }
 
     fn on_failed(
@@ -295,24 +285,13 @@ impl Session {
             return self.suffer(core, fate, out);
         }
         let is_reinvite = self.reinvite.as_ref().is_some_and(|r| r.request == request);
-        if is_reinvite || self.requests.contains(&request) {
-            self.forget(request);
-            if is_reinvite {
-                core.exchange_failed();
-            }
-            self.reinvite = self.reinvite.filter(|r| r.request != request);
+        if is_reinvite {
+            core.exchange_failed();
+            self.reinvite = None;
             out.push(Action::Notify(Notice::RequestFailed { request, failure }));
-            return match failure {
-                // 8.1.3.1: a transport that cannot send is a 503, which ends no dialog.
-                Failure::Transport => State::Confirmed(self),
-                // 12.2.1.2: silence is a 408.
-                Failure::Timeout | Failure::NoAck | Failure::CancelTimeout => {
-                    self.lose(core, None, out)
-                }
-            };
+            return self.after_failure(core, Method::Invite, failure, out);
         }
-        out.push(Action::Absorbed);
-        State::Confirmed(self)
+        self.on_request_failed(core, request, failure, out)
     }
 
     /// What became of an UPDATE or PRACK. A fork that lost is of no concern.
@@ -322,14 +301,6 @@ impl Session {
                 self.leave(core, EndReason::DialogLost { response }, out)
             }
             Fate::Lost(..) | Fate::Stands => State::Confirmed(self),
-        }
-    }
-
-    /// A request of this side is answered.
-    fn forget(&mut self, request: RequestId) {
-        self.requests.retain(|id| *id != request);
-        if self.requests.is_empty() {
-            self.requests = Vec::new();
         }
     }
 
@@ -531,7 +502,7 @@ impl Session {
             }
             Command::Prack { leg, outgoing } => core.answer_in_prack(leg, outgoing, out),
             Command::Acknowledge(outgoing) => acknowledge(core, &outgoing, out),
-            Command::Request { method, outgoing } => self.request(core, &method, &outgoing, out),
+            Command::Request { method, outgoing } => self.request(core, method, outgoing, out),
             Command::Respond {
                 server,
                 status,
@@ -560,38 +531,6 @@ impl Session {
             return Ok(());
         }
         self.part(core, Box::new(outgoing), out);
-        Ok(())
-    }
-
-    fn request(
-        &mut self,
-        core: &mut Core,
-        method: &str,
-        outgoing: &Outgoing,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> Result<(), Misuse> {
-        check(outgoing)?;
-        let malformed = Misuse::Malformed { what: "method" };
-        let method = Method::parse(method.as_bytes()).map_err(|_| malformed)?;
-        if matches!(
-            method,
-            Method::Invite
-                | Method::Ack
-                | Method::Cancel
-                | Method::Bye
-                | Method::Prack
-                | Method::Update
-        ) {
-            return Err(malformed);
-        }
-        if !core.is_talking() {
-            return Err(wrong_state(
-                "request",
-                "Confirmed, with a BYE or an answer in progress",
-            ));
-        }
-        self.requests
-            .extend(core.request(0, method, outgoing, &mut auth::Attempt::new(), out));
         Ok(())
     }
 
@@ -713,13 +652,4 @@ fn after_bye(reason: EndReason, failure: Option<Failure>) -> EndReason {
         | EndReason::SessionExpired
         | EndReason::DialogLost { .. }) => reason,
     }
-}
-
-/// Responses after which the other side has no dialog, or cannot be reached within it (12.2.1.2;
-/// RFC 5057 5.1, table 1).
-fn is_lost(status: StatusCode) -> bool {
-    matches!(
-        status.as_u16(),
-        404 | 408 | 410 | 416 | 481 | 482..=485 | 502 | 604
-    )
 }

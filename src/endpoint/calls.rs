@@ -503,6 +503,12 @@ fn event_of(call: CallHandle, notice: Notice) -> Event {
             response,
             early,
         },
+        Notice::Redirected { target, response } => Event::Redirected {
+            call,
+            target,
+            response,
+        },
+        Notice::Retried { response } => Event::Retried { call, response },
         Notice::Answered {
             response,
             answer_needed,

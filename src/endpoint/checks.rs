@@ -4,7 +4,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Endpoint;
-use crate::call::reliable::{Asked, OPTION_TAG, Policy, Sending, sending};
 use crate::call::session_timer::{self, Answer, Negotiation};
 use crate::message::{ContentType, HeaderList, Method, Name, Params, Request, StatusCode};
 use crate::message::{split_commas, unquote};
@@ -19,9 +18,8 @@ impl Endpoint {
             .or_else(|| wrong_scheme(request))
             .or_else(|| self.merged(request))
             .or_else(|| self.wrong_extension(request))
-            .or_else(|| self.missing_extension(request))
-            .or_else(|| wrong_encoding(request))
-            .or_else(|| self.wrong_type(request))
+            .or_else(|| self.wrong_content(request))
+            .or_else(|| self.lacks_extension(request))
             .or_else(|| self.short_session(request))
     }
 
@@ -58,16 +56,37 @@ impl Endpoint {
         )
     }
 
-    /// 21.4.16; RFC 3262 3: this side demands reliable provisional responses.
-    fn missing_extension(&self, request: &Request) -> Option<Refusal> {
-        let begins = request.method() == Method::Invite && request.to_tag().is_none();
-        if self.config.reliable != Policy::Required || !begins {
+    /// 8.2.3: one 415 that says all that is wrong with the body.
+    fn wrong_content(&self, request: &Request) -> Option<Refusal> {
+        if request.body_slice().is_empty() || is_optional(request) {
             return None;
         }
-        match sending(Policy::Required, Asked::of(request)) {
-            Sending::Refuse(status) => refused_with(status, "Require", OPTION_TAG),
-            Sending::Unreliable | Sending::Either | Sending::Reliable => None,
+        let config = &self.config;
+        let wrong = [
+            (
+                self.is_wrong_type(request),
+                "Accept",
+                config.accept.join(", "),
+            ),
+            (
+                self.is_wrong_language(request),
+                "Accept-Language",
+                config.languages(),
+            ),
+            (
+                is_wrong_encoding(request),
+                "Accept-Encoding",
+                "identity".into(),
+            ),
+        ];
+        let mut headers = HeaderList::new();
+        for (is_wrong, name, value) in wrong {
+            if is_wrong {
+                // What a configuration that was checked holds can stand in a header.
+                let _ = headers.push(name, value);
+            }
         }
+        (!headers.is_empty()).then_some((StatusCode::UNSUPPORTED_MEDIA_TYPE, headers))
     }
 
     /// RFC 4028 9.
@@ -87,27 +106,50 @@ impl Endpoint {
         }
     }
 
-    /// 8.2.3, for the session description of an INVITE. What other bodies mean is the
-    /// application's matter.
-    fn wrong_type(&self, request: &Request) -> Option<Refusal> {
-        let is_offer = request.method() == Method::Invite && !request.body_slice().is_empty();
-        if !is_offer || is_optional(request) {
-            return None;
+    /// For the session description of an INVITE. What other bodies mean is the application's
+    /// matter.
+    fn is_wrong_type(&self, request: &Request) -> bool {
+        if request.method() != Method::Invite {
+            return false;
         }
         // 20.15: without a type a body says nothing; it is taken for a session description.
-        let found = request.content_type()?.ok();
+        let Some(found) = request.content_type() else {
+            return false;
+        };
         let accepts = |range: &String| {
             let range = ContentType::parse(range.as_bytes());
-            found.is_some_and(|found| range.is_ok_and(|range| range.admits(&found)))
+            let found = found.as_ref().ok();
+            found.is_some_and(|found| range.is_ok_and(|range| range.admits(found)))
         };
-        match self.config.accept.iter().any(accepts) {
-            true => None,
-            false => refused_with(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "Accept",
-                &self.config.accept.join(", "),
-            ),
+        !self.config.accept.iter().any(accepts)
+    }
+
+    fn is_wrong_language(&self, request: &Request) -> bool {
+        let own = &self.config.languages;
+        let reads = |tag: &str| own.iter().any(|range| is_within(range, tag));
+        let mut tags = request.content_language().flatten();
+        !own.is_empty() && tags.any(|tag| !reads(tag))
+    }
+
+    /// 8.2.4, for a new call.
+    fn lacks_extension(&self, request: &Request) -> Option<Refusal> {
+        if request.method() != Method::Invite || request.to_tag().is_some() {
+            return None;
         }
+        let has = |wanted: &str| {
+            let said = request.supported().chain(request.require());
+            said.flatten().any(|tag| tag.eq_ignore_ascii_case(wanted))
+        };
+        let required = self.config.required_tags();
+        let missing: Vec<&str> = required.filter(|tag| !has(tag)).collect();
+        if missing.is_empty() {
+            return None;
+        }
+        refused_with(
+            StatusCode::EXTENSION_REQUIRED,
+            "Require",
+            &missing.join(", "),
+        )
     }
 }
 
@@ -117,18 +159,18 @@ fn wrong_scheme(request: &Request) -> Option<Refusal> {
     request.uri().as_sip().is_none().then_some(refusal)
 }
 
-/// 8.2.3: nothing here unpacks a body.
-fn wrong_encoding(request: &Request) -> Option<Refusal> {
+/// Nothing here unpacks a body.
+fn is_wrong_encoding(request: &Request) -> bool {
     let mut encodings = request.all(Name::ContentEncoding).flat_map(split_commas);
-    let packed = encodings.any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"identity"));
-    if !packed || request.body_slice().is_empty() || is_optional(request) {
-        return None;
-    }
-    refused_with(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "Accept-Encoding",
-        "identity",
-    )
+    encodings.any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether a language tag is of a range: `en` has `en-GB` in it.
+fn is_within(range: &str, tag: &str) -> bool {
+    let head = tag.get(..range.len());
+    let tail = tag.get(range.len()..).unwrap_or_default();
+    head.is_some_and(|head| head.eq_ignore_ascii_case(range))
+        && (tail.is_empty() || tail.starts_with('-'))
 }
 
 /// 20.11: a body that need not be understood.

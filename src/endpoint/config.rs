@@ -34,6 +34,12 @@ pub struct Config {
     /// The option tags of the extensions that the application supports (20.37). A request that
     /// requires another gets 420 (8.2.2.3).
     pub supported: Vec<String>,
+    /// The option tags without which no call is taken: an INVITE that lists one neither in Supported
+    /// nor in Require gets 421 (8.2.4, which recommends against it).
+    pub required: Vec<String>,
+    /// The languages that the application reads in bodies, for Accept-Language (20.3). None says
+    /// any.
+    pub languages: Vec<String>,
     /// The body types that the application understands, for Accept (20.1).
     pub accept: Vec<String>,
     /// The value of User-Agent and Server; none by default, since it tells strangers which faults
@@ -60,6 +66,8 @@ impl Default for Config {
             locals: Vec::new(),
             methods: ["INFO", "MESSAGE", "NOTIFY"].map(String::from).to_vec(),
             supported: Vec::new(),
+            required: Vec::new(),
+            languages: Vec::new(),
             accept: ["application/sdp"].map(String::from).to_vec(),
             product: None,
             reliable: Policy::Off,
@@ -91,6 +99,32 @@ impl Config {
         self
     }
 
+    /// Adds an option tag that the application supports.
+    #[must_use]
+    pub fn support(mut self, option_tag: &str) -> Self {
+        if !self.supports(option_tag) {
+            self.supported.push(option_tag.into());
+        }
+        self
+    }
+
+    /// Adds an option tag that a caller must support too.
+    #[must_use]
+    pub fn require(mut self, option_tag: &str) -> Self {
+        if !self.required.iter().any(|tag| tag == option_tag) {
+            self.required.push(option_tag.into());
+        }
+        self.support(option_tag)
+    }
+
+    /// The value of Accept-Language.
+    pub(super) fn languages(&self) -> String {
+        match self.languages.is_empty() {
+            true => "*".into(),
+            false => self.languages.join(", "),
+        }
+    }
+
     /// Whether requests with this method reach a call or the application.
     pub(super) fn allows(&self, method: &str) -> bool {
         let prack = method == "PRACK" && self.reliable != Policy::Off;
@@ -108,6 +142,13 @@ impl Config {
         let reliable = (self.reliable != Policy::Off).then_some(reliable::OPTION_TAG);
         let timer = self.session_timer.map(|_| session_timer::OPTION_TAG);
         own.chain(reliable).chain(timer)
+    }
+
+    /// What a caller must support: what the application says, and what the core does.
+    pub(super) fn required_tags(&self) -> impl Iterator<Item = &str> {
+        let own = self.required.iter().map(String::as_str);
+        let reliable = (self.reliable == Policy::Required).then_some(reliable::OPTION_TAG);
+        own.chain(reliable)
     }
 
     /// Allow, alone: for a 405.
@@ -134,6 +175,6 @@ impl Config {
         self.capabilities("Server")?
             .with("Accept", self.accept.join(", "))?
             .with("Accept-Encoding", "identity")?
-            .with("Accept-Language", "en")
+            .with("Accept-Language", self.languages())
     }
 }

@@ -19,6 +19,7 @@ mod views;
 
 use alloc::sync::Arc;
 
+use crate::auth::{Policy, Verifier};
 use crate::call::{Call, Context, Event as CallEvent, Invitation};
 use crate::deadlines::Deadlines;
 use crate::error::Misuse;
@@ -272,6 +273,16 @@ impl Endpoint {
     ) -> Result<CallHandle, Misuse> {
         let now = self.advance(now, out);
         self.place_call(now, ordinal, invitation, out)
+    }
+
+    /// A verifier of credentials that takes its key from the seed of this endpoint. An ordinal
+    /// serves once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Verifier::new`].
+    pub fn verifier(&self, ordinal: u64, policy: Policy) -> Result<Verifier, Misuse> {
+        Verifier::new(policy, &mut self.context.ids.nonces(ordinal))
     }
 
     /// The verbs of a call.

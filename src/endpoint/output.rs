@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{CallHandle, QueryId, RequestHandle, TransmitId};
 use crate::call::offer_answer::Verdict;
 use crate::call::{Early, EndReason, RequestId};
-use crate::message::{ParseErrorKind, Request, Response};
+use crate::message::{ParseErrorKind, Request, Response, UriBuf};
 use crate::transaction::Failure;
 use crate::transport::Flow;
 
@@ -113,6 +113,22 @@ pub enum Event {
         response: Response,
         /// What it means for its early dialog, if it belongs to one.
         early: Option<Early>,
+    },
+    /// The INVITE goes to another target now: one that a 3xx named (RFC 3261 8.1.3.4).
+    Redirected {
+        /// The call.
+        call: CallHandle,
+        /// Where it goes.
+        target: UriBuf,
+        /// The 3xx, or the refusal of the last target; `None` if that was silent or out of reach.
+        response: Option<Box<Response>>,
+    },
+    /// The INVITE was refused and goes again, changed as the response asks (8.1.3.5).
+    Retried {
+        /// The call.
+        call: CallHandle,
+        /// The refusal.
+        response: Response,
     },
     /// The other side answered.
     Answered {

@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use super::servers::{Owner, server_id};
 use super::{CallHandle, Endpoint, Output, RequestHandle};
+use crate::auth::{Refusal, Verifier};
 use crate::call::{Call, Command, LegId};
 use crate::error::Misuse;
 use crate::message::{Outgoing, StatusCode};
@@ -128,6 +129,47 @@ impl<'e> CallView<'e> {
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<(), Misuse> {
         self.command(now, Command::Reject { status, outgoing }, out)
+    }
+
+    /// Refuses the INVITE because of what it presents to `verifier`: 401 or 407 with a challenge
+    /// for each algorithm, or what else the refusal is worth (22.1). The caller comes again with
+    /// credentials, as another call.
+    ///
+    /// ```
+    /// use drongo::auth::{Secret, Verifier};
+    /// use drongo::endpoint::{CallHandle, Endpoint, Output};
+    /// use drongo::error::Misuse;
+    /// use drongo::message::{Outgoing, Request};
+    /// use drongo::time::Time;
+    ///
+    /// /// Answers those who know the password of bob.
+    /// fn on_incoming(
+    ///     endpoint: &mut Endpoint,
+    ///     verifier: &mut Verifier,
+    ///     now: Time,
+    ///     (call, invite): (CallHandle, &Request),
+    ///     out: &mut Vec<Output>,
+    /// ) -> Result<(), Misuse> {
+    ///     let secret = |name: &[u8]| (name == b"bob").then(|| Secret::password("zanzibar"));
+    ///     match verifier.check(now, invite, secret) {
+    ///         Ok(_) => endpoint.call(call)?.answer(now, Outgoing::default(), out),
+    ///         Err(refusal) => endpoint.call(call)?.challenge(now, verifier, refusal, out),
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::WrongState`] unless an INVITE waits for an answer.
+    pub fn challenge(
+        &mut self,
+        now: Time,
+        verifier: &mut Verifier,
+        refusal: Refusal,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        let (status, headers) = verifier.refuse(now, refusal);
+        self.reject(now, status, Outgoing::new().with_headers(headers), out)
     }
 
     /// Sends the ACK with the answer to the offer that a 2xx brought (13.2.2.4).

@@ -30,6 +30,14 @@ pub(super) fn dropped(dropped: &Dropped) -> String {
 pub(super) fn event(event: &Event) -> String {
     match event {
         Event::Incoming { offer, .. } => with_body("hears Incoming", offer.is_empty()),
+        Event::Redirected {
+            target, response, ..
+        } => {
+            let status = response.as_ref().map(|r| r.status().as_u16());
+            let status = status.map_or("silence".to_string(), |status| status.to_string());
+            format!("hears Redirected {status}, to {}", target.as_uri())
+        }
+        Event::Retried { response, .. } => of("Retried", response),
         Event::Progress {
             response, early, ..
         } => progress(response, *early),

@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
-use super::{Reinvite, Reoffer, Retry, Session, To, Unacked, is_lost};
+use super::sent::ends_session;
+use super::{Reinvite, Reoffer, Retry, Session, To, Unacked};
 use crate::auth;
 use crate::call::callee::Host;
 use crate::call::caller::has_body;
@@ -79,7 +80,7 @@ impl Session {
             self.send(core, reinvite.outgoing, how, reinvite.credentials, out);
             return State::Confirmed(self);
         }
-        if reinvite.refresh && !is_lost(status) {
+        if reinvite.refresh && !ends_session(Method::Invite, &response) {
             out.push(Action::Absorbed);
             if let Some(leg) = core.legs.first().map(|leg| leg.id) {
                 core.refresh_again(now, now, leg);
@@ -97,10 +98,10 @@ impl Session {
             out.push(Action::Notify(Notice::UpdateDeferred { response }));
             return State::Confirmed(self);
         }
-        let lost = is_lost(status).then(|| response.clone());
+        let lost = ends_session(Method::Invite, &response).then(|| response.clone());
         out.push(Action::Notify(Notice::UpdateRefused { response, changed }));
         match lost {
-            // 14.1: 481 and 408 end the dialog.
+            // 14.1, RFC 5057 5.1: 481, 408 and others end the usage or the dialog.
             Some(response) => self.lose(core, Some(response), out),
             None => State::Confirmed(self),
         }

@@ -532,6 +532,11 @@ fn describe(notice: Notice) -> String {
             response,
             answer_needed,
         } => format!("updated {}{}", status(&response), needed(answer_needed)),
+        Notice::Redirected { target, response } => {
+            let status = response.map(|response| response.status().as_u16());
+            format!("redirected {status:?} to {}", target.as_uri())
+        }
+        Notice::Retried { response } => format!("retried {}", status(&response)),
         Notice::UpdateRefused { response, changed } => {
             let undone = if changed { ", undone" } else { "" };
             format!("update refused {}{undone}", status(&response))

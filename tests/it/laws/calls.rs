@@ -108,7 +108,9 @@ impl OfCall {
     fn all_events(&self) -> Vec<Event> {
         let mut events = Vec::new();
         for request in first_ids() {
-            for (status, tag) in [(180, "b"), (200, "a"), (200, "b"), (481, "a")] {
+            // The Contact of the 302 is a target that was not tried yet.
+            let all = [(180, "b"), (200, "a"), (200, "b"), (481, "a"), (302, "c")];
+            for (status, tag) in all {
                 let response = response(status, tag);
                 events.push(Event::Response { request, response });
             }
