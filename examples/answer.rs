@@ -16,11 +16,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Application, Exit, Runner, What, count, listen, sdp, seconds};
+use common::{Application, Exit, Runner, What, count, listen, policy, sdp, seconds, session_timer};
 use drongo::auth::{Algorithm, Policy, Refusal, Secret, Side, Verified, Verifier};
 use drongo::endpoint::{CallHandle, Config, Event};
 use drongo::error::Misuse;
-use drongo::message::{Body, HeaderList, Request, StatusCode};
+use drongo::message::{Body, HeaderList, Outgoing, Request, StatusCode};
 use drongo::time::Time;
 
 const HELP: &str = "\
@@ -32,6 +32,12 @@ Options:
   --listen udp:ADDRESS:PORT   where to listen; port 0 takes any [default: udp:127.0.0.1:5060]
   --ring SECONDS              ring before answering [default: 0]
   --hang-up-after SECONDS     hang up so long after the ACK [default: the caller hangs up]
+  --reliable POLICY           reliable provisional responses (RFC 3262): off, supported or
+                              required [default: off]
+  --early-media               say 183 with the answer instead of 180
+  --session-expires SECONDS   agree on a session timer (RFC 4028) of at most that, 90 or more
+  --hold-after SECONDS        put the caller on hold so long after the ACK, by re-INVITE
+  --update-after SECONDS      offer once more so long after the ACK, by UPDATE (RFC 3311)
   --reject CODE               refuse every call with this status, 300-699
   --require-auth              take calls only from who knows the password
   --user NAME                 whose password
@@ -50,6 +56,10 @@ struct Options {
     hang_up_after: Option<Duration>,
     reject: Option<StatusCode>,
     stop_after: Option<u64>,
+    early_media: bool,
+    hold_after: Option<Duration>,
+    update_after: Option<Duration>,
+    config: Config,
     require_auth: bool,
     user: Option<String>,
     password: Option<String>,
@@ -64,6 +74,10 @@ fn options() -> Result<Options, Exit> {
         hang_up_after: None,
         reject: None,
         stop_after: None,
+        early_media: false,
+        hold_after: None,
+        update_after: None,
+        config: Config::default(),
         require_auth: false,
         user: None,
         password: None,
@@ -88,6 +102,24 @@ fn options() -> Result<Options, Exit> {
             Long("stop-after") => {
                 let value = parser.value()?;
                 options.stop_after = Some(count("--stop-after", &value.to_string_lossy())?);
+            }
+            Long("reliable") => {
+                let value = parser.value()?;
+                options.config.reliable = policy("--reliable", &value.to_string_lossy())?;
+            }
+            Long("early-media") => options.early_media = true,
+            Long("session-expires") => {
+                let value = parser.value()?;
+                let timer = session_timer("--session-expires", &value.to_string_lossy())?;
+                options.config.session_timer = Some(timer);
+            }
+            Long("hold-after") => {
+                let value = parser.value()?;
+                options.hold_after = Some(seconds("--hold-after", &value.to_string_lossy())?);
+            }
+            Long("update-after") => {
+                let value = parser.value()?;
+                options.update_after = Some(seconds("--update-after", &value.to_string_lossy())?);
             }
             Long("require-auth") => options.require_auth = true,
             Long("user") => options.user = Some(parser.value()?.string()?),
@@ -171,6 +203,22 @@ struct Answerer {
 }
 
 impl Answerer {
+    /// 180, or 183 with what the 200 will say.
+    fn ring(&self, runner: &mut Runner, call: CallHandle, offer: &[u8]) {
+        let media = runner.media();
+        let body = sdp::answer(offer, media).filter(|_| self.options.early_media);
+        let (status, outgoing) = match body {
+            Some(body) => (
+                StatusCode::SESSION_PROGRESS,
+                Outgoing::default().with_body(body),
+            ),
+            None => (StatusCode::RINGING, Outgoing::default()),
+        };
+        let _ = runner
+            .udp
+            .act(|endpoint, now, out| endpoint.call(call)?.progress(now, status, outgoing, out));
+    }
+
     /// Whether the caller may call; if not, it is asked for credentials.
     fn admits(&mut self, runner: &mut Runner, call: CallHandle, invite: &Request) -> bool {
         let Some(guard) = &mut self.guard else {
@@ -217,9 +265,7 @@ impl Application for Answerer {
                     return runner.reject(*call, status);
                 }
                 let call = *call;
-                let _ = runner
-                    .udp
-                    .act(|endpoint, now, out| endpoint.call(call)?.ring(now, out));
+                self.ring(runner, call, offer);
                 self.ringing.insert(call, offer.clone());
                 match self.options.ring {
                     Duration::ZERO => self.on_time(runner, What::Answer(call)),
@@ -231,6 +277,12 @@ impl Application for Answerer {
                 runner.summary.answered += 1;
                 if let Some(after) = self.options.hang_up_after {
                     runner.at(after, What::HangUp(*call));
+                }
+                if let Some(after) = self.options.hold_after {
+                    runner.at(after, What::Hold(*call));
+                }
+                if let Some(after) = self.options.update_after {
+                    runner.at(after, What::Update(*call));
                 }
             }
             Event::Ended { call, .. } => {
@@ -256,6 +308,8 @@ impl Application for Answerer {
                 }
             }
             What::HangUp(call) => runner.hang_up(call),
+            What::Hold(call) => runner.hold(call),
+            What::Update(call) => runner.update(call),
             What::Place | What::Cancel(_) => {}
         }
     }
@@ -273,7 +327,7 @@ async fn main() -> ExitCode {
         Ok(options) => options,
         Err(exit) => return common::exit(exit, HELP),
     };
-    let runner = match Runner::bind(options.listen, Config::default()).await {
+    let runner = match Runner::bind(options.listen, options.config.clone()).await {
         Ok(runner) => runner,
         Err(error) => {
             eprintln!("error: cannot listen on udp:{}: {error}", options.listen);

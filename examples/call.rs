@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use common::{Application, Exit, Runner, What, count, listen, sdp, seconds};
+use common::{Application, Exit, Runner, What, count, listen, policy, sdp, seconds, session_timer};
 use drongo::auth::{Account, Keyring, Secret};
 use drongo::call::Invitation;
 use drongo::endpoint::{CallHandle, Config, Event};
@@ -34,6 +34,13 @@ Options:
   --rate N                    how many of them a second [default: 10]
   --hold SECONDS              hang up so long after the answer [default: 1]
   --cancel-after SECONDS      cancel what is not answered by then
+  --reliable POLICY           reliable provisional responses (RFC 3262): off, supported or
+                              required [default: off]
+  --early-media               offer nothing: the callee makes the offer, in an early response if
+                              it is reliable
+  --session-expires SECONDS   ask for a session timer (RFC 4028), 90 or more
+  --hold-after SECONDS        put the callee on hold so long after the answer, by re-INVITE
+  --update-after SECONDS      offer once more so long after the answer, by UPDATE (RFC 3311)
   --user NAME                 answer challenges as NAME, in whatever realm asks
   --password PASS             with this password
   --help                      this text
@@ -49,6 +56,10 @@ struct Options {
     rate: u64,
     hold: Duration,
     cancel_after: Option<Duration>,
+    early_media: bool,
+    hold_after: Option<Duration>,
+    update_after: Option<Duration>,
+    config: Config,
     user: Option<String>,
     password: Option<String>,
 }
@@ -63,6 +74,10 @@ fn options() -> Result<Options, Exit> {
         rate: 10,
         hold: Duration::from_secs(1),
         cancel_after: None,
+        early_media: false,
+        hold_after: None,
+        update_after: None,
+        config: Config::default(),
         user: None,
         password: None,
     };
@@ -82,6 +97,24 @@ fn options() -> Result<Options, Exit> {
             Long("cancel-after") => {
                 let value = parser.value()?;
                 options.cancel_after = Some(seconds("--cancel-after", &value.to_string_lossy())?);
+            }
+            Long("reliable") => {
+                let value = parser.value()?;
+                options.config.reliable = policy("--reliable", &value.to_string_lossy())?;
+            }
+            Long("early-media") => options.early_media = true,
+            Long("session-expires") => {
+                let value = parser.value()?;
+                let timer = session_timer("--session-expires", &value.to_string_lossy())?;
+                options.config.session_timer = Some(timer);
+            }
+            Long("hold-after") => {
+                let value = parser.value()?;
+                options.hold_after = Some(seconds("--hold-after", &value.to_string_lossy())?);
+            }
+            Long("update-after") => {
+                let value = parser.value()?;
+                options.update_after = Some(seconds("--update-after", &value.to_string_lossy())?);
             }
             Long("user") => options.user = Some(parser.value()?.string()?),
             Long("password") => options.password = Some(parser.value()?.string()?),
@@ -141,9 +174,12 @@ impl Caller {
         runner.summary.calls += 1;
         let here = SocketAddr::new(runner.face(), runner.udp.local_addr().port());
         let from = format!("sip:drongo@{here}");
-        let offer = sdp::offer(runner.media());
+        let outgoing = match self.options.early_media {
+            true => Outgoing::default(),
+            false => Outgoing::default().with_body(sdp::offer(runner.media())),
+        };
         let placed = Invitation::new(&self.options.to, &from)
-            .map(|invitation| invitation.with(Outgoing::default().with_body(offer)))
+            .map(|invitation| invitation.with(outgoing))
             .and_then(|invitation| runner.udp.place(invitation));
         match placed {
             Ok(call) => {
@@ -167,6 +203,12 @@ impl Application for Caller {
         match event {
             Event::Answered { call, .. } => {
                 runner.at(self.options.hold, What::HangUp(*call));
+                if let Some(after) = self.options.hold_after {
+                    runner.at(after, What::Hold(*call));
+                }
+                if let Some(after) = self.options.update_after {
+                    runner.at(after, What::Update(*call));
+                }
             }
             Event::Ended { call, .. } => {
                 self.open.remove(call);
@@ -188,6 +230,8 @@ impl Application for Caller {
                     runner.hang_up(call);
                 }
             }
+            What::Hold(call) => runner.hold(call),
+            What::Update(call) => runner.update(call),
             What::Answer(_) => {}
         }
     }
@@ -204,7 +248,7 @@ async fn main() -> ExitCode {
         Ok(options) => options,
         Err(exit) => return common::exit(exit, HELP),
     };
-    let mut config = Config::default();
+    let mut config = options.config.clone();
     config.keyring = keyring;
     let mut runner = match Runner::bind(options.listen, config).await {
         Ok(runner) => runner,

@@ -12,9 +12,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use drongo::auth::{Refusal, Verifier};
-use drongo::call::EndReason;
+use drongo::call::offer_answer::Verdict;
+use drongo::call::reliable::Policy;
+use drongo::call::{EndReason, LegId, session_timer};
 use drongo::driver::tokio::Udp;
-use drongo::endpoint::{CallHandle, Config, Event};
+use drongo::endpoint::{CallHandle, Config, Event, RequestHandle};
 use drongo::message::{Body, HeaderList, Outgoing, StatusCode};
 use drongo::transaction::Failure;
 use tokio::sync::mpsc;
@@ -63,6 +65,30 @@ pub(crate) fn listen(name: &str, value: &str) -> Result<SocketAddr, Exit> {
     address
         .parse()
         .map_err(|error| Exit::Usage(format!("{name} {value}: {error}")))
+}
+
+/// `off`, `supported` or `required`.
+pub(crate) fn policy(name: &str, value: &str) -> Result<Policy, Exit> {
+    match value {
+        "off" => Ok(Policy::Off),
+        "supported" => Ok(Policy::Supported),
+        "required" => Ok(Policy::Required),
+        _ => Err(Exit::Usage(format!(
+            "{name} {value}: it must be off, supported or required"
+        ))),
+    }
+}
+
+/// Session timers of this many seconds, at least 90 (RFC 4028 4).
+pub(crate) fn session_timer(name: &str, value: &str) -> Result<session_timer::Config, Exit> {
+    let mut config = session_timer::Config::default();
+    let seconds = value.parse().ok().filter(|n| *n >= session_timer::LEAST);
+    config.interval = seconds.ok_or_else(|| {
+        Exit::Usage(format!(
+            "{name} {value}: it must be a number of seconds, 90 or more"
+        ))
+    })?;
+    Ok(config)
 }
 
 /// A number that is not negative, such as `1.5`, of seconds.
@@ -165,6 +191,10 @@ pub(crate) enum What {
     Answer(CallHandle),
     HangUp(CallHandle),
     Cancel(CallHandle),
+    /// Put the other side on hold, by re-INVITE.
+    Hold(CallHandle),
+    /// Offer the session once more, by UPDATE.
+    Update(CallHandle),
     Place,
 }
 
@@ -335,7 +365,16 @@ impl Runner {
                     self.reject(*call, StatusCode::SERVICE_UNAVAILABLE);
                 }
             }
-            Event::Progress { call, response, .. } => eprintln!("{call} {}", response.status()),
+            Event::Progress {
+                call,
+                response,
+                early,
+            } => {
+                eprintln!("{call} {}", response.status());
+                if let Some(early) = early.filter(|early| early.session == Verdict::Offer) {
+                    self.prack(*call, early.leg, &response.body());
+                }
+            }
             Event::Answered {
                 call,
                 response,
@@ -347,7 +386,22 @@ impl Runner {
                     self.acknowledge(*call, &response.body());
                 }
             }
+            Event::Offered {
+                call,
+                request,
+                message,
+            } => {
+                eprintln!("{call} {} with an offer", message.method());
+                self.respond(*request, sdp::answer(&message.body(), self.media()));
+            }
             Event::Acknowledged { call, .. } => eprintln!("{call} acknowledged"),
+            Event::Updated { call, response, .. } => {
+                eprintln!("{call} updated: {}", response.status());
+            }
+            Event::Pracked { call, .. } => eprintln!("{call} PRACK"),
+            Event::Refreshed { call, .. } | Event::SessionRefreshed { call, .. } => {
+                eprintln!("{call} refreshed");
+            }
             Event::Redirected { call, target, .. } => eprintln!("{call} goes to {target}"),
             Event::Ended { call, .. } if self.challenged.remove(call) => {
                 eprintln!("{call} challenged");
@@ -374,6 +428,51 @@ impl Runner {
                 self.answer(*call, body);
             }
             other => eprintln!("{other:?}"),
+        }
+    }
+
+    /// Answers an offer in an UPDATE or PRACK.
+    fn respond(&mut self, request: RequestHandle, answer: Option<Body>) {
+        let (status, outgoing) = match answer {
+            Some(body) => (StatusCode::OK, Outgoing::default().with_body(body)),
+            None => (StatusCode::NOT_ACCEPTABLE_HERE, Outgoing::default()),
+        };
+        let _ = self.udp.act(|endpoint, now, out| {
+            endpoint
+                .request(request)?
+                .respond(now, status, outgoing, out)
+        });
+    }
+
+    /// Answers an offer in a provisional response.
+    fn prack(&mut self, call: CallHandle, leg: LegId, offer: &[u8]) {
+        if let Some(body) = sdp::answer(offer, self.media()) {
+            let outgoing = Outgoing::default().with_body(body);
+            let _ = self
+                .udp
+                .act(|endpoint, now, out| endpoint.call(call)?.prack(now, leg, outgoing, out));
+        }
+    }
+
+    /// Puts the other side on hold, by re-INVITE (RFC 3264 8.4).
+    pub(crate) fn hold(&mut self, call: CallHandle) {
+        let outgoing = Outgoing::default().with_body(sdp::hold(self.media()));
+        let held = self
+            .udp
+            .act(|endpoint, now, out| endpoint.call(call)?.reinvite(now, outgoing, out));
+        if let Err(misuse) = held {
+            eprintln!("{call} cannot be put on hold: {misuse}");
+        }
+    }
+
+    /// Offers the session once more, by UPDATE (RFC 3311).
+    pub(crate) fn update(&mut self, call: CallHandle) {
+        let outgoing = Outgoing::default().with_body(sdp::again(self.media()));
+        let updated = self
+            .udp
+            .act(|endpoint, now, out| endpoint.call(call)?.update(now, outgoing, out));
+        if let Err(misuse) = updated {
+            eprintln!("{call} cannot be updated: {misuse}");
         }
     }
 
@@ -472,6 +571,8 @@ fn spoken(reason: &EndReason) -> String {
         EndReason::Failed(Failure::Timeout) => "failed: no answer".into(),
         EndReason::Failed(failure) => format!("failed: {failure:?}"),
         EndReason::NoAck { .. } => "the 2xx was never acknowledged".into(),
+        EndReason::NoPrack => "no PRACK ever came".into(),
+        EndReason::SessionExpired => "nobody refreshed the session".into(),
         other => format!("{other:?}"),
     }
 }

@@ -7,10 +7,25 @@ use drongo::message::Body;
 
 /// An offer of G.711 audio at this address.
 pub(crate) fn offer(media: (IpAddr, u16)) -> Body {
-    let mut text = session(media.0);
+    described(media, 1, "sendrecv")
+}
+
+/// The same, and nothing is listened to (RFC 3264 8.4).
+pub(crate) fn hold(media: (IpAddr, u16)) -> Body {
+    described(media, 2, "sendonly")
+}
+
+/// The same as a new version.
+pub(crate) fn again(media: (IpAddr, u16)) -> Body {
+    described(media, 3, "sendrecv")
+}
+
+fn described(media: (IpAddr, u16), version: u8, direction: &str) -> Body {
+    let text = session(media.0);
+    let mut text = text.replacen("o=- 1 1 ", &format!("o=- 1 {version} "), 1);
     let _ = write!(
         text,
-        "m=audio {} RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n",
+        "m=audio {} RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na={direction}\r\n",
         media.1
     );
     Body::sdp(text)

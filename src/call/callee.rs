@@ -400,6 +400,7 @@ impl Incoming {
             | Timer::ReofferWait
             | Timer::AnswerOwed
             | Timer::Retry
+            | Timer::Unanswered
             | Timer::Resend(_)
             | Timer::NoAck(_) => {}
         }

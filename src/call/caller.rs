@@ -671,6 +671,7 @@ impl Inviting {
             | Timer::ReofferWait
             | Timer::AnswerOwed
             | Timer::Retry
+            | Timer::Unanswered
             | Timer::Resend(_)
             | Timer::NoAck(_) => {}
         }

@@ -7,7 +7,7 @@ use super::offer_answer::{Message, OfferAnswer};
 use super::{Action, Core, Event, RequestId};
 use crate::auth::Attempt;
 use crate::dialog::{Dialog, Origin, Phase};
-use crate::message::{Method, Outgoing, Reply, Request, Response, StatusCode};
+use crate::message::{HeaderList, Method, Outgoing, Reply, Request, Response, StatusCode};
 use crate::sink::Sink;
 use crate::time::Time;
 
@@ -25,6 +25,9 @@ impl Core {
     ) {
         match event {
             Event::Response { request, response } if self.invites.contains(&request) => {
+                if response.status().is_final() {
+                    self.unanswered = self.unanswered.filter(|id| *id != request);
+                }
                 if response.status().is_success() {
                     // 13.2.2.4: every 2xx is acknowledged, and nobody wants this one.
                     self.repeat_or_drop(request, response, out);
@@ -65,10 +68,19 @@ impl Core {
         }
     }
 
+    /// §9.1. From then on the client transaction knows how long to wait.
+    pub(super) fn cancel_unanswered(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
+        if let Some(request) = self.unanswered.take() {
+            let headers = HeaderList::new();
+            out.push(Action::Cancel { request, headers });
+        }
+    }
+
     /// The transaction of an INVITE of this side is gone: so are the legs that only it could
     /// feed.
     pub(super) fn gone(&mut self, request: RequestId) {
         self.invites.retain(|id| *id != request);
+        self.unanswered = self.unanswered.filter(|id| *id != request);
         self.forget_credentials(request);
         for leg in &mut self.legs {
             leg.forget_ack(request);

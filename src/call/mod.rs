@@ -3,7 +3,20 @@
 //! A call is a machine above transactions and below its user. As a caller it owns a request
 //! template and a list of attempts, each of which can make a set of dialogs, its legs; the first
 //! 2xx wins, the others are acknowledged and hung up. As a callee it repeats its 2xx until the
-//! ACK comes. Which transaction carries what is its owner's matter: requests of this side are
+//! ACK comes.
+//!
+//! Each leg has one offer/answer state for INVITE, PRACK and UPDATE ([`offer_answer`]), whatever
+//! state of the figure the call is in:
+//!
+//! | what | where | rules |
+//! |---|---|---|
+//! | UPDATE, both ways | `update.rs` | RFC 3311 |
+//! | reliable 1xx of this side, and their PRACKs | `provisional.rs`, [`reliable`] | RFC 3262 3 |
+//! | reliable 1xx of the other side, and their PRACKs | `prack.rs`, [`reliable`] | RFC 3262 4 |
+//! | re-INVITE, both ways | `session/reinvite.rs` | §14, RFC 6141 |
+//! | session timers | `refresh.rs`, [`session_timer`] | RFC 4028 |
+//!
+//! Which transaction carries what is its owner's matter: requests of this side are
 //! named by [`RequestId`], those of the other side by [`ServerId`].
 //!
 //! ```text
@@ -11,13 +24,13 @@
 //!     |                                         |
 //!     V          2xx: ACK                       V
 //! +----------+                            +----------+  answer: 2xx
-//! | Inviting |--------------+       +-----| Incoming |
-//! +----------+              V       V     +----------+
+//! | Inviting |--------------+       +-----| Incoming | (it waits for the PRACK of
+//! +----------+              V       V     +----------+  what answered already)
 //!   | 300-699, silence,   +-----------+        | reject, CANCEL: 487, BYE: 487,
-//!   | cancelled           | Confirmed |        | nobody answers: 480
+//!   | cancelled           | Confirmed |        | nobody answers: 480, no PRACK: 500
 //!   |        BYE of the   +-----------+        |
-//!   |        other side     |       | BYE of this side: hung up, no ACK, dialog lost
-//!   |                       |       V          |
+//!   |        other side     |       | BYE of this side: hung up, no ACK, dialog lost,
+//!   |                       |       V          | session expired
 //!   |                       |  +---------+     |
 //!   |                       |  | Leaving |     |
 //!   |                       |  +---------+     |
@@ -317,6 +330,9 @@ struct Core {
     own: Vec<Own>,
     /// The reliable responses of this side to the INVITE of the other one.
     reliable: Option<Box<Reliable>>,
+    /// The re-INVITE that had no final response when the call ended: it is cancelled if none
+    /// comes, since nothing else would end its transaction.
+    unanswered: Option<RequestId>,
     /// The Contact that the user gave in an UPDATE or re-INVITE that was accepted: this side's
     /// since then (RFC 3311 5.1).
     contact: Option<Box<[u8]>>,
@@ -451,6 +467,10 @@ impl Call {
                 core.on_reliable_timer(now, out);
                 (State::Lingering, Ok(()))
             }
+            (State::Lingering, Input::Timer(Timer::Unanswered)) => {
+                core.cancel_unanswered(out);
+                (State::Lingering, Ok(()))
+            }
             // L10: a verb on what has ended is harmless.
             (
                 state @ (State::Lingering | State::Terminated),
@@ -530,6 +550,7 @@ impl Core {
             pending: Vec::new(),
             own: Vec::new(),
             reliable: None,
+            unanswered: None,
             contact: None,
             user,
             credentials: None,

@@ -317,6 +317,7 @@ impl Session {
         if leaving != 0 {
             return State::Confirmed(self);
         }
+        core.unanswered = self.reinvite.map(|reinvite| reinvite.request);
         let reason = match (self.ending, failure) {
             (Some(reason), failure) => after_bye(*reason, failure),
             (None, Some(failure)) => EndReason::ByeFailed(failure),
@@ -369,6 +370,7 @@ impl Session {
                         bye: Some(Box::new(request)),
                     },
                 };
+                core.unanswered = self.reinvite.map(|reinvite| reinvite.request);
                 return core.end(reason, out);
             }
             // A fork that lost hangs up by itself.
@@ -587,7 +589,7 @@ impl Session {
                 }
             }
             Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
-            Timer::Ringing | Timer::AnswerWait | Timer::RepeatProvisional => {}
+            Timer::Ringing | Timer::Unanswered | Timer::AnswerWait | Timer::RepeatProvisional => {}
         }
         State::Confirmed(self)
     }

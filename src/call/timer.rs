@@ -33,6 +33,8 @@ pub enum Timer {
     /// The user has not answered this request within
     /// [`Limits::request_wait`](crate::limits::Limits).
     Pending(ServerId),
+    /// The call is over, and its last re-INVITE has had no final response for 64*T1.
+    Unanswered,
     /// The re-INVITE that met glare is due again (14.1).
     Retry,
     /// The UPDATE that met glare on this leg is due again (RFC 3311 5.3).
@@ -78,7 +80,12 @@ fn own(core: &Core, state: &State) -> [Option<(Time, Timer)>; 4] {
             None,
         ],
         State::Confirmed(session) => session.timers(core),
-        State::Lingering | State::Terminated => [None; 4],
+        State::Lingering => {
+            let wait = core.context.timers.t1x64();
+            let at = core.unanswered.and_then(|_| core.since + wait);
+            [timed(at, Timer::Unanswered), None, None, None]
+        }
+        State::Terminated => [None; 4],
     }
 }
 

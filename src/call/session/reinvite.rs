@@ -30,78 +30,54 @@ impl Session {
     ) -> State {
         let status = response.status();
         if status.is_provisional() {
-            if status == StatusCode::TRYING {
-                let early = None;
-                out.push(Action::Notify(Notice::Progress { response, early }));
-                return State::Confirmed(self);
-            }
-            let early = core.take_provisional(now, 0, false, &response, out);
-            out.push(match early {
-                Some(_) => Action::Notify(Notice::Progress { response, early }),
-                None => Action::Absorbed,
+            let is_trying = status == StatusCode::TRYING;
+            let early = match is_trying || !core.is_talking() {
+                true => None,
+                false => core.take_provisional(now, 0, false, &response, out),
+            };
+            out.push(match early.is_some() || is_trying {
+                true => Action::Notify(Notice::Progress { response, early }),
+                false => Action::Absorbed,
             });
             return State::Confirmed(self);
         }
-        let Some(mut reinvite) = self.reinvite.take() else {
+        let Some(reinvite) = self.reinvite.take() else {
             return State::Confirmed(self);
         };
         core.is_authorized(&reinvite.credentials, &response);
         core.end_of_provisionals(0);
-        let verdict = core.legs.first_mut().map(|leg| match status.is_success() {
-            true => leg
-                .exchange
-                .on_received(Message::Success, has_body(&response)),
-            false => Verdict::Nothing,
-        });
-        if !core.is_talking() {
+        match (status.is_success(), core.is_talking()) {
+            (true, true) => on_accepted(core, now, &reinvite, response, out),
             // 15.1.1: its dialog has had its BYE, but a 2xx wants its ACK all the same.
-            match status.is_success() {
-                true => core.ack(
-                    0,
-                    request,
-                    response.cseq().number,
-                    &Outgoing::default(),
-                    out,
-                ),
-                false => out.push(Action::Absorbed),
-            }
-            return State::Confirmed(self);
+            (true, false) => core.ack(
+                0,
+                request,
+                response.cseq().number,
+                &Outgoing::default(),
+                out,
+            ),
+            (false, true) => return self.on_refused(core, now, *reinvite, response, out),
+            (false, false) => out.push(Action::Absorbed),
         }
-        if status.is_success() {
-            if let Some(contact) = contact_of(&response) {
-                core.refresh_target(0, contact, out);
-            }
-            core.accepted_contact(&reinvite.outgoing.headers);
-            core.renew_timer(now, 0, &response);
-            core.described(0, reinvite.outgoing.body.as_ref());
-            let cseq = response.cseq().number;
-            let answer_needed = verdict == Some(Verdict::Offer);
-            match answer_needed {
-                true => core.await_answer(now, request, cseq),
-                false => core.ack(0, request, cseq, &Outgoing::default(), out),
-            }
-            if reinvite.refresh && !answer_needed {
-                out.push(Action::Notify(Notice::SessionRefreshed { response }));
-                return State::Confirmed(self);
-            }
-            out.push(Action::Notify(Notice::Updated {
-                response,
-                answer_needed,
-            }));
-            return State::Confirmed(self);
-        }
+        State::Confirmed(self)
+    }
+
+    /// 14.1.
+    fn on_refused(
+        mut self,
+        core: &mut Core,
+        now: Time,
+        mut reinvite: Reinvite,
+        response: Response,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        let status = response.status();
         let changed = core.exchange_failed();
         if core.is_challenged(&mut reinvite.credentials, &response)
             || core.is_longer_now(0, &response)
         {
-            let Reinvite {
-                outgoing,
-                glares,
-                refresh,
-                credentials,
-                ..
-            } = *reinvite;
-            self.send(core, outgoing, (glares, refresh), credentials, out);
+            let how = (reinvite.glares, reinvite.refresh);
+            self.send(core, reinvite.outgoing, how, reinvite.credentials, out);
             return State::Confirmed(self);
         }
         if reinvite.refresh && !ends_session(Method::Invite, &response) {
@@ -462,6 +438,38 @@ impl Session {
         });
         Ok(())
     }
+}
+
+/// A 2xx to the re-INVITE of this side: a target refresh, and the answer or the offer.
+fn on_accepted(
+    core: &mut Core,
+    now: Time,
+    reinvite: &Reinvite,
+    response: Response,
+    out: &mut (impl Sink<Action> + ?Sized),
+) {
+    let body = has_body(&response);
+    let leg = core.legs.first_mut();
+    let verdict = leg.map(|leg| leg.exchange.on_received(Message::Success, body));
+    if let Some(contact) = contact_of(&response) {
+        core.refresh_target(0, contact, out);
+    }
+    core.accepted_contact(&reinvite.outgoing.headers);
+    core.renew_timer(now, 0, &response);
+    core.described(0, reinvite.outgoing.body.as_ref());
+    let (request, cseq) = (reinvite.request, response.cseq().number);
+    let answer_needed = verdict == Some(Verdict::Offer);
+    match answer_needed {
+        true => core.await_answer(now, request, cseq),
+        false => core.ack(0, request, cseq, &Outgoing::default(), out),
+    }
+    out.push(Action::Notify(match reinvite.refresh && !answer_needed {
+        true => Notice::SessionRefreshed { response },
+        false => Notice::Updated {
+            response,
+            answer_needed,
+        },
+    }));
 }
 
 impl Reoffer {

@@ -459,3 +459,31 @@ fn confirmed_invite_on_a_fork_is_not_a_reoffer() {
     let answer = s.command(Command::Answer(sdp("answer")));
     assert!(matches!(answer, Err(Misuse::WrongState { .. })));
 }
+
+#[test]
+fn updating_bye_and_no_final_response_cancels_the_reinvite() {
+    let mut s = updating();
+    s.respond_with("INVITE 2", 180, Some("a"), &[], None);
+    s.request("BYE", 5, "a");
+    s.skip();
+    // Nothing else would end its transaction: 17.1.1.2 has no timer for it.
+    s.run_to(secs(32));
+    assert_eq!(s.take(), ["CANCEL 2"]);
+    s.fail("INVITE 2", Failure::CancelTimeout);
+    s.gone("INVITE 2");
+    assert_eq!(s.take(), ["absorbed", "terminated"]);
+}
+
+#[test]
+fn updating_hang_up_and_no_final_response_cancels_the_reinvite() {
+    let mut s = updating();
+    s.respond_with("INVITE 2", 180, Some("a"), &[], None);
+    s.hang_up();
+    s.respond("BYE 3", 200, "a");
+    s.skip();
+    s.run_to(secs(32));
+    assert_eq!(s.take(), ["CANCEL 2"]);
+    s.respond_with("INVITE 2", 487, Some("a"), &[], None);
+    s.gone("INVITE 2");
+    assert_eq!(s.take(), ["absorbed", "terminated"]);
+}

@@ -107,8 +107,18 @@ fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
                 found.side.ends.push(format!("{reason:?}"));
             }
         }
+        Event::Offered { request, .. } => {
+            let _ = turn.request(request, |request, now, out| {
+                request.respond(now, StatusCode::OK, sdp(), out)
+            });
+        }
         // What is only to be heard.
         Event::Progress { .. }
+        | Event::Pracked { .. }
+        | Event::Refreshed { .. }
+        | Event::SessionRefreshed { .. }
+        | Event::Redirected { .. }
+        | Event::Retried { .. }
         | Event::ReofferCancelled { .. }
         | Event::Updated { .. }
         | Event::UpdateRefused { .. }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use drongo::call::offer_answer::Verdict;
+use drongo::call::reliable::Policy;
 use drongo::endpoint::{CallHandle, Config, Event};
 use drongo::limits::Limits;
 use drongo::message::{Incoming, Outgoing, StatusCode, parse};
@@ -21,8 +23,8 @@ use super::support::{
     ALICE, BOB, address, assert_empty, invitation, letter, raw, request, response, sdp,
 };
 
-const METHODS: [&str; 9] = [
-    "INVITE", "BYE", "CANCEL", "ACK", "INFO", "OPTIONS", "UPDATE", "MESSAGE", "DANCE",
+const METHODS: [&str; 10] = [
+    "INVITE", "BYE", "CANCEL", "ACK", "INFO", "OPTIONS", "UPDATE", "MESSAGE", "DANCE", "PRACK",
 ];
 const STATUSES: [u16; 16] = [
     100, 180, 183, 199, 200, 202, 302, 401, 408, 481, 486, 487, 491, 500, 503, 699,
@@ -126,6 +128,12 @@ impl Chaos {
     /// A request of this side in the dialog of the last message that came.
     fn within(&self, method: &str, cseq: u32, tag: &str, branch: &str) -> Option<Bytes> {
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let last = parse(self.last.clone()?, &Limits::DEFAULT).ok()?;
+        let (rseq, invite) = match &last {
+            Incoming::Response(last) => (last.rseq().and_then(Result::ok), last.cseq().number),
+            Incoming::Request(last) => (None, last.cseq().number),
+        };
+        let rseq = rseq.unwrap_or(1);
         let (from, to, call_id) = match parse(self.last.clone()?, &Limits::DEFAULT).ok()? {
             Incoming::Request(request) => {
                 let to = text(request.to_value());
@@ -153,9 +161,31 @@ impl Chaos {
             format!("Call-ID: {call_id}"),
             format!("CSeq: {cseq} {method}"),
             "Contact: <sip:bob@192.0.2.4>".to_string(),
+            "Supported: 100rel, timer".to_string(),
+            "Allow: INVITE, UPDATE".to_string(),
+            format!("Session-Expires: {}", 89 + cseq),
+            format!("RAck: {rseq} {invite} INVITE"),
             "Content-Length: 0\r\n\r\n".to_string(),
         ];
         Some(lines.join("\r\n").into())
+    }
+}
+
+/// Reliable responses, and offers in any request, at times.
+fn more(bytes: &Bytes, step: &Move) -> Bytes {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let response = text.starts_with("SIP/2.0 1") && step.tag > 0;
+    let text = match response {
+        true => {
+            let reliable = format!("Require: 100rel\r\nRSeq: {}\r\nContact:", step.cseq);
+            text.replacen("Contact:", &reliable, 1)
+        }
+        false => text,
+    };
+    let body = "Content-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n";
+    match step.cseq.is_multiple_of(2) {
+        true => text.replacen("Content-Length: 0\r\n\r\n", body, 1).into(),
+        false => text.into(),
     }
 }
 
@@ -172,6 +202,7 @@ impl Peer for Chaos {
             let Some(bytes) = self.make(&step) else {
                 continue;
             };
+            let bytes = more(&bytes, &step);
             self.sent = Some(bytes.clone());
             let mut bytes = bytes.to_vec();
             if let Some((at, byte)) = step.damage {
@@ -229,16 +260,36 @@ impl User for Moody {
                 turn.call(call, |call, now, out| call.acknowledge(now, sdp(), out))
                     .unwrap();
             }
-            Event::Acknowledged { call, .. } | Event::Progress { call, .. } => {
+            Event::Progress {
+                call,
+                early: Some(early),
+                ..
+            } if early.session == Verdict::Offer && mood.is_multiple_of(2) => {
+                turn.call(call, |call, now, out| {
+                    call.prack(now, early.leg, sdp(), out)
+                })
+                .unwrap();
+            }
+            Event::Acknowledged { call, .. }
+            | Event::Progress { call, .. }
+            | Event::Pracked { call, .. } => {
                 // Often a misuse, and then harmless.
-                let _ = turn.call(call, |call, now, out| match mood % 6 {
+                let _ = turn.call(call, |call, now, out| match mood % 8 {
                     0 => call.reinvite(now, Outgoing::default(), out),
                     1 => call.send(now, "INFO", Outgoing::default(), out),
                     2 => call.hang_up(now, out),
                     3 => call.answer(now, sdp(), out),
                     4 => call.acknowledge(now, sdp(), out),
+                    5 => call.update(now, sdp(), out),
+                    6 => call.progress(now, StatusCode::SESSION_PROGRESS, sdp(), out),
                     _ => Ok(()),
                 });
+            }
+            Event::Offered { request, .. } if mood.is_multiple_of(2) => {
+                turn.request(request, |request, now, out| {
+                    request.respond(now, StatusCode::OK, sdp(), out)
+                })
+                .unwrap();
             }
             Event::Request { request, .. } if mood.is_multiple_of(2) => {
                 turn.request(request, |request, now, out| {
@@ -268,6 +319,8 @@ fn play(moves: Vec<Move>, moods: Vec<u8>, by_alice: bool) {
     };
     let mut world = World::new(Seed::from_bytes([3; 32]), Link::default());
     let mut config = Config::default();
+    config.reliable = Policy::Supported;
+    config.session_timer = Some(Default::default());
     config.limits.forks = 2;
     config.limits.pending_requests = 2;
     config.limits.answer_wait = Duration::from_secs(70);

@@ -10,6 +10,7 @@ mod attacks;
 mod calls;
 mod cancelling;
 mod challenges;
+mod early;
 mod endpoint;
 mod forks;
 mod inspection;
@@ -24,6 +25,7 @@ mod reinvites;
 mod requests;
 mod routes;
 mod support;
+mod updates;
 
 /// A call in which an ACK is lost twice, for those who look at traces.
 pub(crate) fn a_call_with_loss() -> drongo::trace::Trace {
