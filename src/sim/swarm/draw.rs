@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
-use super::{Act, Call, Deed, Outage, Reaction, Scenario};
+use super::{Act, Call, Deed, Outage, Reaction, Scenario, Skills};
 use crate::call::reliable::Policy;
 use crate::seed::{Domain, Seed, Stream};
 use crate::sim::Link;
@@ -72,7 +72,7 @@ impl Dice {
             0..=2 => self.millis(30),
             3..=6 => self.millis(1_500),
             7 | 8 => self.millis(12_000),
-            _ => self.millis(70_000),
+            _ => self.millis(150_000),
         }
     }
 }
@@ -96,7 +96,7 @@ impl Scenario {
         let calls: Vec<Call> = (0..calls)
             .map(|number| call(&mut dice, number, nodes))
             .collect();
-        let nodes = (0..nodes).map(|_| policy(&mut dice)).collect();
+        let nodes = (0..nodes).map(|_| skills(&mut dice)).collect();
         Self {
             seed,
             nodes,
@@ -152,6 +152,15 @@ fn call(dice: &mut Dice, number: usize, nodes: usize) -> Call {
         patience: dice.chance(300).then(|| dice.wait()),
         reaction: reaction(dice),
         acts,
+    }
+}
+
+fn skills(dice: &mut Dice) -> Skills {
+    let seconds = [90, 100, 300, 1_800];
+    let interval = seconds.get(dice.index(seconds.len())).copied();
+    Skills {
+        reliable: policy(dice),
+        session_timer: interval.filter(|_| dice.chance(500)),
     }
 }
 

@@ -26,6 +26,7 @@ use core::time::Duration;
 
 use super::{Link, Node, World};
 use crate::call::reliable::Policy;
+use crate::call::session_timer;
 use crate::endpoint::Config;
 use crate::seed::Seed;
 use crate::time::Time;
@@ -40,14 +41,24 @@ pub use draw::Options;
 pub struct Scenario {
     /// It draws what the network does to each datagram, and every identifier.
     pub seed: u64,
-    /// How many endpoints there are, and whether each of them has reliable provisional responses.
-    pub nodes: Vec<Policy>,
+    /// The endpoints, and what each of them can do.
+    pub nodes: Vec<Skills>,
     /// What the network does while there are faults.
     pub link: Link,
     /// Links that are cut for a time.
     pub outages: Vec<Outage>,
     /// The calls.
     pub calls: Vec<Call>,
+}
+
+/// What an endpoint can do.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct Skills {
+    /// Reliable provisional responses.
+    pub reliable: Policy,
+    /// Session timers, of so many seconds.
+    pub session_timer: Option<u32>,
 }
 
 /// A link that is cut for a time, in one direction.
@@ -164,10 +175,15 @@ pub fn run(scenario: &Scenario) -> Outcome {
     let mut world = World::new(Seed::from_bytes(bytes), scenario.link);
     let mut nodes = Vec::new();
     let mut violations = Vec::new();
-    for (at, reliable) in scenario.nodes.iter().enumerate() {
+    for (at, skills) in scenario.nodes.iter().enumerate() {
         let (name, address) = draw::place(at);
+        let timer = |interval| session_timer::Config {
+            interval,
+            ..session_timer::Config::default()
+        };
         let config = Config {
-            reliable: *reliable,
+            reliable: skills.reliable,
+            session_timer: skills.session_timer.map(timer),
             ..Config::default()
         };
         let user = users::user(at, Rc::clone(&ledger));

@@ -107,11 +107,6 @@ fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
                 found.side.ends.push(format!("{reason:?}"));
             }
         }
-        Event::Offered { request, .. } => {
-            let _ = turn.request(request, |request, now, out| {
-                request.respond(now, StatusCode::OK, sdp(), out)
-            });
-        }
         // What is only to be heard.
         Event::Progress { .. }
         | Event::Pracked { .. }
@@ -126,12 +121,7 @@ fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
         | Event::TargetRefreshed { .. }
         | Event::Response { .. }
         | Event::RequestFailed { .. }
-        | Event::ForkDropped { .. }
-        | Event::Redirected { .. }
-        | Event::Retried { .. }
-        | Event::Pracked { .. }
-        | Event::Refreshed { .. }
-        | Event::SessionRefreshed { .. } => {}
+        | Event::ForkDropped { .. } => {}
     }
 }
 
