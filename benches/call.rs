@@ -65,6 +65,22 @@ struct Pair {
     outs: [VecDeque<Output>; 2],
     answered: Vec<CallHandle>,
     ended: u64,
+    /// What each side has allocated.
+    allocations: [u64; 2],
+}
+
+/// What the caller does: a frame of its own, so that a profiler can tell the sides apart.
+#[inline(never)]
+fn caller(work: impl FnOnce()) {
+    black_box(0);
+    work();
+}
+
+/// What the callee does.
+#[inline(never)]
+fn callee(work: impl FnOnce()) {
+    black_box(1);
+    work();
 }
 
 impl Pair {
@@ -83,6 +99,7 @@ impl Pair {
             outs: [VecDeque::new(), VecDeque::new()],
             answered: Vec::new(),
             ended: 0,
+            allocations: [0; 2],
         }
     }
 
@@ -90,13 +107,27 @@ impl Pair {
     fn call(&mut self) {
         self.place();
         while let Some(call) = self.answered.pop() {
-            self.endpoints[0]
-                .call(call)
-                .unwrap()
-                .hang_up(self.now, &mut self.outs[0])
-                .unwrap();
-            self.settle();
+            self.hang_up(call);
         }
+    }
+
+    fn hang_up(&mut self, call: CallHandle) {
+        let now = self.now;
+        self.side(0, |endpoint, out| {
+            endpoint.call(call).unwrap().hang_up(now, out).unwrap();
+        });
+        self.settle();
+    }
+
+    /// Work of one side, with what it allocates.
+    fn side(&mut self, at: usize, work: impl FnOnce(&mut Endpoint, &mut VecDeque<Output>)) {
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let (endpoint, out) = (&mut self.endpoints[at], &mut self.outs[at]);
+        match at {
+            0 => caller(|| work(endpoint, out)),
+            _ => callee(|| work(endpoint, out)),
+        }
+        self.allocations[at] += ALLOCATIONS.load(Ordering::Relaxed) - before;
     }
 
     fn place(&mut self) {
@@ -105,9 +136,10 @@ impl Pair {
             .unwrap()
             .with(outgoing);
         self.ordinal += 1;
-        self.endpoints[0]
-            .place(self.now, self.ordinal, invitation, &mut self.outs[0])
-            .unwrap();
+        let (now, ordinal) = (self.now, self.ordinal);
+        self.side(0, |endpoint, out| {
+            endpoint.place(now, ordinal, invitation, out).unwrap();
+        });
         self.settle();
     }
 
@@ -134,14 +166,15 @@ impl Pair {
                     flow,
                     bytes: t.bytes,
                 };
-                self.endpoints[1 - at].receive(now, input, &mut self.outs[1 - at]);
+                self.side(1 - at, |endpoint, out| endpoint.receive(now, input, out));
             }
             Output::Event(Event::Incoming { call, .. }) => {
-                let out = &mut self.outs[at];
-                let mut call = self.endpoints[at].call(call).unwrap();
-                call.ring(now, out).unwrap();
                 let outgoing = Outgoing::default().with_body(Body::sdp(SDP));
-                call.answer(now, outgoing, out).unwrap();
+                self.side(at, |endpoint, out| {
+                    let mut call = endpoint.call(call).unwrap();
+                    call.ring(now, out).unwrap();
+                    call.answer(now, outgoing, out).unwrap();
+                });
             }
             Output::Event(Event::Answered { call, .. }) => self.answered.push(call),
             Output::Event(Event::Ended { .. }) => self.ended += 1,
@@ -235,13 +268,7 @@ fn memory() {
     let idle = BYTES.load(Ordering::Relaxed) - at_rest - pair.answered_bytes();
     println!("heap per call and side, idle = {}", idle / side);
     while let Some(call) = pair.answered.pop() {
-        let now = pair.now;
-        pair.endpoints[0]
-            .call(call)
-            .unwrap()
-            .hang_up(now, &mut pair.outs[0])
-            .unwrap();
-        pair.settle();
+        pair.hang_up(call);
     }
     pair.answered = Vec::new();
     pair.rest();
@@ -250,6 +277,14 @@ fn memory() {
     println!("heap after all have ended = {left}");
     // PAINS 115: a burst gives its memory back.
     assert!(left < 64 * 1024);
+}
+
+/// So many calls and nothing else, for a profiler.
+fn only(count: u64) {
+    let mut pair = Pair::new();
+    for _ in 0..count {
+        pair.call();
+    }
 }
 
 impl Pair {
@@ -272,6 +307,9 @@ impl Pair {
 }
 
 fn main() {
+    if let Some(count) = std::env::args().find_map(|arg| arg.parse().ok()) {
+        return only(count);
+    }
     let blocks = header_blocks();
     let mut pair = Pair::new();
     calls(&mut pair);
