@@ -1,5 +1,6 @@
 //! What this side answers to requests, at once or when its user does; and the end of a call.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -45,7 +46,7 @@ impl Core {
         &mut self,
         now: Time,
         server: ServerId,
-        request: Request,
+        request: Box<Request>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         let reply = Reply::new(&request);

@@ -98,12 +98,7 @@ impl Incoming {
             // 9.2: the CANCEL has its 200, the INVITE gets its 487.
             Event::Cancel { server, cancel } if server == self.server => {
                 core.refuse(server, &self.reply, StatusCode::REQUEST_TERMINATED, out);
-                core.end(
-                    EndReason::CancelledByCaller {
-                        cancel: Box::new(cancel),
-                    },
-                    out,
-                )
+                core.end(EndReason::CancelledByCaller { cancel: cancel }, out)
             }
             Event::Request {
                 server,
@@ -131,7 +126,7 @@ impl Incoming {
         core: &mut Core,
         now: Time,
         server: ServerId,
-        request: Request,
+        request: Box<Request>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let reply = Reply::new(&request);
@@ -149,7 +144,7 @@ impl Incoming {
                     StatusCode::REQUEST_TERMINATED,
                     out,
                 );
-                let bye = Some(Box::new(request));
+                let bye = Some(request);
                 return core.end(
                     EndReason::HungUp {
                         by: Side::Remote,

@@ -299,7 +299,7 @@ impl Inviting {
     fn provisional(
         self: Box<Self>,
         core: &mut Core,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let tag = response.to_tag();
@@ -324,7 +324,7 @@ impl Inviting {
         core: &mut Core,
         now: Time,
         request: RequestId,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let at = match core.find_leg(response.to_tag()) {
@@ -363,7 +363,7 @@ impl Inviting {
     fn refused(
         mut self: Box<Self>,
         core: &mut Core,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         if self.cancelled.is_none()
@@ -382,9 +382,7 @@ impl Inviting {
         }
         let reason = match self.cancelled {
             Some(cause) => cause.reason(),
-            None => EndReason::Refused {
-                response: Box::new(response),
-            },
+            None => EndReason::Refused { response: response },
         };
         core.end(reason, out)
     }
@@ -412,7 +410,7 @@ impl Inviting {
         core: &mut Core,
         now: Time,
         server: super::ServerId,
-        request: Request,
+        request: Box<Request>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let reply = crate::message::Reply::new(&request);

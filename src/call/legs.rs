@@ -1,5 +1,6 @@
 //! The legs of a call: finding them, their ACKs and BYEs, and what late messages still bring.
 
+use alloc::boxed::Box;
 use core::mem;
 
 use super::leg::{Leg, LegState};
@@ -114,9 +115,9 @@ impl Core {
     pub(super) fn repeat_or_drop(
         &mut self,
         invite: RequestId,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
-    ) -> Option<Response> {
+    ) -> Option<Box<Response>> {
         let found = self.find_leg(response.to_tag());
         let cseq = response.cseq().number;
         if let Some((at, leg)) = found.and_then(|at| Some((at, self.legs.get(at)?))) {

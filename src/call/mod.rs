@@ -112,7 +112,7 @@ pub enum Event {
         /// Which request.
         request: RequestId,
         /// The response.
-        response: Response,
+        response: Box<Response>,
     },
     /// A request of this side failed without a response.
     Failed {
@@ -131,7 +131,7 @@ pub enum Event {
         /// Its server transaction.
         server: ServerId,
         /// The request.
-        request: Request,
+        request: Box<Request>,
         /// Host, port and parameters for a Contact that answers it, as in
         /// [`Call::incoming`].
         host: Bytes,
@@ -141,12 +141,12 @@ pub enum Event {
         /// The server transaction of the INVITE.
         server: ServerId,
         /// The CANCEL.
-        cancel: Request,
+        cancel: Box<Request>,
     },
     /// An ACK within a dialog of this call, for a 2xx.
     Ack {
         /// The ACK.
-        ack: Request,
+        ack: Box<Request>,
     },
 }
 

@@ -14,48 +14,48 @@ pub enum Notice {
     /// early media or a preview of it.
     Progress {
         /// The response.
-        response: Response,
+        response: Box<Response>,
     },
     /// The other side accepted. Its 2xx is acknowledged already, unless it carries an offer that
     /// must be answered in the ACK: then `answer_needed`.
     Answered {
         /// The 2xx.
-        response: Response,
+        response: Box<Response>,
         /// Whether [`Command::Acknowledge`](super::Command::Acknowledge) is owed.
         answer_needed: bool,
     },
     /// The other side acknowledged the 2xx of this side: the session stands.
     Acknowledged {
         /// The ACK, with the answer if the 2xx carried the offer.
-        ack: Request,
+        ack: Box<Request>,
     },
     /// The other side wants to change the session: answer or reject it.
     Reoffered {
         /// The re-INVITE; without a body it asks for an offer.
-        request: Request,
+        request: Box<Request>,
     },
     /// The other side cancelled its re-INVITE; it is answered 487.
     ReofferCancelled {
         /// The CANCEL.
-        cancel: Request,
+        cancel: Box<Request>,
     },
     /// The re-INVITE of this side was accepted.
     Updated {
         /// The 2xx.
-        response: Response,
+        response: Box<Response>,
         /// Whether [`Command::Acknowledge`](super::Command::Acknowledge) is owed.
         answer_needed: bool,
     },
     /// The re-INVITE of this side was refused; the session is as it was.
     UpdateRefused {
         /// The 300-699.
-        response: Response,
+        response: Box<Response>,
     },
     /// The re-INVITE of this side crossed one of the other side. It is sent again by itself, after
     /// a delay that lets the other side go first or not (14.1).
     UpdateDeferred {
         /// The 491.
-        response: Response,
+        response: Box<Response>,
     },
     /// The other side's Contact changed; requests go to `Contact` of the message from now on.
     TargetRefreshed,
@@ -64,14 +64,14 @@ pub enum Notice {
         /// To answer it with.
         server: ServerId,
         /// The request.
-        request: Request,
+        request: Box<Request>,
     },
     /// A response to a request of this side within the dialog.
     Response {
         /// Which request.
         request: RequestId,
         /// The response.
-        response: Response,
+        response: Box<Response>,
     },
     /// A request of this side within the dialog got no response.
     RequestFailed {
@@ -83,7 +83,7 @@ pub enum Notice {
     /// Another fork of this side's INVITE answered too late: it is acknowledged and hung up.
     ForkDropped {
         /// Its 2xx.
-        response: Response,
+        response: Box<Response>,
     },
     /// The call is over for its user. Exactly once; the call may linger for its transactions.
     Ended {

@@ -209,7 +209,7 @@ impl Session {
         core: &mut Core,
         now: Time,
         request: RequestId,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         if let Some(leaving) = core
@@ -335,7 +335,7 @@ impl Session {
         core: &mut Core,
         now: Time,
         server: ServerId,
-        request: Request,
+        request: Box<Request>,
         host: Bytes,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
@@ -364,7 +364,7 @@ impl Session {
                     Some(reason) => *reason,
                     None => EndReason::HungUp {
                         by: Side::Remote,
-                        bye: Some(Box::new(request)),
+                        bye: Some(request),
                     },
                 };
                 return core.end(reason, out);
@@ -390,7 +390,7 @@ impl Session {
     fn on_ack(
         mut self,
         core: &mut Core,
-        ack: Request,
+        ack: Box<Request>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let cseq = ack.cseq().number;
@@ -411,16 +411,10 @@ impl Session {
     fn lose(
         self,
         core: &mut Core,
-        response: Option<Response>,
+        response: Option<Box<Response>>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        self.leave(
-            core,
-            EndReason::DialogLost {
-                response: response.map(Box::new),
-            },
-            out,
-        )
+        self.leave(core, EndReason::DialogLost { response }, out)
     }
 
     /// BYE, for a reason that is not the user's wish.

@@ -119,7 +119,7 @@ impl Endpoint {
     pub(super) fn take_invite(
         &mut self,
         now: Time,
-        request: Request,
+        request: Box<Request>,
         flow: Flow,
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),

@@ -1,5 +1,6 @@
 //! Client transactions in their table.
 
+use alloc::boxed::Box;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -312,7 +313,7 @@ impl Endpoint {
     pub(super) fn on_response(
         &mut self,
         now: Time,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         // 8.1.3.3: a second Via means that the response was for somebody else.

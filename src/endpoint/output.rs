@@ -100,7 +100,7 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// The INVITE.
-        request: Request,
+        request: Box<Request>,
         /// The offer in it; empty if this side is to make one in its 2xx.
         offer: Bytes,
     },
@@ -109,14 +109,14 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// The 1xx.
-        response: Response,
+        response: Box<Response>,
     },
     /// The other side answered.
     Answered {
         /// The call.
         call: CallHandle,
         /// The 2xx.
-        response: Response,
+        response: Box<Response>,
         /// Whether `acknowledge` is owed, with the answer to the offer in the 2xx.
         answer_needed: bool,
     },
@@ -125,28 +125,28 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// The ACK.
-        request: Request,
+        request: Box<Request>,
     },
     /// The other side wants to change the session. Answer or reject.
     Reoffered {
         /// The call.
         call: CallHandle,
         /// The re-INVITE.
-        request: Request,
+        request: Box<Request>,
     },
     /// The other side took its re-INVITE back.
     ReofferCancelled {
         /// The call.
         call: CallHandle,
         /// The CANCEL.
-        request: Request,
+        request: Box<Request>,
     },
     /// The other side accepted the re-INVITE of this side.
     Updated {
         /// The call.
         call: CallHandle,
         /// The 2xx.
-        response: Response,
+        response: Box<Response>,
         /// Whether `acknowledge` is owed.
         answer_needed: bool,
     },
@@ -155,14 +155,14 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// The 300-699.
-        response: Response,
+        response: Box<Response>,
     },
     /// The re-INVITE of this side crossed one of the other side; the core sends it again.
     UpdateDeferred {
         /// The call.
         call: CallHandle,
         /// The 491.
-        response: Response,
+        response: Box<Response>,
     },
     /// The other side moved: its Contact changed.
     TargetRefreshed {
@@ -176,7 +176,7 @@ pub enum Event {
         /// The call that it belongs to.
         call: Option<CallHandle>,
         /// The request.
-        message: Request,
+        message: Box<Request>,
     },
     /// A response to a request that the application sent within a call.
     Response {
@@ -185,7 +185,7 @@ pub enum Event {
         /// Which request.
         request: RequestId,
         /// The response.
-        response: Response,
+        response: Box<Response>,
     },
     /// A request that the application sent within a call got no response.
     RequestFailed {
@@ -201,7 +201,7 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// Its 2xx.
-        response: Response,
+        response: Box<Response>,
     },
     /// The call is over. Exactly once for each call.
     Ended {

@@ -43,6 +43,7 @@
 //!               +-----------------------+
 //! ```
 
+use alloc::boxed::Box;
 use core::mem;
 
 use bytes::Bytes;
@@ -65,7 +66,7 @@ pub enum Event {
     /// The INVITE came again.
     Invite,
     /// An ACK that matches by [`ServerKey`](super::key::ServerKey).
-    Ack(Request),
+    Ack(Box<Request>),
     /// What was last transmitted could not be sent.
     TransportError,
 }
@@ -95,7 +96,7 @@ pub enum Action {
     Transmit(Bytes),
     /// Hand this ACK to the user: it came with the branch of an INVITE answered 2xx, as RFC 2543
     /// clients send it.
-    Ack(Request),
+    Ack(Box<Request>),
     /// Tell the user: [`Failure::Transport`] leaves the state as it is, [`Failure::NoAck`] ends
     /// the transaction.
     Failed(Failure),
@@ -158,7 +159,7 @@ enum State {
 )]
 enum Input {
     Invite,
-    Ack(Request),
+    Ack(Box<Request>),
     TransportError,
     Provisional(Bytes),
     Success(Bytes),

@@ -35,6 +35,7 @@
 //!                             +-----------+
 //! ```
 
+use alloc::boxed::Box;
 use core::mem;
 
 use bytes::Bytes;
@@ -55,7 +56,7 @@ use crate::time::Time;
 )]
 pub enum Event {
     /// A response that matches by [`ClientKey`](super::key::ClientKey).
-    Response(Response),
+    Response(Box<Response>),
     /// What was last transmitted could not be sent.
     TransportError,
 }
@@ -75,7 +76,7 @@ pub enum Action {
     /// Send the request.
     Transmit(Bytes),
     /// Hand this response to the user: any number of provisional ones, one final.
-    Response(Response),
+    Response(Box<Response>),
     /// Tell the user that the request failed.
     Failed(Failure),
     /// The last action: the resources are free.
@@ -117,8 +118,8 @@ enum State {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Input {
-    Provisional(Response),
-    Final(Response),
+    Provisional(Box<Response>),
+    Final(Box<Response>),
     TransportError,
     Timer(Timer),
 }

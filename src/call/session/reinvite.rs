@@ -22,7 +22,7 @@ impl Session {
         core: &mut Core,
         now: Time,
         request: RequestId,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let status = response.status();
@@ -100,7 +100,7 @@ impl Session {
         core: &mut Core,
         now: Time,
         server: ServerId,
-        request: Request,
+        request: Box<Request>,
         host: Bytes,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
@@ -133,7 +133,7 @@ impl Session {
         &mut self,
         core: &Core,
         server: ServerId,
-        cancel: Request,
+        cancel: Box<Request>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         if self.reoffer.as_ref().is_some_and(|r| r.server == server) {

@@ -283,7 +283,10 @@ impl Script {
     ) {
         let response = self.response(label, status, tag, extra, body);
         let request = self.id(label);
-        self.receive(Event::Response { request, response });
+        self.receive(Event::Response {
+            request,
+            response: response.into(),
+        });
     }
 
     pub(super) fn response(
@@ -329,7 +332,7 @@ impl Script {
         let host = Bytes::from_static(b"192.0.2.1:5060");
         self.receive(Event::Request {
             server,
-            request,
+            request: request.into(),
             host,
         });
         server
@@ -337,12 +340,15 @@ impl Script {
 
     pub(super) fn ack(&mut self, cseq: u32, tag: &str) {
         let ack = self.their_request("ACK", cseq, Some(tag), &[], None);
-        self.receive(Event::Ack { ack });
+        self.receive(Event::Ack { ack: ack.into() });
     }
 
     pub(super) fn cancel(&mut self, server: ServerId) {
         let cancel = self.their_request("CANCEL", 100, Some("them"), &[], None);
-        self.receive(Event::Cancel { server, cancel });
+        self.receive(Event::Cancel {
+            server,
+            cancel: cancel.into(),
+        });
     }
 
     pub(super) fn their_request(

@@ -107,7 +107,10 @@ impl OfCall {
         for request in first_ids() {
             for (status, tag) in [(180, "b"), (200, "a"), (200, "b"), (481, "a")] {
                 let response = response(status, tag);
-                events.push(Event::Response { request, response });
+                events.push(Event::Response {
+                    request,
+                    response: response.into(),
+                });
             }
             for failure in [Failure::Timeout, Failure::Transport] {
                 events.push(Event::Failed { request, failure });
@@ -125,17 +128,20 @@ impl OfCall {
         for (server, (method, cseq)) in (2..).zip(methods) {
             events.push(Event::Request {
                 server: ServerId(server),
-                request: request(method, cseq, remote),
+                request: request(method, cseq, remote).into(),
                 host: Bytes::from_static(b"192.0.2.1"),
             });
         }
         for cseq in [100, 101] {
             let ack = request("ACK", cseq, remote);
-            events.push(Event::Ack { ack });
+            events.push(Event::Ack { ack: ack.into() });
         }
         for server in [ServerId(1), ServerId(2)] {
             let cancel = request("CANCEL", 100, remote);
-            events.push(Event::Cancel { server, cancel });
+            events.push(Event::Cancel {
+                server,
+                cancel: cancel.into(),
+            });
         }
         events
     }
@@ -158,7 +164,14 @@ fn placed(context: &Arc<Context>, start: Start, now: Time, out: &mut Vec<Action>
         _ => return call,
     };
     let response = response(status, "a");
-    call.receive(now, Event::Response { request, response }, out);
+    call.receive(
+        now,
+        Event::Response {
+            request,
+            response: response.into(),
+        },
+        out,
+    );
     call
 }
 
@@ -175,7 +188,7 @@ fn taken(context: &Arc<Context>, start: Start, now: Time, out: &mut Vec<Action>)
     }
     if start == Start::CalleeConfirmed {
         let ack = request("ACK", 100, "them");
-        call.receive(now, Event::Ack { ack }, out);
+        call.receive(now, Event::Ack { ack: ack.into() }, out);
     }
     call
 }
