@@ -7,17 +7,16 @@ use alloc::string::String;
 use bytes::Bytes;
 
 use super::checks::Refusal;
+use super::detour::ReturnPath;
 use super::servers::Owner;
 use super::{CallEvent, CallHandle, Dropped, Endpoint, Event, Origin, Output, RequestHandle};
-use crate::message::{
-    HeaderList, Incoming, Method, ParseError, Reply, Request, StatusCode, Via, parse,
-};
+use crate::message::{HeaderList, Incoming, Method, ParseError, Reply, Request, StatusCode, parse};
 use crate::seed::Token;
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::invite_server;
 use crate::transaction::key::ServerKey;
-use crate::transport::{Flow, ResponseRoute, response_routes};
+use crate::transport::Flow;
 
 /// The methods whose requests a CANCEL may name; INVITE is tried first (9.2).
 const CANCELLABLE: [Method<'static>; 11] = [
@@ -77,7 +76,7 @@ impl Endpoint {
             let bytes = reply.write(status, None, Some(tag.as_str()), &HeaderList::new(), None);
             let flow = reply
                 .top_via()
-                .map_or(*flow, |via| response_flow(&via, flow));
+                .map_or(*flow, |via| ReturnPath::new(&via, flow).flow);
             self.transmit(flow, bytes, Origin::Nobody, out);
         }
         let (kind, offset) = (error.kind, error.offset);
@@ -326,7 +325,7 @@ impl Endpoint {
     ) {
         let tag = self.tag_for(request);
         let bytes = Reply::new(request).write(status, None, Some(tag.as_str()), headers, None);
-        let flow = response_flow(&request.top_via(), flow);
+        let flow = ReturnPath::new(&request.top_via(), flow).flow;
         self.transmit(flow, bytes, Origin::Nobody, out);
     }
 
@@ -390,15 +389,4 @@ impl Endpoint {
         );
         self.drop_packet(Dropped::Overload, out);
     }
-}
-
-/// Where a response goes first (18.2.2): the core answers from the address that was asked.
-pub(super) fn response_flow(via: &Via<'_>, flow: &Flow) -> Flow {
-    response_routes(via, flow)
-        .iter()
-        .find_map(|route| match route {
-            ResponseRoute::Flow(flow) | ResponseRoute::Datagram { flow, .. } => Some(*flow),
-            ResponseRoute::Connect { .. } | ResponseRoute::Lookup(_) => None,
-        })
-        .unwrap_or(*flow)
 }

@@ -9,6 +9,7 @@ mod calls;
 mod checks;
 mod clients;
 mod config;
+mod detour;
 mod dispatch;
 mod output;
 mod places;
@@ -76,7 +77,11 @@ pub struct TransmitId(Origin);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Origin {
     Client(ClientHandle),
-    Server(RequestHandle),
+    /// And how many places its responses were sent to before.
+    Server {
+        server: RequestHandle,
+        turn: u8,
+    },
     /// An ACK for a 2xx or a stateless reply: nobody waits.
     Nobody,
 }
@@ -427,19 +432,17 @@ impl Endpoint {
         id: TransmitId,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        use crate::transaction::{invite_client, invite_server};
+        use crate::transaction::invite_client;
         match id.0 {
             Origin::Client(client) if self.clients.contains(client) => {
                 self.drive_client(now, client, out, |machine, actions| {
                     machine.receive(now, invite_client::Event::TransportError, actions);
                 });
             }
-            Origin::Server(server) if self.servers.contains(server) => {
-                self.drive_server(now, server, out, |machine, actions| {
-                    machine.receive(now, invite_server::Event::TransportError, actions);
-                });
+            Origin::Server { server, turn } if self.servers.contains(server) => {
+                self.on_response_failed(now, server, turn, out);
             }
-            Origin::Client(_) | Origin::Server(_) | Origin::Nobody => {
+            Origin::Client(_) | Origin::Server { .. } | Origin::Nobody => {
                 self.drop_packet(Dropped::StaleFailure, out);
             }
         }

@@ -271,6 +271,8 @@ pub struct Counters {
     pub refused: u64,
     /// Responses that could not be sent or were never acknowledged, and ACKs that have no way to go.
     pub undelivered: u64,
+    /// Responses that were sent to the next place because one failed (18.2.2, RFC 3263 5).
+    pub rerouted: u64,
     /// Times that the clock ran backwards (law L6).
     pub time_went_back: u64,
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::detour::ReturnPath;
 use super::{CallEvent, CallHandle, Endpoint, Origin, Output, Part, RequestHandle};
 use crate::call::ServerId;
 use crate::error::Misuse;
@@ -24,8 +25,9 @@ pub(super) type Actions = SmallVec<[Action; 3]>;
 pub(super) struct ServerEntry {
     machine: Server,
     key: ServerKey,
-    /// Where responses go (18.2.2).
-    flow: Flow,
+    pub(super) path: ReturnPath,
+    /// The last response, for another place if it cannot be sent to the first.
+    pub(super) sent: Bytes,
     pub(super) owner: Owner,
     /// The tag in the To of its responses.
     pub(super) tag: Token,
@@ -178,7 +180,7 @@ impl Endpoint {
             false => Server::Other(NonInviteServer::new(now, timers, reliability, reply)),
         };
         let key = ServerKey::of_request(request);
-        let flow = super::dispatch::response_flow(&request.top_via(), &flow);
+        let path = ReturnPath::new(&request.top_via(), &flow);
         let origin = self.origin_of(request);
         let call = match &owner {
             Owner::Call(call) => Some(*call),
@@ -187,7 +189,8 @@ impl Endpoint {
         let entry = ServerEntry {
             machine,
             key: key.clone(),
-            flow,
+            path,
+            sent: Bytes::new(),
             owner,
             tag,
             origin,
@@ -257,12 +260,14 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         for action in actions {
-            let Some(entry) = self.servers.get(server) else {
+            let Some(entry) = self.servers.get_mut(server) else {
                 return;
             };
             match action {
                 Action::Transmit(bytes) => {
-                    self.transmit(entry.flow, bytes, Origin::Server(server), out);
+                    entry.sent = bytes.clone();
+                    let (flow, turn) = (entry.path.flow, entry.path.turn);
+                    self.transmit(flow, bytes, Origin::Server { server, turn }, out);
                 }
                 Action::Ack(ack) => {
                     if let Owner::Call(call) = entry.owner {
@@ -287,6 +292,9 @@ impl Endpoint {
         self.server_keys.remove(&entry.key);
         if let Some(origin) = entry.origin {
             self.origins.remove(&origin);
+        }
+        if let Some(query) = entry.path.query() {
+            self.remove_query(query);
         }
         if let Owner::Call(call) = entry.owner
             && let Some(call) = self.calls.get_mut(call)
@@ -373,7 +381,7 @@ impl Endpoint {
         match self.start_server(now, request, flow, tag, Owner::Nobody, out) {
             Some(server) => self.respond(now, server, status, bytes, out),
             None => {
-                let flow = super::dispatch::response_flow(&request.top_via(), &flow);
+                let flow = ReturnPath::new(&request.top_via(), &flow).flow;
                 self.transmit(flow, bytes, Origin::Nobody, out);
             }
         }

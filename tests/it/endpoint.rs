@@ -3,7 +3,9 @@
 
 use bytes::Bytes;
 use drongo::call::Invitation;
-use drongo::endpoint::{Config, Dropped, Endpoint, Event, Input, Output, Transmit};
+use drongo::endpoint::{
+    Answer, Config, Dropped, Endpoint, Event, Input, Output, Query, QueryId, Transmit,
+};
 use drongo::message::{Builder, HeaderList, Incoming, Outgoing, Reply, Request, StatusCode, parse};
 use drongo::seed::Seed;
 use drongo::time::Time;
@@ -51,6 +53,22 @@ impl Bench {
         sent(&out).pop().unwrap()
     }
 
+    fn fail(&mut self, transmit: &Transmit) -> Vec<Output> {
+        let mut out = Vec::new();
+        let input = Input::SendFailed { id: transmit.id };
+        self.endpoint.receive(self.now, input, &mut out);
+        out
+    }
+
+    fn answer(&mut self, id: QueryId, addresses: &[&str]) -> Vec<Output> {
+        let mut out = Vec::new();
+        let addresses = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+        let answer = Answer::Addresses(addresses);
+        self.endpoint
+            .receive(self.now, Input::Answer { id, answer }, &mut out);
+        out
+    }
+
     /// Runs all timers; what was sent on the way.
     fn rest(&mut self) -> Vec<Transmit> {
         let mut all = Vec::new();
@@ -74,8 +92,12 @@ fn sent(out: &[Output]) -> Vec<Transmit> {
 }
 
 fn request(method: &str, headers: &[(&str, &str)]) -> Bytes {
+    request_via("192.0.2.2:5070;branch=z9hG4bK1", method, headers)
+}
+
+fn request_via(via: &str, method: &str, headers: &[(&str, &str)]) -> Bytes {
     let builder = Builder::request(method, "sip:alice@192.0.2.1")
-        .header("Via", "SIP/2.0/UDP 192.0.2.2:5070;branch=z9hG4bK1")
+        .header("Via", format!("SIP/2.0/UDP {via}"))
         .header("Max-Forwards", "70")
         .header("From", "<sip:bob@192.0.2.2>;tag=b")
         .header("To", "<sip:alice@192.0.2.1>")
@@ -177,6 +199,84 @@ fn response_goes_where_the_top_via_says_and_nowhere_else() {
     // 3261-18.2.2-10: the sent-by port at the source address, since rport was not asked for.
     let remote = sent(&out).pop().unwrap().flow.remote;
     assert_eq!(remote, "192.0.2.2:5070".parse().unwrap());
+}
+
+fn one_sent(out: &[Output]) -> Transmit {
+    let [transmit] = <[Transmit; 1]>::try_from(sent(out)).unwrap();
+    transmit
+}
+
+fn lookup(out: &[Output]) -> (QueryId, String) {
+    match out {
+        [
+            Output::Query {
+                id,
+                query: Query::Resolve { host },
+            },
+        ] => (*id, host.to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn response_that_cannot_be_sent_goes_to_sent_by() {
+    // 3261-17.2.4-01, 3261-18.2.2-07, 3263-5-01
+    let mut bench = Bench::new();
+    let via = "192.0.2.50:5070;rport;branch=z9hG4bK1";
+    let first = one_sent(&bench.receive("192.0.2.2:6000", request_via(via, "OPTIONS", &[])));
+    assert_eq!(first.flow.remote, "192.0.2.2:6000".parse().unwrap());
+    let second = one_sent(&bench.fail(&first));
+    assert_eq!(second.flow.remote, "192.0.2.50:5070".parse().unwrap());
+    assert_eq!(second.bytes, first.bytes);
+    // What failed on the old way has gone another way since.
+    let stale = [Output::Dropped(Dropped::StaleFailure)];
+    assert_eq!(bench.fail(&first), stale);
+    // Copies of the request are served where it works.
+    let copy = one_sent(&bench.receive("192.0.2.2:6000", request_via(via, "OPTIONS", &[])));
+    assert_eq!(copy.flow, second.flow);
+    assert_eq!(bench.endpoint.counters().undelivered, 0);
+    assert_eq!(bench.fail(&second), []);
+    assert_eq!(bench.endpoint.counters().undelivered, 1);
+    assert_eq!(bench.endpoint.counters().rerouted, 1);
+    assert_eq!(bench.rest(), []);
+}
+
+#[test]
+fn response_that_cannot_be_sent_tries_each_address_of_a_named_sent_by() {
+    // 3261-17.2.4-01, 3261-18.2.2-07, 3263-5-02
+    let mut bench = Bench::new();
+    let via = "pc.example.com:5070;branch=z9hG4bK1";
+    let first = one_sent(&bench.receive("192.0.2.2:6000", request_via(via, "OPTIONS", &[])));
+    assert_eq!(first.flow.remote, "192.0.2.2:5070".parse().unwrap());
+    let (query, host) = lookup(&bench.fail(&first));
+    assert_eq!(host, "pc.example.com");
+    assert_eq!(bench.fail(&first), [], "the place is being looked up");
+    // The one that failed and the one that no local address reaches are left out.
+    let addresses = ["192.0.2.2", "192.0.2.61", "2001:db8::1", "192.0.2.62"];
+    let second = one_sent(&bench.answer(query, &addresses));
+    assert_eq!(second.flow.remote, "192.0.2.61:5070".parse().unwrap());
+    let third = one_sent(&bench.fail(&second));
+    assert_eq!(third.flow.remote, "192.0.2.62:5070".parse().unwrap());
+    assert_eq!(third.bytes, first.bytes);
+    assert_eq!(bench.fail(&third), []);
+    assert_eq!(bench.endpoint.counters().undelivered, 1);
+    assert_eq!(bench.rest(), []);
+}
+
+#[test]
+fn response_without_another_place_leaves_nothing_behind() {
+    // 17.2.4, RFC 6026 7.1: the transaction stays, the failure is counted.
+    for answer in [Some(&[][..]), Some(&["192.0.2.2"][..]), None] {
+        let mut bench = Bench::new();
+        let via = "pc.example.com:5070;branch=z9hG4bK1";
+        let first = one_sent(&bench.receive("192.0.2.2:6000", request_via(via, "OPTIONS", &[])));
+        let (query, _) = lookup(&bench.fail(&first));
+        if let Some(addresses) = answer {
+            assert_eq!(bench.answer(query, addresses), []);
+            assert_eq!(bench.endpoint.counters().undelivered, 1);
+        }
+        assert_eq!(bench.rest(), []);
+    }
 }
 
 #[test]
