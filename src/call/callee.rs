@@ -43,7 +43,7 @@ pub(super) struct Incoming {
 impl Call {
     /// Takes an INVITE outside any dialog.
     ///
-    /// `local_tag` goes into every response, from the first on (8.2.6.2). `host` is what a Contact
+    /// `reply` is what answers it. `local_tag` goes into every response, from the first on (8.2.6.2). `host` is what a Contact
     /// of this side names: host, port and parameters, such as `192.0.2.1:5060` or
     /// `192.0.2.1:5061;transport=tls`, of where the INVITE came in.
     pub fn incoming(
@@ -51,6 +51,7 @@ impl Call {
         context: Arc<Context>,
         server: ServerId,
         invite: &Request,
+        reply: Reply,
         local_tag: &str,
         host: Bytes,
     ) -> Self {
@@ -71,7 +72,7 @@ impl Call {
             .push(Leg::new(Dialog::uas(invite, local_tag, secure)));
         let state = Incoming {
             server,
-            reply: Reply::new(invite),
+            reply,
             cseq: invite.cseq().number,
             host: Host::new(host, invite),
             answer_until,

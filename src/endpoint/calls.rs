@@ -6,6 +6,7 @@ use core::borrow::Borrow;
 
 use smallvec::SmallVec;
 
+use super::arrival::Arrival;
 use super::clients::{Owner as ClientOwner, Start};
 use super::queries::Errand;
 use super::servers::{Owner, server_handle, server_id};
@@ -120,7 +121,7 @@ impl Endpoint {
         &mut self,
         now: Time,
         request: Box<Request>,
-        flow: Flow,
+        arrival: &Arrival,
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
@@ -129,29 +130,30 @@ impl Endpoint {
             // The INVITE of a call that stands, come once more after its transaction has gone
             // (8.2.2.2).
             let none = HeaderList::new();
-            return self.refuse(&request, &flow, StatusCode::LOOP_DETECTED, &none, out);
+            return self.refuse(&request, arrival, StatusCode::LOOP_DETECTED, &none, out);
         }
         let full = self.calls() >= self.limits().calls || !self.has_room(false);
         let server = match full {
             true => None,
-            false => self.start_server(now, &request, flow, tag, Owner::Nobody, out),
+            false => self.start_server(now, &request, arrival, tag, Owner::Nobody, out),
         };
         let Some(server) = server else {
-            return self.overload(&request, &flow, out);
+            return self.overload(&request, arrival, out);
         };
-        let host = self.places.contact(&flow);
+        let host = self.places.contact(&arrival.flow);
         let context = self.context.clone();
         let call = Call::incoming(
             now,
             context,
             server_id(server),
             &request,
+            arrival.reply.clone(),
             tag.as_str(),
             host,
         );
-        let Some(call) = self.insert_call(call, key, Some(flow)) else {
+        let Some(call) = self.insert_call(call, key, Some(arrival.flow)) else {
             self.end_server(server);
-            return self.overload(&request, &flow, out);
+            return self.overload(&request, arrival, out);
         };
         if let Some(entry) = self.servers.get_mut(server) {
             entry.owner = Owner::Call(call);
@@ -471,12 +473,17 @@ impl Endpoint {
     }
 
     /// 503 with Retry-After, without a trace in the tables.
-    fn overload(&mut self, request: &Request, flow: &Flow, out: &mut (impl Sink<Output> + ?Sized)) {
+    fn overload(
+        &mut self,
+        request: &Request,
+        arrival: &Arrival,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
         let mut headers = HeaderList::new();
         let _ = headers.push("Retry-After", "5");
         self.refuse(
             request,
-            flow,
+            arrival,
             StatusCode::SERVICE_UNAVAILABLE,
             &headers,
             out,

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Endpoint;
+use super::arrival::Arrival;
 use crate::message::{ContentType, HeaderList, Method, Name, Params, Request, StatusCode};
 use crate::message::{split_commas, unquote};
 
@@ -12,10 +13,10 @@ pub(super) type Refusal = (StatusCode, HeaderList);
 
 impl Endpoint {
     /// Why this endpoint cannot process a request, if it cannot.
-    pub(super) fn refusal(&self, request: &Request) -> Option<Refusal> {
+    pub(super) fn refusal(&self, request: &Request, arrival: &Arrival) -> Option<Refusal> {
         self.wrong_method(request)
             .or_else(|| wrong_scheme(request))
-            .or_else(|| self.merged(request))
+            .or_else(|| self.merged(arrival))
             .or_else(|| self.wrong_extension(request))
             .or_else(|| wrong_encoding(request))
             .or_else(|| self.wrong_type(request))
@@ -35,9 +36,9 @@ impl Endpoint {
     }
 
     /// 8.2.2.2.
-    fn merged(&self, request: &Request) -> Option<Refusal> {
+    fn merged(&self, arrival: &Arrival) -> Option<Refusal> {
         let refusal = (StatusCode::LOOP_DETECTED, HeaderList::new());
-        self.is_merged(request).then_some(refusal)
+        self.is_merged(arrival).then_some(refusal)
     }
 
     /// 8.2.2.3.

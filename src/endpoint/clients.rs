@@ -8,7 +8,7 @@ use super::{CallEvent, CallHandle, ClientHandle, Dropped, Endpoint, Origin, Outp
 use crate::call::RequestId;
 use crate::error::Misuse;
 use crate::machine::Machine;
-use crate::message::{HeaderList, Method, Response, derive};
+use crate::message::{HeaderList, Method, Name, Response, derive, split_commas};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::invite_client::{Action, Command, Event};
@@ -317,7 +317,8 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         // 8.1.3.3: a second Via means that the response was for somebody else.
-        if !self.places.wrote(&response.top_via()) || response.vias().nth(1).is_some() {
+        let mut vias = response.all(Name::Via).flat_map(split_commas);
+        if !self.places.wrote(&response) || vias.nth(1).is_some() {
             return self.drop_packet(Dropped::ForeignResponse, out);
         }
         let key = ClientKey::of_response(&response);

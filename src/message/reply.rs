@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 
 use bytes::Bytes;
@@ -49,11 +49,17 @@ struct Marks {
 impl Reply {
     /// Takes from the request what every response copies (RFC 3261 8.2.6.2).
     pub fn new(request: &Request) -> Self {
+        Self::with_via(request, &request.top_via())
+    }
+
+    /// As [`Reply::new`], with the top Via of the request.
+    pub(crate) fn with_via(request: &Request, via: &Via<'_>) -> Self {
         let mut draft = Draft::default();
-        for header in request.headers() {
-            draft.take(header.name, header.value);
+        for entry in request.entries() {
+            draft.take(entry.name, request.value(entry));
         }
-        draft.to_tag = Tag::Read(request.to_tag());
+        draft.to_tag = Tag::Read(request.to_tag_bytes());
+        draft.sent_by = Some(via.host().ip());
         draft
             .reply(request.source())
             .unwrap_or_else(|| Self::empty(request.source()))
@@ -249,6 +255,8 @@ struct Draft<'a> {
     cseq: &'a [u8],
     timestamp: &'a [u8],
     to_tag: Tag<'a>,
+    /// The address in sent-by of the top Via, if that has been read and has one.
+    sent_by: Option<Option<IpAddr>>,
 }
 
 /// What is known of the To tag.
@@ -257,7 +265,7 @@ enum Tag<'a> {
     #[default]
     Unread,
     /// A part of the To value, if there is one.
-    Read(Option<&'a str>),
+    Read(Option<&'a [u8]>),
 }
 
 impl<'a> Draft<'a> {
@@ -328,7 +336,7 @@ impl<'a> Draft<'a> {
             Tag::Read(None) => None,
             // Without folds the value was copied as it is.
             Tag::Read(Some(tag)) if to.len() == self.to.len() => {
-                let (start, end) = range_in(self.to, tag.as_bytes())?;
+                let (start, end) = range_in(self.to, tag)?;
                 let (at, _) = range_in(&reply.bytes, to)?;
                 Some((at.checked_add(start)?, at.checked_add(end)?))
             }
@@ -340,7 +348,7 @@ impl<'a> Draft<'a> {
 
     fn lay(&self, out: &mut dyn Put, source: Option<SocketAddr>, top: &[u8]) -> Marks {
         put::start_of_line(out, Name::Via);
-        put_top_via(out, top, source);
+        put_top_via(out, top, source.map(|source| (source, self.sent_by)));
         let top_via_end = offset(out.taken());
         out.put(b"\r\n");
         for via in self.vias.iter().skip(1) {

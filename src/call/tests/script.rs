@@ -181,7 +181,15 @@ impl Script {
     pub(super) fn incoming_with(context: Context, invite: &Request) -> Self {
         let host = Bytes::from_static(b"192.0.2.1:5060");
         let context = Arc::new(context);
-        let call = Call::incoming(Time::ZERO, context, ServerId(1), invite, "me", host);
+        let call = Call::incoming(
+            Time::ZERO,
+            context,
+            ServerId(1),
+            invite,
+            Reply::new(invite),
+            "me",
+            host,
+        );
         Self::new(call, "their-call", "me")
     }
 

@@ -179,7 +179,15 @@ fn placed(context: &Arc<Context>, start: Start, now: Time, out: &mut Vec<Action>
 fn taken(context: &Arc<Context>, start: Start, now: Time, out: &mut Vec<Action>) -> Call {
     let invite = request("INVITE", 100, "them");
     let host = Bytes::from_static(b"192.0.2.1");
-    let mut call = Call::incoming(now, context.clone(), ServerId(1), &invite, "me", host);
+    let mut call = Call::incoming(
+        now,
+        context.clone(),
+        ServerId(1),
+        &invite,
+        Reply::new(&invite),
+        "me",
+        host,
+    );
     // It has no sink: with waits of zero its first deadline is at once.
     call.on_deadline(now, out);
     if start != Start::Incoming {
