@@ -146,9 +146,13 @@ impl Token {
 
     /// The identifier.
     pub fn as_str(&self) -> &str {
-        // It is ASCII from its constructors; neither default is ever taken.
-        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        core::str::from_utf8(bytes).unwrap_or_default()
+        // It is ASCII from its constructors: the default is never taken.
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The identifier as bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
     fn push_str(&mut self, text: &str) {
@@ -183,7 +187,7 @@ impl AsRef<str> for Token {
 
 impl AsRef<[u8]> for Token {
     fn as_ref(&self) -> &[u8] {
-        self.as_str().as_bytes()
+        self.as_bytes()
     }
 }
 
@@ -273,6 +277,18 @@ impl Ids {
         call_id: &str,
         from_tag: Option<&str>,
         branch: Option<&str>,
+        cseq: u32,
+    ) -> Token {
+        let (from_tag, branch) = (from_tag.map(str::as_bytes), branch.map(str::as_bytes));
+        self.to_tag_of(call_id.as_bytes(), from_tag, branch, cseq)
+    }
+
+    /// As [`to_tag`](Self::to_tag).
+    pub(crate) fn to_tag_of(
+        &self,
+        call_id: &[u8],
+        from_tag: Option<&[u8]>,
+        branch: Option<&[u8]>,
         cseq: u32,
     ) -> Token {
         let mut hash = self.hash(Label::ToTag);
@@ -372,9 +388,9 @@ impl KeyedHash {
     }
 
     /// A missing text is no text's equal, not even that of the empty one.
-    fn text(&mut self, text: Option<&str>) {
+    fn text(&mut self, text: Option<&[u8]>) {
         match text {
-            Some(text) => self.bytes(text.as_bytes()),
+            Some(text) => self.bytes(text),
             None => self.number(u64::MAX),
         }
     }

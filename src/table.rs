@@ -4,6 +4,7 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::mem;
 
+use hashbrown::hash_table::Entry;
 use hashbrown::{Equivalent, HashTable};
 use siphasher::sip::SipHasher13;
 
@@ -68,13 +69,18 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Gives `key` a value, and returns the one it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        if let Some(place) = self.get_mut(&key) {
-            return Some(mem::replace(place, value));
-        }
         let secret = self.key;
-        self.entries
-            .insert_unique(hash(secret, &key), (key, value), |(k, _)| hash(secret, k));
-        None
+        let same = |(k, _): &(K, V)| *k == key;
+        match self
+            .entries
+            .entry(hash(secret, &key), same, |(k, _)| hash(secret, k))
+        {
+            Entry::Occupied(mut entry) => Some(mem::replace(&mut entry.get_mut().1, value)),
+            Entry::Vacant(entry) => {
+                entry.insert((key, value));
+                None
+            }
+        }
     }
 
     /// Takes the value of `key` out.

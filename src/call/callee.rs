@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -407,7 +406,9 @@ impl Core {
         if !own.contains(Name::Contact) {
             let dialog = self.dialog();
             let secure = host.secure || dialog.is_some_and(Dialog::is_secure);
-            let _ = headers.push("Contact", contact(&self.user, &host.text, secure));
+            let scheme: &[u8] = if secure { b"<sips:" } else { b"<sip:" };
+            let at: &[u8] = if self.user.is_empty() { b"" } else { b"@" };
+            let _ = headers.push_parts("Contact", &[scheme, &self.user, at, &host.text, b">"]);
         }
         headers.extend(own);
         headers
@@ -423,11 +424,4 @@ impl Core {
         let tag = self.legs.first().map(|leg| leg.dialog.local_tag());
         reply.write_in_dialog(status, None, tag, headers, outgoing.body.as_ref())
     }
-}
-
-/// `<sip:user@host>`.
-fn contact(user: &[u8], host: &[u8], secure: bool) -> Vec<u8> {
-    let scheme: &[u8] = if secure { b"<sips:" } else { b"<sip:" };
-    let at: &[u8] = if user.is_empty() { b"" } else { b"@" };
-    [scheme, user, at, host, b">"].concat()
 }

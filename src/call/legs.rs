@@ -105,9 +105,7 @@ impl Core {
 
     /// The leg of a response, by its To tag; made if the response makes a dialog.
     pub(super) fn find_leg(&self, tag: Option<&str>) -> Option<usize> {
-        self.legs
-            .iter()
-            .position(|leg| leg.dialog.remote_tag() == tag)
+        self.legs.iter().position(|leg| leg.dialog.is_with(tag))
     }
 
     /// A 2xx to an INVITE whose call has gone another way or is over: its ACK again, or ACK and

@@ -314,9 +314,10 @@ impl Call {
     ///
     /// A peer of RFC 2543 has no tag (12.1).
     pub fn has_dialog(&self, remote_tag: Option<&str>) -> bool {
-        self.core.legs.iter().any(|leg| {
-            !matches!(leg.state, LegState::Left) && leg.dialog.remote_tag() == remote_tag
-        })
+        self.core
+            .legs
+            .iter()
+            .any(|leg| !matches!(leg.state, LegState::Left) && leg.dialog.is_with(remote_tag))
     }
 
     /// Takes the CSeq of a request that its owner refuses before the call hears of it: that
@@ -493,18 +494,7 @@ impl Core {
 
     /// What this side can do, but for what the application says itself, and that.
     fn with_capabilities(&self, own: &HeaderList) -> HeaderList {
-        let mut headers = HeaderList::new();
-        for (name, text, value) in self.context.capabilities.iter() {
-            let said = own.iter().any(|(other, spelled, _)| {
-                other == name && (name != Name::Other || spelled.eq_ignore_ascii_case(text))
-            });
-            if !said {
-                // It was well-formed when it was pushed.
-                let _ = headers.push(core::str::from_utf8(text).unwrap_or_default(), value);
-            }
-        }
-        headers.extend(own);
-        headers
+        own.over(&self.context.capabilities)
     }
 
     /// The user part of Contact in an INVITE of this side, unless the application gives its own

@@ -1,6 +1,7 @@
 //! Calls in their table, and what they want done.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
 
@@ -44,21 +45,22 @@ pub(super) struct CallEntry {
     pub(super) queries: Vec<QueryId>,
 }
 
-/// Names the dialogs of a call: Call-ID and local tag. The remote tag tells its legs apart.
+/// Names the dialogs of a call: Call-ID and local tag. The remote tag tells its legs apart. The
+/// table and the call share it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) struct DialogKey(Box<[u8]>);
+pub(super) struct DialogKey(Arc<[u8]>);
 
 impl DialogKey {
     /// On the stack, to look up.
-    pub(super) fn text(call_id: &str, local_tag: &str) -> SmallVec<[u8; 96]> {
+    pub(super) fn text(call_id: &[u8], local_tag: &[u8]) -> SmallVec<[u8; 96]> {
         let mut text = SmallVec::new();
-        text.extend_from_slice(call_id.as_bytes());
+        text.extend_from_slice(call_id);
         text.push(0);
-        text.extend_from_slice(local_tag.as_bytes());
+        text.extend_from_slice(local_tag);
         text
     }
 
-    fn new(call_id: &str, local_tag: &str) -> Self {
+    fn new(call_id: &[u8], local_tag: &[u8]) -> Self {
         Self(Self::text(call_id, local_tag).as_slice().into())
     }
 }
@@ -86,7 +88,7 @@ impl Endpoint {
             });
         }
         let ids = self.context.ids.call(ordinal);
-        let key = DialogKey::new(ids.call_id.as_str(), ids.from_tag.as_str());
+        let key = DialogKey::new(ids.call_id.as_bytes(), ids.from_tag.as_bytes());
         if self.dialogs.contains_key(&key) {
             return Err(Misuse::Malformed {
                 what: "ordinal: it is in use",
@@ -125,7 +127,7 @@ impl Endpoint {
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let key = DialogKey::new(request.call_id(), tag.as_str());
+        let key = DialogKey::new(request.call_id_bytes(), tag.as_bytes());
         if self.dialogs.contains_key(&key) {
             // The INVITE of a call that stands, come once more after its transaction has gone
             // (8.2.2.2).
@@ -192,11 +194,11 @@ impl Endpoint {
     /// The call with this dialog.
     pub(super) fn find_dialog(
         &self,
-        call_id: &str,
+        call_id: &[u8],
         local_tag: &str,
         remote_tag: Option<&str>,
     ) -> Option<CallHandle> {
-        let key = DialogKey::text(call_id, local_tag);
+        let key = DialogKey::text(call_id, local_tag.as_bytes());
         let call = *self.dialogs.get(key.as_slice())?;
         let entry = self.calls.get(call)?;
         entry.call.has_dialog(remote_tag).then_some(call)

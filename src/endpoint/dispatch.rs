@@ -128,7 +128,7 @@ impl Endpoint {
             });
         }
         let tag = ack.to_tag().unwrap_or_default();
-        match self.find_dialog(ack.call_id(), tag, ack.from_tag()) {
+        match self.find_dialog(ack.call_id_bytes(), tag, ack.from_tag()) {
             Some(call) => self.tell_call(now, call, CallEvent::Ack { ack }, out),
             None => self.drop_packet(Dropped::StrayAck, out),
         }
@@ -177,7 +177,7 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let local_tag = request.to_tag().unwrap_or_default();
-        let found = self.find_dialog(request.call_id(), local_tag, request.from_tag());
+        let found = self.find_dialog(request.call_id_bytes(), local_tag, request.from_tag());
         let Some(call) = found else {
             return self.no_such_dialog(&request, arrival, out);
         };
@@ -334,12 +334,11 @@ impl Endpoint {
 
     /// The To tag of every response to a request that has none.
     fn tag_for(&self, request: &Request) -> Token {
-        let cseq = request.cseq().number;
-        self.context.ids.to_tag(
-            request.call_id(),
-            request.from_tag(),
-            request.branch(),
-            cseq,
+        self.context.ids.to_tag_of(
+            request.call_id_bytes(),
+            request.from_tag_bytes(),
+            request.branch_bytes(),
+            request.cseq_number(),
         )
     }
 

@@ -12,9 +12,8 @@ use smallvec::SmallVec;
 use super::builder::put_status_line;
 use super::error::{ParseError, ParseErrorKind};
 use super::lexer::{self, Line};
-use super::print::unfolded;
 use super::put::offset;
-use super::put::{self, Emit, Put};
+use super::put::{self, Put};
 use super::via_stamp::put_top_via;
 use super::write::put_rest;
 use super::{Body, HeaderList, Method, Name, NameAddr, Request, StatusCode, Via};
@@ -88,7 +87,7 @@ impl Reply {
     /// Writes a response. A tag is added to To only if the request had none, and never to a 100;
     /// a 100 copies Timestamp (RFC 3261 8.2.6). Record-Route is not copied.
     ///
-    /// Without a reason, that of the RFCs. One exact allocation.
+    /// Without a reason, that of the RFCs. One allocation.
     pub fn write(
         &self,
         status: StatusCode,
@@ -219,8 +218,30 @@ struct Response<'a> {
     record_route: bool,
 }
 
-impl Emit for Response<'_> {
-    fn emit(&self, out: &mut dyn Put) {
+impl Response<'_> {
+    /// One pass, into room for all that the response may have.
+    fn to_bytes(&self) -> Bytes {
+        // Status line; tag; Content-Type and Content-Length.
+        const REST: usize = 128;
+        let reason = self.reason.map_or(32, str::len);
+        let tag = self.to_tag.map_or(0, str::len);
+        let body = self.body.map_or(0, |body| {
+            body.bytes().len().saturating_add(body.content_type().len())
+        });
+        let parts = [
+            self.reply.bytes.len(),
+            self.headers.as_bytes().len(),
+            reason,
+            tag,
+            body,
+        ];
+        let room = parts
+            .iter()
+            .fold(REST, |room, part| room.saturating_add(*part));
+        put::written(room, |out| self.emit(out))
+    }
+
+    fn emit(&self, out: &mut Vec<u8>) {
         let reply = self.reply;
         put_status_line(
             out,
@@ -231,7 +252,7 @@ impl Emit for Response<'_> {
         let trying = self.status.as_u16() == 100;
         if let Some(tag) = self.to_tag.filter(|_| !trying && reply.to_tag.is_none()) {
             out.put(b";tag=");
-            unfolded(tag.as_bytes(), &mut |piece| out.put(piece));
+            put::one_line(out, tag.as_bytes());
         }
         out.put(b"\r\n");
         if self.record_route {
@@ -346,7 +367,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn lay(&self, out: &mut dyn Put, source: Option<SocketAddr>, top: &[u8]) -> Marks {
+    fn lay(&self, out: &mut (impl Put + ?Sized), source: Option<SocketAddr>, top: &[u8]) -> Marks {
         put::start_of_line(out, Name::Via);
         put_top_via(out, top, source.map(|source| (source, self.sent_by)));
         let top_via_end = offset(out.taken());
@@ -362,7 +383,7 @@ impl<'a> Draft<'a> {
         put::line(out, Name::CSeq, self.cseq);
         let fixed_end = offset(out.taken());
         put::start_of_line(out, Name::To);
-        unfolded(self.to, &mut |piece| out.put(piece));
+        put::one_line(out, self.to);
         let to_end = offset(out.taken());
         for route in &self.record_routes {
             put::line(out, Name::RecordRoute, route);

@@ -145,6 +145,11 @@ macro_rules! essentials {
                 self.parts.bytes(&self.message, self.parts.branch)
             }
 
+            /// The To tag.
+            pub(crate) fn to_tag_bytes(&self) -> Option<&[u8]> {
+                self.parts.bytes(&self.message, self.parts.to_tag)
+            }
+
             /// Call-ID.
             pub fn call_id(&self) -> &str {
                 self.parts
@@ -221,11 +226,6 @@ impl Request {
     /// The From tag.
     pub(crate) fn from_tag_bytes(&self) -> Option<&[u8]> {
         self.parts.bytes(&self.message, self.parts.from_tag)
-    }
-
-    /// The To tag.
-    pub(crate) fn to_tag_bytes(&self) -> Option<&[u8]> {
-        self.parts.bytes(&self.message, self.parts.to_tag)
     }
 
     /// Whether To has a tag.

@@ -18,7 +18,7 @@ pub(crate) type Source = (SocketAddr, Option<Option<IpAddr>>);
 /// `received` is written unless sent-by is the source and neither parameter is there; a `received`
 /// that is there is replaced, since the sender cannot know it. `rport` is filled in if it has no
 /// value. All other bytes stay, those of a Via that cannot be read too.
-pub(crate) fn put_top_via(out: &mut dyn Put, row: &[u8], source: Option<Source>) {
+pub(crate) fn put_top_via(out: &mut (impl Put + ?Sized), row: &[u8], source: Option<Source>) {
     // Empty elements may stand before the first.
     let first = split_commas(row)
         .next()
@@ -28,12 +28,12 @@ pub(crate) fn put_top_via(out: &mut dyn Put, row: &[u8], source: Option<Source>)
     let rest = row.get(end as usize..).unwrap_or_default();
     match source {
         Some(source) => put_stamped(out, via, source),
-        None => unfolded(via, &mut |piece| out.put(piece)),
+        None => put::one_line(out, via),
     }
-    unfolded(rest, &mut |piece| out.put(piece));
+    put::one_line(out, rest);
 }
 
-fn put_stamped(out: &mut dyn Put, via: &[u8], (source, sent_by): Source) {
+fn put_stamped(out: &mut (impl Put + ?Sized), via: &[u8], (source, sent_by): Source) {
     let address = source.ip().to_canonical();
     let read = || Via::parse(via).ok().and_then(|via| via.host().ip());
     let sent_by = sent_by.unwrap_or_else(read).map(|ip| ip.to_canonical());
@@ -52,7 +52,7 @@ fn put_stamped(out: &mut dyn Put, via: &[u8], (source, sent_by): Source) {
 /// them, nothing is folded and nothing need be trimmed: what stays goes out in one piece up to
 /// what changes. Says whether `received` or `rport` was there; `None` if the Via is of another
 /// form, and nothing was written.
-fn put_plain(out: &mut dyn Put, via: &[u8], port: u16) -> Option<bool> {
+fn put_plain(out: &mut (impl Put + ?Sized), via: &[u8], port: u16) -> Option<bool> {
     let params = memchr::memchr(b';', via).unwrap_or(via.len());
     let (head, tail) = via.split_at_checked(params)?;
     let is_plain = tail.iter().fold(true, |plain, b| {
@@ -98,7 +98,7 @@ fn names(segment: &[u8], name: &[u8]) -> bool {
 }
 
 /// Writes a Via of any form. Says whether `received` or `rport` was there.
-fn put_segments(out: &mut dyn Put, via: &[u8], port: u16) -> bool {
+fn put_segments(out: &mut (impl Put + ?Sized), via: &[u8], port: u16) -> bool {
     let mut found = false;
     let (mut segment, mut rest) = split_segment(via);
     unfolded(trim(segment), &mut |piece| out.put(piece));
@@ -122,7 +122,7 @@ fn put_segments(out: &mut dyn Put, via: &[u8], port: u16) -> bool {
     found
 }
 
-fn put_address(out: &mut dyn Put, address: IpAddr) {
+fn put_address(out: &mut (impl Put + ?Sized), address: IpAddr) {
     match address {
         IpAddr::V4(ip) => {
             let mut dot: &[u8] = b"";
@@ -136,7 +136,7 @@ fn put_address(out: &mut dyn Put, address: IpAddr) {
     }
 }
 
-fn put_text(out: &mut dyn Put, text: fmt::Arguments<'_>) {
+fn put_text(out: &mut (impl Put + ?Sized), text: fmt::Arguments<'_>) {
     // Writing into a message cannot fail.
     let _ = AsFmt(&mut |piece: &[u8]| out.put(piece)).write_fmt(text);
 }

@@ -8,6 +8,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
+use super::edit::bit;
 use super::put::{self, Put};
 use super::scan::is_token;
 use super::{ContentType, Name};
@@ -42,20 +43,48 @@ impl HeaderList {
     /// [`Misuse::Malformed`] if the name is not a token, or the value holds CR, LF or NUL: nothing
     /// can smuggle a header in.
     pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Misuse> {
-        let value = value.as_ref();
+        self.push_parts(name, &[value.as_ref()])
+    }
+
+    /// As [`push`](Self::push), with a value in parts.
+    pub(crate) fn push_parts(&mut self, name: &str, value: &[&[u8]]) -> Result<(), Misuse> {
         if !is_token(name.as_bytes()) {
             return Err(Misuse::Malformed {
                 what: "header name",
             });
         }
-        check_value(value)?;
-        self.lines
-            .reserve(name.len().saturating_add(value.len()).saturating_add(4));
+        let mut room = name.len().saturating_add(4);
+        for part in value {
+            check_value(part)?;
+            room = room.saturating_add(part.len());
+        }
+        self.lines.reserve(room);
         self.lines.put(name.as_bytes());
         self.lines.put(b": ");
-        self.lines.put(value);
+        for part in value {
+            self.lines.put(part);
+        }
         self.lines.put(b"\r\n");
         Ok(())
+    }
+
+    /// The lines of `defaults` that this list has no header for, and then its own.
+    pub(crate) fn over(&self, defaults: &Self) -> Self {
+        let said = self.iter().fold(0, |set, (name, ..)| set | bit(name));
+        let room = self.lines.len().saturating_add(defaults.lines.len());
+        let mut lines = Vec::with_capacity(room);
+        for line in defaults.lines.split_inclusive(|&b| b == b'\n') {
+            let name = line.split(|&b| b == b':').next().unwrap_or_default();
+            let known = Name::parse(name);
+            let spelled = |other: &[u8]| other.eq_ignore_ascii_case(name);
+            let is_said = said & bit(known) != 0
+                && (known != Name::Other || self.iter().any(|(_, other, _)| spelled(other)));
+            if !is_said {
+                lines.put(line);
+            }
+        }
+        lines.put(&self.lines);
+        Self { lines }
     }
 
     /// The same list with one header more.
@@ -251,7 +280,7 @@ pub(crate) fn check_value(value: &[u8]) -> Result<(), Misuse> {
 }
 
 /// The end of a message: added headers, Content-Type, Content-Length, the empty line, the body.
-pub(crate) fn put_rest(out: &mut dyn Put, headers: &HeaderList, body: Option<&Body>) {
+pub(crate) fn put_rest(out: &mut (impl Put + ?Sized), headers: &HeaderList, body: Option<&Body>) {
     out.put(headers.as_bytes());
     match body {
         Some(body) => {
