@@ -9,6 +9,7 @@ use core::time::Duration;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use siphasher::sip128::{Hasher128, SipHasher24};
+use smallvec::SmallVec;
 
 /// The magic cookie that begins every branch of an RFC 3261 element (3261 8.1.1.7).
 pub const BRANCH_COOKIE: &str = "z9hG4bK";
@@ -156,25 +157,21 @@ impl Token {
     }
 
     fn push_str(&mut self, text: &str) {
-        for byte in text.bytes() {
-            self.push(byte);
+        let places = self.bytes.iter_mut().skip(usize::from(self.len));
+        for (place, byte) in places.zip(text.bytes()) {
+            *place = byte;
+            self.len = self.len.saturating_add(1);
         }
     }
 
     /// Writes the lowest `5 * digits` bits; 25 digits at most have bits to show.
     fn push_digits(&mut self, bits: u128, digits: usize) {
         let mut rest = bits;
-        for _ in 0..digits {
-            let digit = DIGITS.get((rest & 31) as usize).copied().unwrap_or(b'a');
-            self.push(digit);
-            rest >>= 5;
-        }
-    }
-
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(usize::from(self.len)) {
-            *place = byte;
+        let places = self.bytes.iter_mut().skip(usize::from(self.len));
+        for place in places.take(digits) {
+            *place = DIGITS.get((rest & 31) as usize).copied().unwrap_or(b'a');
             self.len = self.len.saturating_add(1);
+            rest >>= 5;
         }
     }
 }
@@ -352,8 +349,10 @@ impl Ids {
     }
 
     fn hash(&self, label: Label) -> KeyedHash {
-        let [first, second] = self.hash_key;
-        let mut hash = KeyedHash(SipHasher24::new_with_keys(first, second));
+        let mut hash = KeyedHash {
+            key: self.hash_key,
+            text: SmallVec::new(),
+        };
         hash.number(label as u64);
         hash
     }
@@ -375,16 +374,20 @@ enum Label {
 }
 
 /// SipHash-2-4 with 128 bits over fields that say where they end.
-struct KeyedHash(SipHasher24);
+struct KeyedHash {
+    key: [u64; 2],
+    /// Gathered, since to hash many small pieces costs more than to copy them.
+    text: SmallVec<[u8; 192]>,
+}
 
 impl KeyedHash {
     fn number(&mut self, number: u64) {
-        core::hash::Hasher::write(&mut self.0, &number.to_le_bytes());
+        self.text.extend_from_slice(&number.to_le_bytes());
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
-        core::hash::Hasher::write(&mut self.0, bytes);
+        self.text.extend_from_slice(bytes);
     }
 
     /// A missing text is no text's equal, not even that of the empty one.
@@ -396,7 +399,10 @@ impl KeyedHash {
     }
 
     fn finish(self) -> u128 {
-        u128::from(self.0.finish128())
+        let [first, second] = self.key;
+        let mut hasher = SipHasher24::new_with_keys(first, second);
+        core::hash::Hasher::write(&mut hasher, &self.text);
+        u128::from(hasher.finish128())
     }
 }
 

@@ -83,6 +83,22 @@ impl<K: Hash + Eq, V> Table<K, V> {
         }
     }
 
+    /// Gives `key` a value if it has none; says whether it had none.
+    pub fn insert_new(&mut self, key: K, value: V) -> bool {
+        let secret = self.key;
+        let same = |(k, _): &(K, V)| *k == key;
+        match self
+            .entries
+            .entry(hash(secret, &key), same, |(k, _)| hash(secret, k))
+        {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(entry) => {
+                entry.insert((key, value));
+                true
+            }
+        }
+    }
+
     /// Takes the value of `key` out.
     pub fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {
         let found = self

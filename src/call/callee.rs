@@ -55,8 +55,11 @@ impl Call {
         host: Bytes,
     ) -> Self {
         // 12.1.1: secure only if it came over TLS.
-        let transport = Transport::from_via(invite.top_via().transport());
-        let secure = is_sips(&invite.uri()) && transport.is_some_and(Transport::is_secure);
+        let came_secure = || {
+            let transport = Transport::from_via(invite.top_via().transport());
+            transport.is_some_and(Transport::is_secure)
+        };
+        let secure = is_sips(&invite.uri()) && came_secure();
         let from_tag = invite.from_tag().unwrap_or_default();
         let parts = [
             invite.call_id().as_bytes(),

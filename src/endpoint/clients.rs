@@ -151,9 +151,6 @@ impl Endpoint {
             });
         }
         let key = ClientKey::new(start.branch, start.method);
-        if self.client_keys.contains_key(&key) {
-            return Err(Misuse::DuplicateBranch);
-        }
         let mut actions = Actions::new();
         let machine = Client::new(now, &start, self.context.timers, &mut actions);
         let (owner, flow) = (start.owner, start.flow);
@@ -169,7 +166,10 @@ impl Endpoint {
             limit: "transactions",
         };
         let client = self.clients.insert(entry).ok_or(full)?;
-        self.client_keys.insert(key, client);
+        if !self.client_keys.insert_new(key, client) {
+            self.clients.remove(client);
+            return Err(Misuse::DuplicateBranch);
+        }
         if let Some(entry) = self.calls.get_mut(owner.call) {
             entry.clients.push((owner.request, client));
         }

@@ -16,7 +16,7 @@ use crate::seed::Token;
 pub struct Draft {
     /// Start line; what stands between Via and Contact; the rest with the body; the user part of
     /// Contact.
-    text: Bytes,
+    text: Vec<u8>,
     method_end: u32,
     via_at: u32,
     contact_at: u32,
@@ -60,7 +60,7 @@ impl Draft {
             has_contact: contact.is_some(),
             secure: writer.is_secure(),
             branch,
-            text: Bytes::from(text),
+            text,
         }
     }
 

@@ -73,13 +73,9 @@ pub(crate) fn line(out: &mut (impl Put + ?Sized), name: Name, value: &[u8]) {
 /// A value without its folds.
 #[inline]
 pub(crate) fn one_line(out: &mut (impl Put + ?Sized), value: &[u8]) {
-    // Without an early end it is one comparison of many bytes at a time.
-    let folded = value
-        .iter()
-        .fold(false, |folded, b| folded | matches!(b, b'\r' | b'\n'));
-    match folded {
-        false => out.put(value),
-        true => unfolded(value, &mut |piece| out.put(piece)),
+    match memchr::memchr2(b'\r', b'\n', value) {
+        None => out.put(value),
+        Some(_) => unfolded(value, &mut |piece| out.put(piece)),
     }
 }
 

@@ -70,6 +70,9 @@ impl HeaderList {
 
     /// The lines of `defaults` that this list has no header for, and then its own.
     pub(crate) fn over(&self, defaults: &Self) -> Self {
+        if self.is_empty() {
+            return defaults.clone();
+        }
         let said = self.iter().fold(0, |set, (name, ..)| set | bit(name));
         let room = self.lines.len().saturating_add(defaults.lines.len());
         let mut lines = Vec::with_capacity(room);
