@@ -8,7 +8,9 @@ use hashbrown::hash_table::Entry;
 use hashbrown::{Equivalent, HashTable};
 use siphasher::sip::SipHasher13;
 
-/// A table with this many buckets or fewer is never made smaller.
+/// As many buckets as a table with one entry has.
+const LEAST: usize = 4;
+/// A table with this many buckets or fewer is not made smaller as long as it has an entry.
 const SMALL: usize = 64;
 
 /// A hash table keyed from the seed, without iteration.
@@ -123,7 +125,10 @@ impl<K: Hash + Eq, V> Table<K, V> {
     /// a constant share of its entries must come or go before it is moved again.
     fn give_back(&mut self) {
         let buckets = self.entries.num_buckets();
-        if buckets > SMALL && self.len() < buckets / 16 {
+        if buckets > LEAST && self.is_empty() {
+            // As many entries as it had room for have come and gone.
+            self.entries.shrink_to(1, |_| 0);
+        } else if buckets > SMALL && self.len() < buckets / 16 {
             let secret = self.key;
             let room = self.len().saturating_mul(2);
             self.entries.shrink_to(room, |(k, _)| hash(secret, k));

@@ -411,7 +411,7 @@ impl Core {
             let secure = host.secure || dialog.is_some_and(Dialog::is_secure);
             let scheme: &[u8] = if secure { b"<sips:" } else { b"<sip:" };
             let at: &[u8] = if self.user.is_empty() { b"" } else { b"@" };
-            let _ = headers.push_parts("Contact", &[scheme, &self.user, at, &host.text, b">"]);
+            headers.push_own(Name::Contact, &[scheme, &self.user, at, &host.text, b">"]);
         }
         headers.extend(own);
         headers

@@ -31,7 +31,7 @@ impl Endpoint {
             flow,
             key,
             path: ReturnPath::new(via, &flow),
-            reply: Reply::with_via(request, via),
+            reply: Reply::new(request),
             origin: self.origin_of(request),
         }
     }

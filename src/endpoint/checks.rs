@@ -62,6 +62,14 @@ impl Endpoint {
         if !is_offer || is_optional(request) {
             return None;
         }
+        // Nearly always it is an accepted one to the letter.
+        let is_accepted = |value: &[u8]| {
+            let same = |range: &String| range.as_bytes().eq_ignore_ascii_case(value);
+            !value.contains(&b'*') && self.config.accept.iter().any(same)
+        };
+        if request.first(Name::ContentType).is_some_and(is_accepted) {
+            return None;
+        }
         // 20.15: without a type a body says nothing; it is taken for a session description.
         let found = request.content_type()?.ok();
         let accepts = |range: &String| {
@@ -81,8 +89,14 @@ impl Endpoint {
 
 /// 8.2.2.1.
 fn wrong_scheme(request: &Request) -> Option<Refusal> {
+    // The URI has been checked: its scheme says what it is.
+    let uri = request.uri_bytes().unwrap_or_default();
+    let begins = |scheme: &[u8]| {
+        uri.split_at_checked(scheme.len())
+            .is_some_and(|(start, _)| start.eq_ignore_ascii_case(scheme))
+    };
     let refusal = (StatusCode::UNSUPPORTED_URI_SCHEME, HeaderList::new());
-    request.uri().as_sip().is_none().then_some(refusal)
+    (!begins(b"sip:") && !begins(b"sips:")).then_some(refusal)
 }
 
 /// 8.2.3: nothing here unpacks a body.

@@ -73,9 +73,15 @@ pub(crate) fn line(out: &mut (impl Put + ?Sized), name: Name, value: &[u8]) {
 /// A value without its folds.
 #[inline]
 pub(crate) fn one_line(out: &mut (impl Put + ?Sized), value: &[u8]) {
-    match memchr::memchr2(b'\r', b'\n', value) {
-        None => out.put(value),
-        Some(_) => unfolded(value, &mut |piece| out.put(piece)),
+    // To call for a search of a few bytes costs more than the search.
+    let is_break = |b: &u8| matches!(*b, b'\r' | b'\n');
+    let folded = match value.len() {
+        0..16 => value.iter().any(is_break),
+        _ => memchr::memchr2(b'\r', b'\n', value).is_some(),
+    };
+    match folded {
+        false => out.put(value),
+        true => unfolded(value, &mut |piece| out.put(piece)),
     }
 }
 

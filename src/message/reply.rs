@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::ops::Range;
 
 use bytes::Bytes;
@@ -50,11 +50,6 @@ struct Marks {
 impl Reply {
     /// Takes from the request what every response copies (RFC 3261 8.2.6.2).
     pub fn new(request: &Request) -> Self {
-        Self::with_via(request, &request.top_via())
-    }
-
-    /// As [`Reply::new`], with the top Via of the request.
-    pub(crate) fn with_via(request: &Request, via: &Via<'_>) -> Self {
         let mut draft = Draft::default();
         for (at, entry) in request.entries().iter().enumerate() {
             if NEEDED & bit(entry.name) != 0 {
@@ -62,7 +57,6 @@ impl Reply {
             }
         }
         draft.to_tag = Tag::Read(request.to_tag_bytes());
-        draft.sent_by = Some(via.host().ip());
         draft
             .reply(request.source())
             .unwrap_or_else(|| Self::empty(request.source()))
@@ -280,8 +274,6 @@ struct Draft<'a> {
     cseq: Row<'a>,
     timestamp: Row<'a>,
     to_tag: Tag<'a>,
-    /// The address in sent-by of the top Via, if that has been read and has one.
-    sent_by: Option<Option<IpAddr>>,
 }
 
 /// The headers that it takes to answer a request.
@@ -418,7 +410,7 @@ impl<'a> Draft<'a> {
 
     fn lay(&self, out: &mut (impl Put + ?Sized), source: Option<SocketAddr>, top: &[u8]) -> Marks {
         put::start_of_line(out, Name::Via);
-        put_top_via(out, top, source.map(|source| (source, self.sent_by)));
+        put_top_via(out, top, source);
         let top_via_end = offset(out.taken());
         out.put(b"\r\n");
         for via in self.vias.iter().skip(1) {

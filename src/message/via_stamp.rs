@@ -9,16 +9,12 @@ use super::reply::range_in;
 use super::scan::trim;
 use super::{Via, split_commas};
 
-/// Where a request came from; and the address in sent-by, `None` as long as the Via has not been
-/// read.
-pub(crate) type Source = (SocketAddr, Option<Option<IpAddr>>);
-
 /// Writes a Via row whose first value is the top one, with `received` and `rport` of the source.
 ///
 /// `received` is written unless sent-by is the source and neither parameter is there; a `received`
 /// that is there is replaced, since the sender cannot know it. `rport` is filled in if it has no
 /// value. All other bytes stay, those of a Via that cannot be read too.
-pub(crate) fn put_top_via(out: &mut (impl Put + ?Sized), row: &[u8], source: Option<Source>) {
+pub(crate) fn put_top_via(out: &mut (impl Put + ?Sized), row: &[u8], source: Option<SocketAddr>) {
     // Empty elements may stand before the first.
     let first = split_commas(row)
         .next()
@@ -33,16 +29,18 @@ pub(crate) fn put_top_via(out: &mut (impl Put + ?Sized), row: &[u8], source: Opt
     put::one_line(out, rest);
 }
 
-fn put_stamped(out: &mut (impl Put + ?Sized), via: &[u8], (source, sent_by): Source) {
+fn put_stamped(out: &mut (impl Put + ?Sized), via: &[u8], source: SocketAddr) {
     let address = source.ip().to_canonical();
-    let read = || Via::parse(via).ok().and_then(|via| via.host().ip());
-    let sent_by = sent_by.unwrap_or_else(read).map(|ip| ip.to_canonical());
-    let named = sent_by != Some(address);
-    let received = match put_plain(out, via, source.port()) {
+    let is_elsewhere = || {
+        let via = Via::parse(via).ok();
+        let sent_by = via.and_then(|via| via.host().ip());
+        sent_by.map(|ip| ip.to_canonical()) != Some(address)
+    };
+    let found = match put_plain(out, via, source.port()) {
         Some(found) => found,
         None => put_segments(out, via, source.port()),
     };
-    if named || received {
+    if found || is_elsewhere() {
         out.put(b";received=");
         put_address(out, address);
     }

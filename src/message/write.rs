@@ -43,29 +43,35 @@ impl HeaderList {
     /// [`Misuse::Malformed`] if the name is not a token, or the value holds CR, LF or NUL: nothing
     /// can smuggle a header in.
     pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Misuse> {
-        self.push_parts(name, &[value.as_ref()])
-    }
-
-    /// As [`push`](Self::push), with a value in parts.
-    pub(crate) fn push_parts(&mut self, name: &str, value: &[&[u8]]) -> Result<(), Misuse> {
+        let value = value.as_ref();
         if !is_token(name.as_bytes()) {
             return Err(Misuse::Malformed {
                 what: "header name",
             });
         }
-        let mut room = name.len().saturating_add(4);
-        for part in value {
-            check_value(part)?;
-            room = room.saturating_add(part.len());
-        }
-        self.lines.reserve(room);
+        check_value(value)?;
+        self.lines
+            .reserve(name.len().saturating_add(value.len()).saturating_add(4));
         self.lines.put(name.as_bytes());
         self.lines.put(b": ");
-        for part in value {
-            self.lines.put(part);
-        }
+        self.lines.put(value);
         self.lines.put(b"\r\n");
         Ok(())
+    }
+
+    /// Adds a header of the core's own, with a value in parts: whatever is in them, it is one line.
+    pub(crate) fn push_own(&mut self, name: Name, value: &[&[u8]]) {
+        let room = value
+            .iter()
+            .fold(name.as_str().len().saturating_add(4), |room, part| {
+                room.saturating_add(part.len())
+            });
+        self.lines.reserve(room);
+        put::start_of_line(&mut self.lines, name);
+        for part in value {
+            put::one_line(&mut self.lines, part);
+        }
+        self.lines.put(b"\r\n");
     }
 
     /// The lines of `defaults` that this list has no header for, and then its own.
