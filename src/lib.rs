@@ -43,5 +43,7 @@ pub mod sim;
 pub mod sink;
 pub mod table;
 pub mod time;
+#[cfg(any(feature = "sim", feature = "trace"))]
+pub mod trace;
 pub mod transaction;
 pub mod transport;

@@ -69,6 +69,12 @@ pub struct Limits {
     /// How often a re-INVITE that met glare (491) is sent again by itself. Two sides that back off
     /// at random meet again once in a few tries at most.
     pub glare_retries: u8,
+    /// How long a message on a stream may take from its first byte to its last: 64*T1, after which
+    /// no transaction waits for it. One byte a second holds no connection open.
+    pub message_wait: Duration,
+    /// How long a connection may be without use. Longer than the 14 minutes between two pings of a
+    /// device on battery (5626 4.4.1).
+    pub connection_idle: Duration,
     /// How long the application may take to answer a query.
     pub query_wait: Duration,
 }
@@ -96,6 +102,8 @@ impl Limits {
         request_wait: Duration::from_secs(20),
         ringing_wait: Duration::from_secs(240),
         glare_retries: 8,
+        message_wait: Duration::from_secs(32),
+        connection_idle: Duration::from_secs(900),
         query_wait: Duration::from_secs(10),
     };
 }

@@ -37,23 +37,23 @@ pub fn percent_decode(part: &[u8]) -> Cow<'_, [u8]> {
 
 /// Escapes what may not stand in a user part: `j@s0n` becomes `j%40s0n`.
 pub fn escape_user(user: &[u8]) -> Cow<'_, str> {
-    escape(user, |b| is_unreserved(b) || b"&=+$,;?/".contains(&b))
+    escape_where(user, |b| is_unreserved(b) || b"&=+$,;?/".contains(&b))
 }
 
 /// Escapes what may not stand in a password.
 pub fn escape_password(password: &[u8]) -> Cow<'_, str> {
-    escape(password, |b| is_unreserved(b) || b"&=+$,".contains(&b))
+    escape_where(password, |b| is_unreserved(b) || b"&=+$,".contains(&b))
 }
 
 /// Escapes what may not stand in the name or the value of a URI parameter.
 pub fn escape_param(text: &[u8]) -> Cow<'_, str> {
-    escape(text, |b| is_unreserved(b) || b"[]/:&+$".contains(&b))
+    escape_where(text, |b| is_unreserved(b) || b"[]/:&+$".contains(&b))
 }
 
 /// Escapes what may not stand in the name or the value of a URI header. All reserved characters
 /// are escaped, as 19.1.2 asks, although the grammar would admit some.
 pub fn escape_header(text: &[u8]) -> Cow<'_, str> {
-    escape(text, is_unreserved)
+    escape_where(text, is_unreserved)
 }
 
 /// `unreserved` of 3261 25.1.
@@ -138,7 +138,7 @@ fn nibble(digit: u8) -> Option<u8> {
         .and_then(|d| u8::try_from(d).ok())
 }
 
-fn escape(text: &[u8], allowed: impl Fn(u8) -> bool) -> Cow<'_, str> {
+pub(crate) fn escape_where(text: &[u8], allowed: impl Fn(u8) -> bool) -> Cow<'_, str> {
     if text.iter().all(|&b| allowed(b))
         && let Ok(text) = core::str::from_utf8(text)
     {

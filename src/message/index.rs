@@ -320,6 +320,22 @@ impl TryFrom<Bytes> for Message {
     }
 }
 
+/// How long the message on a stream is whose header block, with its empty line, is `head`: what
+/// [`Message::parse`] will find (18.3). What is wrong with the start line does not matter yet.
+pub(crate) fn stream_length(head: &[u8], limits: &Limits) -> Result<usize, LexError> {
+    let start_line = memchr::memchr(b'\n', head).map_or(head.len(), |at| at.saturating_add(1));
+    let mut headers = Headers::new();
+    let block = Block::read(head, start_line, limits, HeaderPath::Fast, &mut headers)?;
+    let missing = (ParseErrorKind::Missing(Name::ContentLength), block.end);
+    let (body, at) = block.content_length.ok_or(missing)?;
+    let length = block.end.saturating_add(body);
+    let longest = limits.message_bytes.min(u32::MAX as usize);
+    match length > longest {
+        true => Err((ParseErrorKind::MessageTooLarge, at)),
+        false => Ok(length),
+    }
+}
+
 /// The values of the rows with one name; see [`Message::all`].
 #[derive(Clone, Debug)]
 pub struct Rows<'m> {

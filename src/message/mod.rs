@@ -67,6 +67,7 @@ mod simple;
 mod sip_uri;
 mod start_line;
 mod status;
+mod tel_number;
 mod tel_uri;
 mod uri;
 mod uri_parts;
@@ -96,6 +97,7 @@ pub use headers::{
     SecurityMechanism, SessionExpires, SubscriptionState, TargetDialog, Warning,
 };
 pub use host::Host;
+pub(crate) use index::stream_length;
 pub use index::{Header, Message, Rows};
 pub use list::{SplitCommas, Tokens, split_call_ids, split_commas};
 pub use method::Method;
@@ -104,7 +106,7 @@ pub use name_addr::{ContactValue, NameAddr};
 pub use params::{MAX_PARAMS, Param, ParamIter, Params, unquote};
 pub use presence::Presence;
 pub use reply::Reply;
-pub(crate) use reply::range_in;
+pub(crate) use reply::{range_in, salvage};
 pub use request::{Incoming, Request, Response, parse};
 pub use request_writer::RequestWriter;
 pub use simple::{
@@ -113,6 +115,7 @@ pub use simple::{
 };
 pub use sip_uri::SipUri;
 pub use status::StatusCode;
+pub use tel_number::TelNumber;
 pub use tel_uri::TelUri;
 pub use uri::{OtherUri, Uri, UriBuf};
 pub use uri_parts::{UriPart, UriPlace};

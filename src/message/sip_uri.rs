@@ -8,6 +8,7 @@ use super::params::{MAX_PARAMS, Param, Params};
 use super::plain::{self, PlainHost};
 use super::print::{Pieces, writes};
 use super::scan::{class, digits};
+use super::uri::UriBuf;
 use super::value_error::{ValueError, ValueErrorKind};
 
 /// A `sip:` or `sips:` URI: `sip:user:password@host:port;params?headers`.
@@ -202,6 +203,18 @@ impl<'a> SipUri<'a> {
     /// one). A GRUU is opaque (5627).
     pub fn gr(&self) -> Option<Option<&'a [u8]>> {
         self.params.get("gr").map(|param| param.value)
+    }
+
+    /// The same resource, to be reached by secure hops only: the scheme becomes `sips` (3261 19.1).
+    /// Allocates.
+    ///
+    /// # Errors
+    ///
+    /// [`InsecureTransport`](ValueErrorKind::InsecureTransport) if the URI says `transport=udp`.
+    pub fn secured(&self) -> Result<UriBuf, ValueError> {
+        let colon = memchr::memchr(b':', self.raw).unwrap_or_default();
+        let rest = self.raw.get(colon..).unwrap_or_default();
+        UriBuf::parse([b"sips", rest].concat())
     }
 
     /// Whether both mean the same resource by the rules of 3261 19.1.4.

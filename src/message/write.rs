@@ -250,13 +250,17 @@ impl Outgoing {
         self
     }
 
-    /// The first header that only the core may write, if the list has one: a verb refuses it as
-    /// [`Misuse::ReservedHeader`].
+    /// The first header that only the core may write, or that speaks of another body than the one
+    /// that is here (7.4.1), if the list has one: a verb refuses it as [`Misuse::ReservedHeader`].
     pub fn reserved(&self) -> Option<Name> {
+        let of_another_body = match self.body {
+            Some(_) => Name::ContentType,
+            None => Name::ContentEncoding,
+        };
         self.headers
             .iter()
             .map(|(name, ..)| name)
-            .find(|name| is_reserved(*name) || (self.body.is_some() && *name == Name::ContentType))
+            .find(|name| is_reserved(*name) || *name == of_another_body)
     }
 }
 

@@ -5,24 +5,7 @@ use alloc::string::{String, ToString};
 
 use crate::call::{EndReason, Side};
 use crate::endpoint::{Dropped, Event};
-use crate::message::{CSeq, Message, Name, Response};
-
-/// A method, or a status and the method of its CSeq; for what is no message, its first bytes.
-pub(super) fn label(bytes: &bytes::Bytes) -> String {
-    let Ok(message) = Message::parse(bytes.clone()) else {
-        let line = bytes.split(|b| matches!(b, b'\r' | b'\n')).next();
-        let line = line.unwrap_or_default();
-        let start = line.get(..line.len().min(16)).unwrap_or_default();
-        return format!("\"{}\"", start.escape_ascii());
-    };
-    let cseq = message.first(Name::CSeq).and_then(|v| CSeq::parse(v).ok());
-    match (message.method_bytes(), message.status_code(), cseq) {
-        (Some(method), _, _) => String::from_utf8_lossy(method).into_owned(),
-        (None, Some(status), Some(cseq)) => format!("{} {}", status.as_u16(), cseq.method),
-        (None, Some(status), None) => status.as_u16().to_string(),
-        (None, None, _) => "?".to_string(),
-    }
-}
+use crate::message::Response;
 
 pub(super) fn query(host: &str) -> String {
     format!("asks for {host}")

@@ -12,7 +12,7 @@
 //! use drongo::endpoint::{Config, Event};
 //! use drongo::message::{Body, Outgoing};
 //! use drongo::seed::Seed;
-//! use drongo::sim::{Link, Turn, World, ladder};
+//! use drongo::sim::{Link, Turn, World};
 //!
 //! let mut world = World::new(Seed::from_bytes([1; 32]), Link::default());
 //! let alice = world.endpoint("alice", "192.0.2.1:5060".parse()?, Config::default(), ())?;
@@ -33,7 +33,7 @@
 //! world.act(alice, |turn| turn.call(call, |call, now, out| call.hang_up(now, out)));
 //! assert!(world.run_until_idle(Duration::from_secs(120)));
 //!
-//! let flow = ladder::print(&world);
+//! let flow = world.trace().ladder();
 //! let arrow = "|------- INVITE (sdp) ------->|";
 //! assert!(flow.contains(arrow), "{flow}");
 //! assert_eq!(world.look(alice).map(|alice| alice.calls()), Some(0));
@@ -41,13 +41,13 @@
 //! ```
 
 mod describe;
-pub mod ladder;
 mod link;
 mod node;
 mod record;
 mod world;
 
+pub use crate::trace::Fate;
 pub use link::Link;
 pub use node::{Deed, Letter, Peer, Turn, User};
-pub use record::{Entry, Fate, Record, Sent};
+pub use record::{Entry, Record, Sent};
 pub use world::{Node, World};

@@ -6,22 +6,8 @@ use core::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::Node;
+use super::{Fate, Node};
 use crate::time::Time;
-
-/// What became of a datagram.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum Fate {
-    /// It is on its way, or has arrived.
-    Carried,
-    /// It was lost.
-    Lost,
-    /// The sender's own stack refused it.
-    Refused,
-    /// Nobody is there.
-    Nowhere,
-}
 
 /// A datagram that a node sent.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

@@ -9,16 +9,17 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::Link;
 use super::describe;
 use super::node::{Deed, Letter, Peer, Turn, User};
-use super::record::{Entry, Fate, Record, Sent};
+use super::record::{Entry, Record, Sent};
+use super::{Fate, Link};
 use crate::endpoint::{
     Answer, Config, Endpoint, Input, Output, Query, QueryId, Transmit, TransmitId,
 };
 use crate::error::Misuse;
 use crate::seed::{Domain, Seed, Stream};
 use crate::time::Time;
+use crate::trace::{Packet, Trace};
 use crate::transport::{Flow, FlowId, Local, Transport};
 
 /// How long a name server takes.
@@ -176,6 +177,32 @@ impl World {
     /// What happened so far.
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// What happened so far, to be looked at.
+    pub fn trace(&self) -> Trace {
+        let mut trace = Trace::new();
+        for place in &self.places {
+            trace.lane(&place.name, &[place.address]);
+        }
+        for entry in self.record.entries() {
+            match entry {
+                Entry::Sent(sent) => {
+                    let Some(from) = self.places.get(sent.from.0) else {
+                        continue;
+                    };
+                    let (bytes, udp) = (sent.bytes.clone(), Transport::Udp);
+                    let mut packet = Packet::new(sent.at, udp, from.address, sent.remote, bytes);
+                    packet.fate = sent.fate;
+                    packet.copies = sent.copies;
+                    trace.packet(packet);
+                }
+                Entry::Arrived { .. } => {}
+                Entry::Note { at, node, text } => trace.note(*at, node.0, text),
+                Entry::Broken { at, node, law } => trace.broken(*at, node.0, law),
+            }
+        }
+        trace
     }
 
     /// The names of the nodes, in order.
@@ -434,7 +461,7 @@ impl World {
         if self.traps.is_empty() {
             return false;
         }
-        let label = describe::label(bytes);
+        let label = crate::trace::label(bytes);
         let mut fits = self.traps.iter_mut();
         let trap = fits.find(|trap| trap.from == from && trap.left > 0 && trap.label == label);
         let Some(trap) = trap else {

@@ -5,6 +5,7 @@ mod flow;
 mod local;
 mod next_hop;
 mod response_route;
+pub mod stream;
 mod via_fixup;
 
 pub use flow::{Flow, FlowId, Transport};

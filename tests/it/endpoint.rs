@@ -11,7 +11,13 @@ use drongo::seed::Seed;
 use drongo::time::Time;
 use drongo::transport::{Flow, FlowId, Local, Transport};
 
+mod rules;
+
 const HERE: &str = "192.0.2.1:5060";
+
+fn config() -> Config {
+    Config::default().local(Local::new(Transport::Udp, HERE.parse().unwrap()))
+}
 
 struct Bench {
     endpoint: Endpoint,
@@ -20,7 +26,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let config = Config::default().local(Local::new(Transport::Udp, HERE.parse().unwrap()));
+        Self::with(config())
+    }
+
+    fn with(config: Config) -> Self {
         let endpoint = Endpoint::new(config, Seed::from_bytes([7; 32]), Time::ZERO).unwrap();
         Self {
             endpoint,
@@ -115,9 +124,15 @@ fn read(bytes: Bytes) -> Request {
 }
 
 fn response(invite: &Transmit, status: u16) -> Bytes {
-    let headers = HeaderList::new()
+    reply(invite, status, &[])
+}
+
+fn reply(invite: &Transmit, status: u16, headers: &[(&str, &str)]) -> Bytes {
+    let contact = HeaderList::new()
         .with("Contact", "<sip:else@192.0.2.99:5099>")
         .unwrap();
+    let add = |list: HeaderList, (name, value): &(&str, &str)| list.with(name, value).unwrap();
+    let headers = headers.iter().fold(contact, add);
     let status = StatusCode::new(status).unwrap();
     Reply::new(&read(invite.bytes.clone())).write(status, None, Some("b"), &headers, None)
 }

@@ -19,6 +19,7 @@ use drongo::time::Time;
 use proptest::prelude::*;
 
 mod calls;
+mod connection;
 mod reliable;
 mod session_timer;
 mod toy;

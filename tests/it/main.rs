@@ -38,3 +38,4 @@ mod printed;
 mod tables;
 #[cfg(test)]
 mod torture;
+mod views;

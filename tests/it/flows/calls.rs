@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use drongo::endpoint::Event;
 use drongo::message::{Outgoing, StatusCode};
-use drongo::sim::{Link, Turn, ladder};
+use drongo::sim::{Link, Turn};
 use drongo::time::Time;
 
 use super::support::{
@@ -179,7 +179,7 @@ fn call_abandoned_while_cancelling_leaves_nothing() {
     assert!(
         flow.world.run_until_idle(Duration::from_secs(100)),
         "{}",
-        ladder::print(&flow.world)
+        flow.world.trace().ladder()
     );
     assert_empty(&flow.world, flow.bob);
 }

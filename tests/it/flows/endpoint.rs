@@ -7,7 +7,7 @@ use drongo::call::Invitation;
 use drongo::endpoint::{Config, Event, Wake};
 use drongo::error::Misuse;
 use drongo::seed::Seed;
-use drongo::sim::{Link, Turn, World, ladder};
+use drongo::sim::{Link, Turn, World};
 use drongo::time::Time;
 
 use super::support::{
@@ -104,7 +104,7 @@ fn call_to_oneself_works() {
     world.at(Time::from_secs(1), alice, hang_up);
     assert!(world.run_until_idle(Duration::from_secs(200)));
     assert_empty(&world, alice);
-    assert_snapshot!(ladder::print(&world));
+    assert_snapshot!(world.trace().ladder());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use drongo::call::Invitation;
 use drongo::endpoint::{CallHandle, Config, Endpoint, Event, Input, Output};
 use drongo::message::{Outgoing, StatusCode};
 use drongo::seed::Seed;
-use drongo::sim::{Entry, Link, Node, Record, Turn, User, World, ladder};
+use drongo::sim::{Entry, Link, Node, Record, Turn, User, World};
 use drongo::time::Time;
 use drongo::transport::{Flow, FlowId, Transport};
 
@@ -265,7 +265,7 @@ impl Run {
     }
 
     fn check(&self) {
-        let ladder = || ladder::print(&self.world);
+        let ladder = || self.world.trace().ladder();
         assert_eq!(self.world.record().broken().next(), None, "{}", ladder());
         for (node, heard) in self.nodes.into_iter().zip(&self.heard) {
             assert_empty(&self.world, node);
@@ -319,14 +319,14 @@ fn run(mix: &Mix) -> Record {
     run.world.run_until(HEALED);
     run.world.link_all(Link::default());
     let idle = run.world.run_until_idle(Duration::from_secs(2000));
-    assert!(idle, "it never ends:\n{}", ladder::print(&run.world));
+    assert!(idle, "it never ends:\n{}", run.world.trace().ladder());
     run.check();
     for entry in run.world.record().entries() {
         // What was sent before has been given up or got through by then.
         if let Entry::Note { at, text, .. } = entry
             && *at > Time::from_secs(160)
         {
-            let ladder = || ladder::print(&run.world);
+            let ladder = || run.world.trace().ladder();
             assert!(!text.contains("failed"), "{text}:\n{}", ladder());
         }
     }
@@ -441,7 +441,7 @@ fn other_seed_gives_other_bytes_and_the_same_ladder() {
         world.act(alice, place).unwrap().unwrap();
         world.at(Time::from_secs(1), alice, super::support::hang_up);
         assert!(world.run_until_idle(Duration::from_secs(100)));
-        (world.record().clone(), ladder::print(&world))
+        (world.record().clone(), world.trace().ladder())
     };
     let (one, other) = (flow(1), flow(2));
     assert!(one.0 != other.0);

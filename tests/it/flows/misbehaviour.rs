@@ -14,7 +14,7 @@ use drongo::endpoint::{CallHandle, Config, Event};
 use drongo::limits::Limits;
 use drongo::message::{Incoming, Outgoing, StatusCode, parse};
 use drongo::seed::Seed;
-use drongo::sim::{Letter, Link, Peer, Turn, User, World, ladder};
+use drongo::sim::{Letter, Link, Peer, Turn, User, World};
 use drongo::time::Time;
 
 use super::support::{
@@ -299,16 +299,16 @@ fn play(moves: Vec<Move>, moods: Vec<u8>, by_alice: bool) {
         world.at(Time::from_secs(at), alice, hang_up_all);
     }
     let idle = world.run_until_idle(Duration::from_secs(2000));
-    assert!(idle, "it never ends:\n{}", ladder::print(&world));
+    assert!(idle, "it never ends:\n{}", world.trace().ladder());
     assert_eq!(
         world.record().broken().next(),
         None,
         "{}",
-        ladder::print(&world)
+        world.trace().ladder()
     );
     assert_empty(&world, alice);
     for (call, ends) in heard.borrow().iter() {
-        assert_eq!(*ends, 1, "{call} ends once:\n{}", ladder::print(&world));
+        assert_eq!(*ends, 1, "{call} ends once:\n{}", world.trace().ladder());
     }
 }
 

@@ -21,3 +21,16 @@ mod reinvites;
 mod requests;
 mod routes;
 mod support;
+
+/// A call in which an ACK is lost twice, for those who look at traces.
+pub(crate) fn a_call_with_loss() -> drongo::trace::Trace {
+    let mut flow = support::Flow::new(support::answers);
+    flow.world.lose(flow.alice, "ACK", 2);
+    flow.place();
+    flow.at(6000, flow.alice, support::hang_up);
+    assert!(
+        flow.world
+            .run_until_idle(std::time::Duration::from_secs(1000))
+    );
+    flow.world.trace()
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use drongo::endpoint::{Config, Event};
 use drongo::message::{Outgoing, StatusCode};
-use drongo::sim::{Turn, ladder};
+use drongo::sim::Turn;
 use drongo::time::Time;
 
 use super::support::{Flow, answers_at_once, hang_up, info, raw, raw_to, script, update, within};
@@ -315,7 +315,7 @@ fn ladder_numbers_what_differs_between_seeds() {
     let mut flow = Flow::new(answers_at_once);
     flow.place();
     flow.world.run_for(Duration::from_secs(1));
-    let text = ladder::print(&flow.world);
+    let text = flow.world.trace().ladder();
     assert!(!text.contains("z9hG4bK"), "{text}");
     assert!(text.contains("branch 2 from A to B"), "{text}");
     flow.at(2000, flow.bob, hang_up);

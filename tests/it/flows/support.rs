@@ -9,7 +9,7 @@ use drongo::endpoint::{CallHandle, Config, Event};
 use drongo::limits::Limits;
 use drongo::message::{Body, HeaderList, Incoming, Outgoing, Reply, Request, StatusCode, parse};
 use drongo::seed::Seed;
-use drongo::sim::{Letter, Link, Node, Peer, Turn, User, World, ladder};
+use drongo::sim::{Letter, Link, Node, Peer, Turn, User, World};
 use drongo::time::Time;
 
 pub(super) const ALICE: &str = "192.0.2.1:5060";
@@ -89,13 +89,13 @@ impl Flow {
         assert!(
             self.world.run_until_idle(Duration::from_secs(1000)),
             "it never ends:\n{}",
-            ladder::print(&self.world)
+            self.world.trace().ladder()
         );
         for node in [self.alice, self.bob] {
             assert_empty(&self.world, node);
         }
         assert_eq!(self.world.record().broken().next(), None);
-        ladder::print(&self.world)
+        self.world.trace().ladder()
     }
 }
 
@@ -110,8 +110,8 @@ pub(super) fn assert_empty(world: &World, node: Node) {
         endpoint.dialogs(),
         endpoint.deadline(),
     );
-    assert_eq!(left, (0, 0, 0, None), "{}", ladder::print(world));
-    assert!(endpoint.is_idle(), "{}", ladder::print(world));
+    assert_eq!(left, (0, 0, 0, None), "{}", world.trace().ladder());
+    assert!(endpoint.is_idle(), "{}", world.trace().ladder());
 }
 
 pub(super) fn address(text: &str) -> SocketAddr {

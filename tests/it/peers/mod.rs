@@ -12,6 +12,7 @@ mod garbage;
 mod process;
 mod sipp;
 mod socket;
+mod tshark;
 
 use std::env;
 use std::fs;
@@ -34,6 +35,11 @@ const SIPP: Peer = Peer {
 const BARESIP: Peer = Peer {
     program: "baresip",
     package: "baresip-core",
+};
+
+const TSHARK: Peer = Peer {
+    program: "tshark",
+    package: "tshark",
 };
 
 /// Whether the test called `test` is to run. It fails if it is and one of `peers` is missing.
