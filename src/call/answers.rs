@@ -46,10 +46,9 @@ impl Core {
         &mut self,
         now: Time,
         server: ServerId,
-        request: Box<Request>,
+        (request, reply): (Box<Request>, Reply),
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        let reply = Reply::new(&request);
         if self.pending.len() >= self.context.limits.pending_requests {
             self.refuse(server, &reply, StatusCode::SERVICE_UNAVAILABLE, out);
             return;

@@ -101,13 +101,14 @@ impl Incoming {
             // 9.2: the CANCEL has its 200, the INVITE gets its 487.
             Event::Cancel { server, cancel } if server == self.server => {
                 core.refuse(server, &self.reply, StatusCode::REQUEST_TERMINATED, out);
-                core.end(EndReason::CancelledByCaller { cancel: cancel }, out)
+                core.end(EndReason::CancelledByCaller { cancel }, out)
             }
             Event::Request {
                 server,
                 request,
                 host: _,
-            } => self.request(core, now, server, request, out),
+                reply,
+            } => self.request(core, now, server, (request, reply), out),
             Event::Cancel { .. }
             | Event::Ack { .. }
             | Event::Response { .. }
@@ -129,10 +130,9 @@ impl Incoming {
         core: &mut Core,
         now: Time,
         server: ServerId,
-        request: Box<Request>,
+        (request, reply): (Box<Request>, Reply),
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let reply = Reply::new(&request);
         if let Err(status) = core.take_cseq(&request) {
             core.refuse(server, &reply, status, out);
             return State::Incoming(self);
@@ -158,7 +158,7 @@ impl Incoming {
             }
             // 14.2: a second INVITE before the first has its final response.
             Method::Invite => core.refuse_for_now(server, &reply, out),
-            _ => core.hand_over(now, server, request, out),
+            _ => core.hand_over(now, server, (request, reply), out),
         }
         State::Incoming(self)
     }

@@ -18,8 +18,8 @@ use crate::dialog::{Dialog, Origin, as_request_uri, routed};
 use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{
-    HeaderList, Method, Name, NameAddr, Outgoing, Request, Response, StatusCode, Uri, UriBuf,
-    parse_delta_seconds,
+    HeaderList, Method, Name, NameAddr, Outgoing, Reply, Request, Response, StatusCode, Uri,
+    UriBuf, parse_delta_seconds,
 };
 use crate::seed::CallIds;
 use crate::sink::Sink;
@@ -281,7 +281,8 @@ impl Inviting {
                 server,
                 request,
                 host: _,
-            } => self.request(core, now, server, request, out),
+                reply,
+            } => self.request(core, now, server, (request, reply), out),
             Event::Cancel { .. } | Event::Ack { .. } => {
                 out.push(Action::Absorbed);
                 State::Inviting(self)
@@ -382,7 +383,7 @@ impl Inviting {
         }
         let reason = match self.cancelled {
             Some(cause) => cause.reason(),
-            None => EndReason::Refused { response: response },
+            None => EndReason::Refused { response },
         };
         core.end(reason, out)
     }
@@ -410,10 +411,9 @@ impl Inviting {
         core: &mut Core,
         now: Time,
         server: super::ServerId,
-        request: Box<Request>,
+        (request, reply): (Box<Request>, Reply),
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let reply = crate::message::Reply::new(&request);
         if let Err(status) = core.take_cseq(&request) {
             core.refuse(server, &reply, status, out);
             return State::Inviting(self);
@@ -428,7 +428,7 @@ impl Inviting {
             }
             // 14.2: there is an INVITE in progress on this dialog.
             Method::Invite => core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out),
-            _ => core.hand_over(now, server, request, out),
+            _ => core.hand_over(now, server, (request, reply), out),
         }
         State::Inviting(self)
     }

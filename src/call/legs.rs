@@ -7,7 +7,7 @@ use super::leg::{Leg, LegState};
 use super::{Action, Core, Event, RequestId};
 use crate::auth::Attempt;
 use crate::dialog::{Dialog, Origin, Phase};
-use crate::message::{Method, Outgoing, Reply, Request, Response, StatusCode};
+use crate::message::{Method, Outgoing, Request, Response, StatusCode};
 use crate::sink::Sink;
 
 impl Core {
@@ -41,6 +41,7 @@ impl Core {
                 server,
                 request,
                 host: _,
+                reply,
             } => {
                 // The owner asks has_dialog first; what comes all the same meets a BYE under way.
                 let leaving = self.leg_of(&request).is_some_and(Leg::is_leaving);
@@ -48,7 +49,7 @@ impl Core {
                     true => StatusCode::OK,
                     false => StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
                 };
-                self.refuse(server, &Reply::new(&request), status, out);
+                self.refuse(server, &reply, status, out);
             }
             Event::Cancel { .. } | Event::Ack { .. } => out.push(Action::Absorbed),
         }

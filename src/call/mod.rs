@@ -135,6 +135,8 @@ pub enum Event {
         /// Host, port and parameters for a Contact that answers it, as in
         /// [`Call::incoming`].
         host: Bytes,
+        /// What answers it.
+        reply: Reply,
     },
     /// A CANCEL for an INVITE that has no final response yet. It is answered already.
     Cancel {
@@ -199,10 +201,6 @@ pub enum Command {
 /// What a call wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Action {
     /// Send an INVITE in a client transaction of its own, and report on it until
     /// [`Event::Gone`].
@@ -298,10 +296,6 @@ enum State {
 }
 
 /// All that can happen, for the table.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 enum Input {
     Event(Event),
     Command(Command),

@@ -195,8 +195,9 @@ impl Session {
                 server,
                 request,
                 host,
+                reply,
             } => {
-                return self.on_request(core, now, server, request, host, out);
+                return self.on_request(core, now, server, request, (host, reply), out);
             }
             Event::Cancel { server, cancel } => self.on_cancel(core, server, cancel, out),
             Event::Ack { ack } => return self.on_ack(core, ack, out),
@@ -336,10 +337,9 @@ impl Session {
         now: Time,
         server: ServerId,
         request: Box<Request>,
-        host: Bytes,
+        (host, reply): (Bytes, Reply),
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let reply = Reply::new(&request);
         if let Err(status) = core.take_cseq(&request) {
             core.refuse(server, &reply, status, out);
             return State::Confirmed(self);
@@ -380,8 +380,8 @@ impl Session {
             Method::Invite if !own => {
                 core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
             }
-            Method::Invite => self.on_invite(core, now, server, request, host, out),
-            _ => core.hand_over(now, server, request, out),
+            Method::Invite => self.on_invite(core, now, server, request, (host, reply), out),
+            _ => core.hand_over(now, server, (request, reply), out),
         }
         State::Confirmed(self)
     }

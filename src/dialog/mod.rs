@@ -82,7 +82,7 @@ impl Dialog {
         let mut text = Text::new(room(&parts).saturating_add(tag));
         text.call_id(request.call_id_bytes())
             .local_with_tag(request.to_value(), request.to_tag_bytes(), local_tag)
-            .remote(request.from_value(), request.from_tag_bytes())
+            .remote(request.from_value(), request.tag_of_from())
             .target(&target);
         put_routes(&mut text, record_routes(request));
         text.finish();

@@ -52,7 +52,7 @@ impl Endpoint {
         }
         let parts = [
             request.call_id_bytes(),
-            request.from_tag_bytes().unwrap_or_default(),
+            request.tag_of_from().unwrap_or_default(),
             &request.cseq_number().to_be_bytes(),
             method.as_str().as_bytes(),
         ];

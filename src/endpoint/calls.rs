@@ -100,7 +100,7 @@ impl Endpoint {
         let full = Misuse::LimitReached { limit: "calls" };
         let call = self.insert_call(call, key, None).ok_or(full)?;
         self.rearm_call(call);
-        self.perform_call(now, call, actions, out);
+        self.perform_call(now, call, &mut actions, out);
         Ok(call)
     }
 
@@ -245,7 +245,7 @@ impl Endpoint {
         let mut actions = Actions::new();
         drive(&mut entry.call, &mut actions);
         self.rearm_call(call);
-        self.perform_call(now, call, actions, out);
+        self.perform_call(now, call, &mut actions, out);
     }
 
     fn rearm_call(&mut self, call: CallHandle) {
@@ -257,11 +257,11 @@ impl Endpoint {
         &mut self,
         now: Time,
         call: CallHandle,
-        actions: Actions,
+        actions: &mut Actions,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let mut unsent = Unsent::new();
-        for action in actions {
+        for action in actions.drain(..) {
             match action {
                 Action::Invite { request, draft } | Action::Request { request, draft } => {
                     let request = Some(request);

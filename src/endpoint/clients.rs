@@ -174,7 +174,7 @@ impl Endpoint {
             entry.clients.push((owner.request, client));
         }
         self.rearm_client(client);
-        self.perform_client(now, client, actions, out);
+        self.perform_client(now, client, &mut actions, out);
         Ok(client)
     }
 
@@ -192,7 +192,7 @@ impl Endpoint {
         let mut actions = Actions::new();
         call(&mut entry.machine, &mut actions);
         self.rearm_client(client);
-        self.perform_client(now, client, actions, out);
+        self.perform_client(now, client, &mut actions, out);
     }
 
     fn rearm_client(&mut self, client: ClientHandle) {
@@ -207,10 +207,10 @@ impl Endpoint {
         &mut self,
         now: Time,
         client: ClientHandle,
-        actions: Actions,
+        actions: &mut Actions,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        for action in actions {
+        for action in actions.drain(..) {
             let Some(entry) = self.clients.get(client) else {
                 return;
             };

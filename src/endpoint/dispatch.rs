@@ -197,6 +197,7 @@ impl Endpoint {
                         server,
                         request,
                         host,
+                        reply: arrival.reply.clone(),
                     },
                     out,
                 );
@@ -336,7 +337,7 @@ impl Endpoint {
     fn tag_for(&self, request: &Request) -> Token {
         self.context.ids.to_tag_of(
             request.call_id_bytes(),
-            request.from_tag_bytes(),
+            request.tag_of_from(),
             request.branch_bytes(),
             request.cseq_number(),
         )

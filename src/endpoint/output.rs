@@ -40,10 +40,6 @@ pub enum Input {
 /// What an endpoint wants done, in this order.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "an event carries its message by value, as all do"
-)]
 pub enum Output {
     /// Send these bytes.
     Transmit(Transmit),

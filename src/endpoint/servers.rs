@@ -202,7 +202,7 @@ impl Endpoint {
             entry.servers.push(server);
         }
         self.rearm_server(server);
-        self.perform_server(now, server, actions, out);
+        self.perform_server(now, server, &mut actions, out);
         Some(server)
     }
 
@@ -220,7 +220,7 @@ impl Endpoint {
         let mut actions = Actions::new();
         call(&mut entry.machine, &mut actions);
         self.rearm_server(server);
-        self.perform_server(now, server, actions, out);
+        self.perform_server(now, server, &mut actions, out);
     }
 
     fn rearm_server(&mut self, server: RequestHandle) {
@@ -232,10 +232,10 @@ impl Endpoint {
         &mut self,
         now: Time,
         server: RequestHandle,
-        actions: Actions,
+        actions: &mut Actions,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        for action in actions {
+        for action in actions.drain(..) {
             let Some(entry) = self.servers.get_mut(server) else {
                 return;
             };

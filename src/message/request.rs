@@ -224,7 +224,7 @@ impl Request {
     }
 
     /// The From tag.
-    pub(crate) fn from_tag_bytes(&self) -> Option<&[u8]> {
+    pub(crate) fn tag_of_from(&self) -> Option<&[u8]> {
         self.parts.bytes(&self.message, self.parts.from_tag)
     }
 

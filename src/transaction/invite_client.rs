@@ -55,10 +55,6 @@ use crate::time::Time;
 /// What the transport tells an INVITE client transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Event {
     /// A response that matches by [`ClientKey`](super::key::ClientKey).
     Response(Box<Response>),
@@ -78,10 +74,6 @@ pub enum Command {
 /// What an INVITE client transaction wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Action {
     /// Send these bytes to where the INVITE went: the INVITE, or the ACK for a 300-699.
     Transmit(Bytes),

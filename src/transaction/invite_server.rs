@@ -58,10 +58,6 @@ use crate::time::Time;
 /// What the transport tells an INVITE server transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Event {
     /// The INVITE came again.
     Invite,
@@ -87,10 +83,6 @@ pub enum Command {
 /// What an INVITE server transaction wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Action {
     /// Send these bytes to where responses to the INVITE go (18.2.2).
     Transmit(Bytes),
@@ -153,10 +145,6 @@ enum State {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 enum Input {
     Invite,
     Ack(Box<Request>),

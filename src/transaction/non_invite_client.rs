@@ -50,10 +50,6 @@ use crate::time::Time;
 /// What the transport tells a non-INVITE client transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Event {
     /// A response that matches by [`ClientKey`](super::key::ClientKey).
     Response(Box<Response>),
@@ -68,10 +64,6 @@ pub enum Command {}
 /// What a non-INVITE client transaction wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Action {
     /// Send the request.
     Transmit(Bytes),

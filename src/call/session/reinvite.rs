@@ -101,10 +101,9 @@ impl Session {
         now: Time,
         server: ServerId,
         request: Box<Request>,
-        host: Bytes,
+        (host, reply): (Bytes, Reply),
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        let reply = Reply::new(&request);
         if self.reoffer.is_some() {
             core.refuse_for_now(server, &reply, out);
         } else if self.reinvite.is_some() || self.unacked.is_some() || !core.is_talking() {

@@ -340,6 +340,7 @@ impl Script {
         let host = Bytes::from_static(b"192.0.2.1:5060");
         self.receive(Event::Request {
             server,
+            reply: Reply::new(&request),
             request: request.into(),
             host,
         });

@@ -126,9 +126,11 @@ impl OfCall {
             ("BYE", 105),
         ];
         for (server, (method, cseq)) in (2..).zip(methods) {
+            let request = request(method, cseq, remote);
             events.push(Event::Request {
                 server: ServerId(server),
-                request: request(method, cseq, remote).into(),
+                reply: Reply::new(&request),
+                request: request.into(),
                 host: Bytes::from_static(b"192.0.2.1"),
             });
         }
