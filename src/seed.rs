@@ -4,12 +4,12 @@
 //! no value depends on what a sibling did before.
 
 use core::fmt;
+use core::hash::Hasher;
 use core::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use siphasher::sip128::{Hasher128, SipHasher24};
-use smallvec::SmallVec;
 
 /// The magic cookie that begins every branch of an RFC 3261 element (3261 8.1.1.7).
 pub const BRANCH_COOKIE: &str = "z9hG4bK";
@@ -349,9 +349,11 @@ impl Ids {
     }
 
     fn hash(&self, label: Label) -> KeyedHash {
+        let [first, second] = self.hash_key;
         let mut hash = KeyedHash {
-            key: self.hash_key,
-            text: SmallVec::new(),
+            hasher: SipHasher24::new_with_keys(first, second),
+            text: [0; 128],
+            len: 0,
         };
         hash.number(label as u64);
         hash
@@ -375,19 +377,37 @@ enum Label {
 
 /// SipHash-2-4 with 128 bits over fields that say where they end.
 struct KeyedHash {
-    key: [u64; 2],
-    /// Gathered, since to hash many small pieces costs more than to copy them.
-    text: SmallVec<[u8; 192]>,
+    hasher: SipHasher24,
+    /// What is not hashed yet: to hash many small pieces costs more than to copy them.
+    text: [u8; 128],
+    len: usize,
 }
 
 impl KeyedHash {
     fn number(&mut self, number: u64) {
-        self.text.extend_from_slice(&number.to_le_bytes());
+        self.put(&number.to_le_bytes());
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
-        self.text.extend_from_slice(bytes);
+        self.put(bytes);
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.len.saturating_add(bytes.len());
+        if let Some(place) = self.text.get_mut(self.len..end) {
+            place.copy_from_slice(bytes);
+            self.len = end;
+        } else {
+            self.flush();
+            Hasher::write(&mut self.hasher, bytes);
+        }
+    }
+
+    fn flush(&mut self) {
+        let text = self.text.get(..self.len).unwrap_or_default();
+        Hasher::write(&mut self.hasher, text);
+        self.len = 0;
     }
 
     /// A missing text is no text's equal, not even that of the empty one.
@@ -398,11 +418,9 @@ impl KeyedHash {
         }
     }
 
-    fn finish(self) -> u128 {
-        let [first, second] = self.key;
-        let mut hasher = SipHasher24::new_with_keys(first, second);
-        core::hash::Hasher::write(&mut hasher, &self.text);
-        u128::from(hasher.finish128())
+    fn finish(mut self) -> u128 {
+        self.flush();
+        u128::from(self.hasher.finish128())
     }
 }
 
@@ -531,6 +549,26 @@ mod tests {
             for counter in 0..4 {
                 assert!(seen.insert(ids.branch(call.branch_base, counter)));
             }
+        }
+    }
+
+    /// What fits no more into the buffer is hashed as if there were none.
+    #[test]
+    fn long_parts_hash_as_one_text() {
+        let ids = ids(7);
+        for len in [0, 1, 96, 111, 112, 113, 127, 128, 129, 500] {
+            let part = alloc::vec![b'x'; len];
+            let mut text = Vec::new();
+            let number = |n: u64| n.to_le_bytes();
+            text.extend_from_slice(&number(Label::Base as u64));
+            for part in [&part[..], b"y"] {
+                text.extend_from_slice(&number(part.len() as u64));
+                text.extend_from_slice(part);
+            }
+            let mut whole = SipHasher24::new_with_keys(ids.hash_key[0], ids.hash_key[1]);
+            Hasher::write(&mut whole, &text);
+            let whole = u128::from(whole.finish128()) as u64;
+            assert_eq!(ids.base(&[&part, b"y"]), whole, "{len}");
         }
     }
 
