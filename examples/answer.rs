@@ -17,8 +17,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::{Application, Exit, Runner, What, count, listen, sdp, seconds};
+use drongo::auth::{Algorithm, Policy, Refusal, Secret, Side, Verified, Verifier};
 use drongo::endpoint::{CallHandle, Config, Event};
-use drongo::message::StatusCode;
+use drongo::error::Misuse;
+use drongo::message::{Body, HeaderList, Request, StatusCode};
+use drongo::time::Time;
 
 const HELP: &str = "\
 answer: answers SIP calls
@@ -30,6 +33,11 @@ Options:
   --ring SECONDS              ring before answering [default: 0]
   --hang-up-after SECONDS     hang up so long after the ACK [default: the caller hangs up]
   --reject CODE               refuse every call with this status, 300-699
+  --require-auth              take calls only from who knows the password
+  --user NAME                 whose password
+  --password PASS             the password
+  --digest ALGORITHM          md5, sha-256 or sha-512-256; several may be given, the best first
+                              [default: sha-256, md5]
   --stop-after N              stop when N calls have ended
   --help                      this text
 
@@ -42,6 +50,10 @@ struct Options {
     hang_up_after: Option<Duration>,
     reject: Option<StatusCode>,
     stop_after: Option<u64>,
+    require_auth: bool,
+    user: Option<String>,
+    password: Option<String>,
+    digest: Vec<Algorithm>,
 }
 
 fn options() -> Result<Options, Exit> {
@@ -52,6 +64,10 @@ fn options() -> Result<Options, Exit> {
         hang_up_after: None,
         reject: None,
         stop_after: None,
+        require_auth: false,
+        user: None,
+        password: None,
+        digest: Vec::new(),
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
@@ -73,10 +89,68 @@ fn options() -> Result<Options, Exit> {
                 let value = parser.value()?;
                 options.stop_after = Some(count("--stop-after", &value.to_string_lossy())?);
             }
+            Long("require-auth") => options.require_auth = true,
+            Long("user") => options.user = Some(parser.value()?.string()?),
+            Long("password") => options.password = Some(parser.value()?.string()?),
+            Long("digest") => {
+                let value = parser.value()?;
+                options.digest.push(algorithm(&value.to_string_lossy())?);
+            }
             other => return Err(other.unexpected().into()),
         }
     }
-    Ok(options)
+    let account = common::account(options.user.as_deref(), options.password.as_deref())?;
+    match options.require_auth == account.is_some() {
+        true => Ok(options),
+        false => Err(Exit::Usage(
+            "--require-auth needs --user NAME and --password PASS, and they need it".into(),
+        )),
+    }
+}
+
+fn algorithm(value: &str) -> Result<Algorithm, Exit> {
+    let algorithm = Algorithm::parse(value.as_bytes()).filter(|one| !one.is_session());
+    algorithm.ok_or_else(|| {
+        Exit::Usage(format!(
+            "--digest {value}: it must be md5, sha-256 or sha-512-256"
+        ))
+    })
+}
+
+/// Who may call, and how they prove it.
+struct Guard {
+    verifier: Verifier,
+    user: String,
+    secret: Secret,
+}
+
+impl Guard {
+    fn new(runner: &Runner, options: &Options) -> Result<Option<Self>, Misuse> {
+        let (true, Some(user), Some(password)) =
+            (options.require_auth, &options.user, &options.password)
+        else {
+            return Ok(None);
+        };
+        let mut policy = Policy::new(Side::Server, runner.face().to_string());
+        if !options.digest.is_empty() {
+            policy.algorithms.clone_from(&options.digest);
+        }
+        Ok(Some(Self {
+            verifier: runner.udp.endpoint().verifier(0, policy)?,
+            user: user.clone(),
+            secret: Secret::password(password),
+        }))
+    }
+
+    fn check(&mut self, now: Time, invite: &Request) -> Result<Option<Verified>, Refusal> {
+        let Self {
+            verifier,
+            user,
+            secret,
+        } = self;
+        let known = |name: &[u8]| (name == user.as_bytes()).then(|| secret.clone());
+        verifier.check(now, invite, known)
+    }
 }
 
 fn status(value: &str) -> Result<StatusCode, Exit> {
@@ -88,15 +162,57 @@ fn status(value: &str) -> Result<StatusCode, Exit> {
 
 struct Answerer {
     options: Options,
+    guard: Option<Guard>,
+    /// Who has proved who they are.
+    proved: HashMap<CallHandle, Verified>,
     /// The offers of the calls that ring.
     ringing: HashMap<CallHandle, Bytes>,
     acknowledged: std::collections::HashSet<CallHandle>,
 }
 
+impl Answerer {
+    /// Whether the caller may call; if not, it is asked for credentials.
+    fn admits(&mut self, runner: &mut Runner, call: CallHandle, invite: &Request) -> bool {
+        let Some(guard) = &mut self.guard else {
+            return true;
+        };
+        let now = runner.udp.act(|_, now, _| now);
+        match guard.check(now, invite) {
+            Ok(verified) => {
+                self.proved
+                    .extend(verified.map(|verified| (call, verified)));
+                true
+            }
+            Err(refusal) => {
+                runner.challenge(call, &mut guard.verifier, refusal);
+                false
+            }
+        }
+    }
+
+    /// What proves this side to the caller, for the 2xx.
+    fn proof(&mut self, runner: &mut Runner, call: CallHandle, body: &Body) -> HeaderList {
+        match (&mut self.guard, self.proved.get(&call)) {
+            (Some(guard), Some(verified)) => {
+                let now = runner.udp.act(|_, now, _| now);
+                guard.verifier.info(now, verified, body.bytes())
+            }
+            (Some(_) | None, _) => HeaderList::new(),
+        }
+    }
+}
+
 impl Application for Answerer {
     fn on_event(&mut self, runner: &mut Runner, event: &Event) {
         match event {
-            Event::Incoming { call, offer, .. } => {
+            Event::Incoming {
+                call,
+                offer,
+                request,
+            } => {
+                if !self.admits(runner, *call, request) {
+                    return;
+                }
                 if let Some(status) = self.options.reject {
                     return runner.reject(*call, status);
                 }
@@ -119,6 +235,7 @@ impl Application for Answerer {
             }
             Event::Ended { call, .. } => {
                 self.ringing.remove(call);
+                self.proved.remove(call);
                 self.acknowledged.remove(call);
             }
             _ => {}
@@ -130,7 +247,10 @@ impl Application for Answerer {
             What::Answer(call) => {
                 if let Some(offer) = self.ringing.remove(&call) {
                     match sdp::answer(&offer, runner.media()) {
-                        Some(body) => runner.answer(call, Some(body)),
+                        Some(body) => {
+                            let proof = self.proof(runner, call, &body);
+                            runner.answer_with(call, proof, Some(body));
+                        }
                         None => runner.reject(call, StatusCode::NOT_ACCEPTABLE_HERE),
                     }
                 }
@@ -160,10 +280,19 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let (ringing, acknowledged) = Default::default();
+    let guard = match Guard::new(&runner, &options) {
+        Ok(guard) => guard,
+        Err(misuse) => {
+            eprintln!("error: {misuse}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let (ringing, acknowledged, proved) = Default::default();
     match runner
         .run(Answerer {
             options,
+            guard,
+            proved,
             ringing,
             acknowledged,
         })

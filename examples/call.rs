@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use common::{Application, Exit, Runner, What, count, listen, sdp, seconds};
+use drongo::auth::{Account, Keyring, Secret};
 use drongo::call::Invitation;
 use drongo::endpoint::{CallHandle, Config, Event};
 use drongo::message::{Outgoing, StatusCode};
@@ -33,6 +34,8 @@ Options:
   --rate N                    how many of them a second [default: 10]
   --hold SECONDS              hang up so long after the answer [default: 1]
   --cancel-after SECONDS      cancel what is not answered by then
+  --user NAME                 answer challenges as NAME, in whatever realm asks
+  --password PASS             with this password
   --help                      this text
 
 Each call event is a line on stderr. At the end, which waits up to 32 s for the last transactions,
@@ -46,6 +49,8 @@ struct Options {
     rate: u64,
     hold: Duration,
     cancel_after: Option<Duration>,
+    user: Option<String>,
+    password: Option<String>,
 }
 
 fn options() -> Result<Options, Exit> {
@@ -58,6 +63,8 @@ fn options() -> Result<Options, Exit> {
         rate: 10,
         hold: Duration::from_secs(1),
         cancel_after: None,
+        user: None,
+        password: None,
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
@@ -76,6 +83,8 @@ fn options() -> Result<Options, Exit> {
                 let value = parser.value()?;
                 options.cancel_after = Some(seconds("--cancel-after", &value.to_string_lossy())?);
             }
+            Long("user") => options.user = Some(parser.value()?.string()?),
+            Long("password") => options.password = Some(parser.value()?.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -88,6 +97,18 @@ fn options() -> Result<Options, Exit> {
             options.to
         ))),
     }
+}
+
+/// The accounts with which challenges are answered.
+fn keyring(options: &Options) -> Result<Keyring, Exit> {
+    let Some((user, password)) =
+        common::account(options.user.as_deref(), options.password.as_deref())?
+    else {
+        return Ok(Keyring::new());
+    };
+    let account = Account::anywhere(user, Secret::password(password))
+        .map_err(|misuse| Exit::Usage(format!("--user: {misuse}")))?;
+    Ok(Keyring::new().with(account))
 }
 
 struct Caller {
@@ -178,11 +199,14 @@ impl Application for Caller {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let options = match options() {
+    let options = options().and_then(|options| Ok((keyring(&options)?, options)));
+    let (keyring, options) = match options {
         Ok(options) => options,
         Err(exit) => return common::exit(exit, HELP),
     };
-    let mut runner = match Runner::bind(options.listen, Config::default()).await {
+    let mut config = Config::default();
+    config.keyring = keyring;
+    let mut runner = match Runner::bind(options.listen, config).await {
         Ok(runner) => runner,
         Err(error) => {
             eprintln!("error: cannot listen on udp:{}: {error}", options.listen);

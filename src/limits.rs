@@ -38,6 +38,9 @@ pub struct Limits {
     /// Nesting of comments, and of bodies in bodies: each level is a step of a scan, or one scan
     /// more. Real ones have one or two.
     pub nesting: usize,
+    /// URIs besides the first that one call is redirected to, over all its 3xx responses. Each is
+    /// a call to somebody whom another has named; real redirections have under 5.
+    pub redirect_targets: usize,
     /// Early or confirmed dialogs of one INVITE. Real forks have under 10.
     pub forks: usize,
     /// Calls in one endpoint, answered or not.
@@ -90,6 +93,7 @@ impl Limits {
         list_items: 256,
         via_hops: 70,
         nesting: 16,
+        redirect_targets: 16,
         forks: 16,
         calls: 1_000_000,
         transactions: 4_000_000,

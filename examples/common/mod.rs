@@ -4,17 +4,18 @@
 
 pub(crate) mod sdp;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use drongo::auth::{Refusal, Verifier};
 use drongo::call::EndReason;
 use drongo::driver::tokio::Udp;
 use drongo::endpoint::{CallHandle, Config, Event};
-use drongo::message::{Body, Outgoing, StatusCode};
+use drongo::message::{Body, HeaderList, Outgoing, StatusCode};
 use drongo::transaction::Failure;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -71,6 +72,19 @@ pub(crate) fn seconds(name: &str, value: &str) -> Result<Duration, Exit> {
         .ok()
         .and_then(|s| Duration::try_from_secs_f64(s).ok());
     seconds.ok_or_else(|| Exit::Usage(format!("{name} {value}: it must be a number of seconds")))
+}
+
+/// `--user` and `--password`: both or neither.
+pub(crate) fn account<'a>(
+    user: Option<&'a str>,
+    password: Option<&'a str>,
+) -> Result<Option<(&'a str, &'a str)>, Exit> {
+    match (user, password) {
+        (Some(user), Some(password)) => Ok(Some((user, password))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(Exit::Usage("--user needs --password PASS".into())),
+        (None, Some(_)) => Err(Exit::Usage("--password needs --user NAME".into())),
+    }
 }
 
 /// A whole number of at least one.
@@ -164,6 +178,8 @@ pub(crate) struct Runner {
     stopping: bool,
     ctrl_c: mpsc::Receiver<()>,
     media: UdpSocket,
+    /// Whose calls were refused with a challenge: they come again, and are counted then.
+    challenged: BTreeSet<CallHandle>,
 }
 
 impl Runner {
@@ -183,6 +199,7 @@ impl Runner {
             stopping: false,
             ctrl_c,
             media,
+            challenged: BTreeSet::new(),
         })
     }
 
@@ -236,11 +253,32 @@ impl Runner {
         });
     }
 
+    /// Asks for credentials.
+    pub(crate) fn challenge(
+        &mut self,
+        call: CallHandle,
+        verifier: &mut Verifier,
+        refusal: Refusal,
+    ) {
+        self.summary.calls -= 1;
+        self.challenged.insert(call);
+        let _ = self
+            .udp
+            .act(|endpoint, now, out| endpoint.call(call)?.challenge(now, verifier, refusal, out));
+    }
+
     pub(crate) fn answer(&mut self, call: CallHandle, body: Option<Body>) {
-        let outgoing = match body {
-            Some(body) => Outgoing::default().with_body(body),
-            None => Outgoing::default(),
-        };
+        self.answer_with(call, HeaderList::new(), body);
+    }
+
+    pub(crate) fn answer_with(
+        &mut self,
+        call: CallHandle,
+        headers: HeaderList,
+        body: Option<Body>,
+    ) {
+        let mut outgoing = Outgoing::default().with_headers(headers);
+        outgoing.body = body;
         let _ = self
             .udp
             .act(|endpoint, now, out| endpoint.call(call)?.answer(now, outgoing, out));
@@ -297,7 +335,7 @@ impl Runner {
                     self.reject(*call, StatusCode::SERVICE_UNAVAILABLE);
                 }
             }
-            Event::Progress { call, response } => eprintln!("{call} {}", response.status()),
+            Event::Progress { call, response, .. } => eprintln!("{call} {}", response.status()),
             Event::Answered {
                 call,
                 response,
@@ -310,6 +348,10 @@ impl Runner {
                 }
             }
             Event::Acknowledged { call, .. } => eprintln!("{call} acknowledged"),
+            Event::Redirected { call, target, .. } => eprintln!("{call} goes to {target}"),
+            Event::Ended { call, .. } if self.challenged.remove(call) => {
+                eprintln!("{call} challenged");
+            }
             Event::Ended { call, reason } => {
                 self.summary.count(reason);
                 eprintln!("{call} ended: {}", spoken(reason));

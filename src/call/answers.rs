@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
+use super::exchange::Asked;
 use super::leg::LegState;
 use super::{Action, Core, EndReason, Notice, Pending, ServerId, State, check};
 use crate::error::Misuse;
@@ -58,6 +59,7 @@ impl Core {
             server,
             reply,
             until,
+            asked: Asked::Plain,
         });
         out.push(Action::Notify(Notice::Request { server, request }));
     }
@@ -65,6 +67,7 @@ impl Core {
     /// [`Command::Respond`].
     pub(super) fn respond_pending(
         &mut self,
+        now: Time,
         server: ServerId,
         status: StatusCode,
         outgoing: &Outgoing,
@@ -80,10 +83,27 @@ impl Core {
         let Some(at) = self.pending.iter().position(|p| p.server == server) else {
             return Ok(());
         };
+        let offers = outgoing.body.is_some();
+        if let Some(pending) = self.pending.get(at) {
+            self.may_answer(&pending.asked, status, offers)?;
+        }
         let pending = self.pending.remove(at);
-        let body = outgoing.body.as_ref();
-        self.respond(server, &pending.reply, status, &outgoing.headers, body, out);
         self.shrink_pending();
+        match &pending.asked {
+            Asked::Update(asked) if status.is_success() => {
+                self.accept_update(now, server, &pending.reply, asked, outgoing, out);
+            }
+            Asked::Prack if status.is_success() => {
+                let body = outgoing.body.as_ref();
+                self.respond(server, &pending.reply, status, &outgoing.headers, body, out);
+                self.prack_answered(outgoing);
+            }
+            Asked::Plain | Asked::Update(_) | Asked::Prack => {
+                let body = outgoing.body.as_ref();
+                self.respond(server, &pending.reply, status, &outgoing.headers, body, out);
+                self.not_answered(&pending.asked);
+            }
+        }
         Ok(())
     }
 
@@ -101,7 +121,17 @@ impl Core {
                 StatusCode::SERVER_INTERNAL_ERROR,
                 out,
             );
+            self.not_answered(&pending.asked);
             self.shrink_pending();
+        }
+    }
+
+    /// The offer in this request was refused.
+    fn not_answered(&mut self, asked: &Asked) {
+        match asked {
+            Asked::Plain => {}
+            Asked::Update(asked) => self.update_answered(asked, None),
+            Asked::Prack => self.prack_refused(),
         }
     }
 
@@ -126,7 +156,9 @@ impl Core {
                 out,
             );
         }
+        self.own = Vec::new();
         for leg in &mut self.legs {
+            leg.drop_rare();
             // What is not leaving by a BYE of this side has no dialog any more.
             if !leg.is_leaving() {
                 leg.state = LegState::Left;

@@ -6,11 +6,15 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::leg::{Leg, LegState};
+use super::exchange::Fate;
+use super::leg::LegState;
+use super::offer_answer::{Message, OfferAnswer};
+use super::provisional::Next;
+use super::reliable::EXTENSION;
 use super::session::{Session, To, Unacked};
 use super::{
     Action, Call, Command, Context, Core, EndReason, Event, ServerId, Side, State, Timer, check,
-    wrong_state,
+    session_timer, wrong_state,
 };
 use crate::dialog::{Dialog, contact_of};
 use crate::error::Misuse;
@@ -34,9 +38,11 @@ pub(super) struct Incoming {
     pub(super) answer_until: Option<Time>,
     /// What the other side hears then.
     late: StatusCode,
-    /// The last 101-199, and when it is due again.
-    last: Option<(StatusCode, Bytes)>,
+    /// The last 101-199, without its bytes if it was reliable; and when it is due again.
+    last: Option<(StatusCode, Option<Bytes>)>,
     pub(super) repeat: Option<Time>,
+    /// What it asks of the session timer (RFC 4028).
+    timer: Option<session_timer::Asked>,
 }
 
 impl Call {
@@ -70,8 +76,12 @@ impl Call {
         let (wait, late) = patience(invite, context.limits.answer_wait);
         let answer_until = now + wait;
         let mut core = Core::new(context, now, base, user_of(invite));
-        core.legs
-            .push(Leg::new(Dialog::uas(invite, local_tag, secure)));
+        let mut exchange = OfferAnswer::new();
+        exchange.on_received(Message::Invite, !invite.body_slice().is_empty());
+        let mut leg = core.new_leg(Dialog::uas(invite, local_tag, secure), exchange);
+        leg.learn(invite);
+        core.legs.push(leg);
+        core.begin_reliable(now, server, invite);
         let state = Incoming {
             server,
             reply,
@@ -81,6 +91,7 @@ impl Call {
             late,
             last: None,
             repeat: None,
+            timer: core.asks_for_timer(invite),
         };
         Self {
             core,
@@ -100,15 +111,24 @@ impl Incoming {
         match event {
             // 9.2: the CANCEL has its 200, the INVITE gets its 487.
             Event::Cancel { server, cancel } if server == self.server => {
+                core.close_reliable(now);
                 core.refuse(server, &self.reply, StatusCode::REQUEST_TERMINATED, out);
                 core.end(EndReason::CancelledByCaller { cancel }, out)
             }
             Event::Request {
                 server,
                 request,
-                host: _,
+                host,
                 reply,
-            } => self.request(core, now, server, (request, reply), out),
+            } => self.request(core, now, server, (request, reply), host, out),
+            Event::Response { request, response } if core.is_own(request) => {
+                let fate = core.on_own_response(now, request, response, out);
+                self.suffer(core, fate, out)
+            }
+            Event::Failed { request, failure } if core.is_own(request) => {
+                let fate = core.on_own_failed(request, failure, out);
+                self.suffer(core, fate, out)
+            }
             Event::Cancel { .. }
             | Event::Ack { .. }
             | Event::Response { .. }
@@ -116,6 +136,24 @@ impl Incoming {
             | Event::Gone { .. } => {
                 out.push(Action::Absorbed);
                 State::Incoming(self)
+            }
+        }
+    }
+
+    /// What became of an UPDATE: without its dialog the INVITE cannot be answered.
+    fn suffer(
+        self: Box<Self>,
+        core: &mut Core,
+        fate: Fate,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        match fate {
+            Fate::Stands => State::Incoming(self),
+            Fate::Lost(_, response) => {
+                let status = StatusCode::SERVER_INTERNAL_ERROR;
+                core.reliable = None;
+                core.refuse(self.server, &self.reply, status, out);
+                core.end(EndReason::DialogLost { response }, out)
             }
         }
     }
@@ -131,6 +169,7 @@ impl Incoming {
         now: Time,
         server: ServerId,
         (request, reply): (Box<Request>, Reply),
+        host: Bytes,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         if let Err(status) = core.take_cseq(&request) {
@@ -141,6 +180,7 @@ impl Incoming {
             // 15.1.2: the caller may end an early dialog.
             Method::Bye => {
                 core.refuse(server, &reply, StatusCode::OK, out);
+                core.reliable = None;
                 core.refuse(
                     self.server,
                     &self.reply,
@@ -158,6 +198,11 @@ impl Incoming {
             }
             // 14.2: a second INVITE before the first has its final response.
             Method::Invite => core.refuse_for_now(server, &reply, out),
+            Method::Update => core.on_update(now, server, (request, reply), host, out),
+            Method::Prack => {
+                let next = core.on_prack(now, server, (request, reply), out);
+                return self.proceed(core, now, next, out);
+            }
             _ => core.hand_over(now, server, (request, reply), out),
         }
         State::Incoming(self)
@@ -172,48 +217,76 @@ impl Incoming {
     ) -> (State, Result<(), Misuse>) {
         let error = match command {
             Command::Progress { status, outgoing } => {
-                return self.progress(core, now, status, &outgoing, out);
+                return self.progress(core, now, status, &outgoing, false, out);
+            }
+            Command::Preview { status, outgoing } => {
+                return self.progress(core, now, status, &outgoing, true, out);
             }
             Command::Answer(outgoing) => return self.answer(core, now, &outgoing, out),
             Command::Reject { status, outgoing } => {
-                return self.reject(core, status, &outgoing, out);
+                return self.reject(core, now, status, &outgoing, out);
             }
             // Not 603: another device of the callee may still answer.
             Command::HangUp(outgoing) => {
-                return self.reject(core, StatusCode::TEMPORARILY_UNAVAILABLE, &outgoing, out);
+                let status = StatusCode::TEMPORARILY_UNAVAILABLE;
+                return self.reject(core, now, status, &outgoing, out);
             }
             Command::Respond {
                 server,
                 status,
                 outgoing,
             } => {
-                let result = core.respond_pending(server, status, &outgoing, out);
-                return (State::Incoming(self), result);
+                let result = core.respond_pending(now, server, status, &outgoing, out);
+                let next = core.next_of_reliable(false);
+                return (self.proceed(core, now, next, out), result);
             }
             Command::Acknowledge(_) => wrong_state("acknowledge", "Incoming"),
-            Command::Update(_) => wrong_state("update", "Incoming"),
+            Command::Prack { .. } => wrong_state("prack", "Incoming"),
+            Command::Update { leg, outgoing } => {
+                // 12.1: the first provisional response makes the dialog.
+                let result = match self.last {
+                    Some(_) => core.update(leg, outgoing, out),
+                    None => Err(wrong_state("update", "Incoming, before any response")),
+                };
+                return (State::Incoming(self), result);
+            }
+            Command::Reinvite(_) => wrong_state("reinvite", "Incoming"),
             Command::Request { .. } => wrong_state("request", "Incoming"),
         };
         (State::Incoming(self), Err(error))
     }
 
-    /// 13.3.1.1.
+    /// 13.3.1.1; RFC 3262 3.
     fn progress(
         mut self: Box<Self>,
         core: &mut Core,
         now: Time,
         status: StatusCode,
         outgoing: &Outgoing,
+        preview: bool,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
         let result = check(outgoing).and_then(|()| match status.as_u16() {
+            _ if core.is_accepting() => Err(wrong_state("progress", "Incoming, answered")),
             101..=199 => Ok(()),
             status => Err(Misuse::WrongStatus { status }),
         });
+        if result.is_ok() && core.is_reliable(outgoing, preview) {
+            return match core.say_reliably(now, &self.offer(), status, outgoing, out) {
+                Ok(next) => {
+                    self.last = Some((status, None));
+                    self.repeat = now + EXTENSION;
+                    (self.proceed(core, now, next, out), Ok(()))
+                }
+                Err(error) => (State::Incoming(self), Err(error)),
+            };
+        }
+        let result = result.and_then(|()| core.may_say(Message::Unreliable, outgoing));
         if result.is_ok() {
+            core.say(Message::Unreliable, outgoing);
             let headers = core.with_contact(&self.host, &outgoing.headers);
             let bytes = core.dialog_response(&self.reply, status, &headers, outgoing);
-            self.last = Some((status, bytes.clone()));
+            self.last = Some((status, Some(bytes.clone())));
             self.repeat = now + MINUTE;
             out.push(Action::Respond {
                 server: self.server,
@@ -224,29 +297,49 @@ impl Incoming {
         (State::Incoming(self), result)
     }
 
-    /// 13.3.1.4.
+    /// 13.3.1.4. The 2xx may have to wait for a PRACK (RFC 3262 3).
     fn answer(
-        self: Box<Self>,
+        mut self: Box<Self>,
         core: &mut Core,
         now: Time,
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        if let Err(error) = check(outgoing) {
-            return (State::Incoming(self), Err(error));
+        let accepted = check(outgoing).and_then(|()| core.accept_reliably(now, outgoing, out));
+        match accepted {
+            Ok(Some(outgoing)) => (self.accept(core, now, &outgoing, out), Ok(())),
+            Ok(None) => {
+                // The user has answered; what is awaited is a PRACK.
+                self.answer_until = None;
+                self.repeat = None;
+                (State::Incoming(self), Ok(()))
+            }
+            Err(error) => (State::Incoming(self), Err(error)),
         }
+    }
+
+    fn accept(
+        self: Box<Self>,
+        core: &mut Core,
+        now: Time,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        core.say(Message::Success, outgoing);
         let unacked = Unacked::send(core, now, self.offer(), outgoing, out);
+        core.described(0, outgoing.body.as_ref());
         if let Some(leg) = core.legs.first_mut() {
             leg.dialog.confirm_as_uas();
             leg.state = LegState::Confirmed;
         }
-        (State::Confirmed(Session::answered(unacked)), Ok(()))
+        State::Confirmed(Session::answered(unacked))
     }
 
     /// 13.3.1.2, 13.3.1.3.
     fn reject(
         self: Box<Self>,
         core: &mut Core,
+        now: Time,
         status: StatusCode,
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
@@ -261,6 +354,7 @@ impl Incoming {
             return (State::Incoming(self), result);
         }
         let body = outgoing.body.as_ref();
+        core.close_reliable(now);
         core.respond(
             self.server,
             &self.reply,
@@ -273,7 +367,7 @@ impl Incoming {
     }
 
     pub(super) fn on_timer(
-        mut self: Box<Self>,
+        self: Box<Self>,
         core: &mut Core,
         now: Time,
         timer: Timer,
@@ -281,22 +375,26 @@ impl Incoming {
     ) -> State {
         match timer {
             Timer::AnswerWait => {
+                core.close_reliable(now);
                 core.refuse(self.server, &self.reply, self.late, out);
                 return core.end(EndReason::Unanswered, out);
             }
             Timer::RepeatProvisional => {
-                let due = self.repeat.and_then(|at| at + MINUTE);
-                self.repeat = due.filter(|at| *at > now).or(now + MINUTE);
-                if let Some((status, bytes)) = self.last.clone() {
-                    out.push(Action::Respond {
-                        server: self.server,
-                        status,
-                        bytes,
-                    });
-                }
+                return self.repeat(core, now, out);
             }
-            Timer::Pending(server) => core.expire_pending(server, out),
-            Timer::Ringing
+            Timer::Pending(server) => {
+                core.expire_pending(server, out);
+                let next = core.next_of_reliable(false);
+                return self.proceed(core, now, next, out);
+            }
+            Timer::Provisional => {
+                let next = core.on_reliable_timer(now, out);
+                return self.proceed(core, now, next, out);
+            }
+            Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
+            Timer::PrackOwed(_)
+            | Timer::Session(_)
+            | Timer::Ringing
             | Timer::ReofferWait
             | Timer::AnswerOwed
             | Timer::Retry
@@ -306,12 +404,62 @@ impl Incoming {
         State::Incoming(self)
     }
 
+    /// 13.3.1.1: the last 101-199 again; a reliable one as a new one (RFC 3262 3).
+    fn repeat(
+        mut self: Box<Self>,
+        core: &mut Core,
+        now: Time,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        let Some((status, bytes)) = self.last.clone() else {
+            self.repeat = None;
+            return State::Incoming(self);
+        };
+        let wait = if bytes.is_some() { MINUTE } else { EXTENSION };
+        let due = self.repeat.and_then(|at| at + wait);
+        self.repeat = due.filter(|at| *at > now).or(now + wait);
+        if let Some(bytes) = bytes {
+            out.push(Action::Respond {
+                server: self.server,
+                status,
+                bytes,
+            });
+            return State::Incoming(self);
+        }
+        // One that waits for its PRACK, or holds the 2xx, is repeated by itself.
+        let said = match core.is_waiting_for_prack() {
+            true => Ok(Next::Stay),
+            false => core.say_reliably(now, &self.offer(), status, &Outgoing::default(), out),
+        };
+        self.proceed(core, now, said.unwrap_or(Next::Stay), out)
+    }
+
+    /// What the PRACKs led to.
+    fn proceed(
+        self: Box<Self>,
+        core: &mut Core,
+        now: Time,
+        next: Next,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        match next {
+            Next::Stay => State::Incoming(self),
+            Next::Accept(outgoing) => self.accept(core, now, &outgoing, out),
+            Next::TimedOut => {
+                let status = StatusCode::SERVER_INTERNAL_ERROR;
+                core.refuse(self.server, &self.reply, status, out);
+                core.end(EndReason::NoPrack, out)
+            }
+        }
+    }
+
     fn offer(&self) -> To<'_> {
         To {
             server: self.server,
             reply: &self.reply,
             cseq: self.cseq,
             host: &self.host,
+            timer: self.timer.as_ref(),
         }
     }
 }
@@ -375,6 +523,22 @@ impl Core {
         taken.map_err(|_| StatusCode::SERVER_INTERNAL_ERROR)
     }
 
+    /// Whether a response to the INVITE of the other side may carry, or not, what it does. One
+    /// without a session description always may: what is missing is the application's choice.
+    pub(super) fn may_say(&self, message: Message, outgoing: &Outgoing) -> Result<(), Misuse> {
+        match (self.legs.first(), &outgoing.body) {
+            (Some(leg), Some(_)) => leg.exchange.may_send(message, true),
+            (_, None) | (None, _) => Ok(()),
+        }
+    }
+
+    /// It is sent.
+    pub(super) fn say(&mut self, message: Message, outgoing: &Outgoing) {
+        if let Some(leg) = self.legs.first_mut() {
+            leg.exchange.on_sent(message, outgoing.body.is_some());
+        }
+    }
+
     /// 14.2: 500 with a Retry-After of 0 to 10 seconds.
     pub(super) fn refuse_for_now(
         &mut self,
@@ -406,7 +570,13 @@ impl Core {
     /// application gives its own.
     pub(super) fn with_contact(&self, host: &Host, own: &HeaderList) -> HeaderList {
         let mut headers = HeaderList::new();
-        if !own.contains(Name::Contact) {
+        if let Some(contact) = self
+            .contact
+            .as_ref()
+            .filter(|_| !own.contains(Name::Contact))
+        {
+            let _ = headers.push(Name::Contact.as_str(), contact);
+        } else if !own.contains(Name::Contact) {
             let dialog = self.dialog();
             let secure = host.secure || dialog.is_some_and(Dialog::is_secure);
             let scheme: &[u8] = if secure { b"<sips:" } else { b"<sip:" };

@@ -1,14 +1,26 @@
 //! The caller's side of an INVITE until its final response (13.2, §9.1).
 
+mod again;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 
-use super::leg::{Leg, LegState};
+use self::again::Again;
+use super::exchange::Fate;
+use super::failure::{Budget, Retry};
+use super::leg::LegState;
+use super::offer_answer::{Message, OfferAnswer, Verdict};
+use super::recursion::Targets;
+use super::refresh::{is_longer, put_request};
+use super::reliable::{Kind, OPTION_TAG, Policy, kind};
+use super::retries::Retries;
 use super::session::Session;
+use super::session_timer::Negotiation;
 use super::{
     Action, Call, Command, Context, Core, EndReason, Event, Notice, RequestId, State, Timer, check,
     wrong_state,
@@ -18,8 +30,8 @@ use crate::dialog::{Dialog, Origin, as_request_uri, routed};
 use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{
-    HeaderList, Method, Name, NameAddr, Outgoing, Reply, Request, Response, StatusCode, Uri,
-    UriBuf, parse_delta_seconds,
+    HeaderList, Host, Method, Name, NameAddr, Outgoing, Reply, Request, Response, SipUri,
+    StatusCode, Uri, UriBuf, parse_delta_seconds, split_commas,
 };
 use crate::seed::CallIds;
 use crate::sink::Sink;
@@ -43,6 +55,8 @@ pub struct Invitation {
     to: Box<[u8]>,
     routes: Vec<Box<[u8]>>,
     outgoing: Outgoing,
+    retries: Retries,
+    reliable: Option<Policy>,
 }
 
 impl Invitation {
@@ -69,6 +83,8 @@ impl Invitation {
             to,
             routes: Vec::new(),
             outgoing: Outgoing::default(),
+            retries: Retries::DEFAULT,
+            reliable: None,
         })
     }
 
@@ -76,6 +92,21 @@ impl Invitation {
     #[must_use]
     pub fn with(mut self, outgoing: Outgoing) -> Self {
         self.outgoing = outgoing;
+        self
+    }
+
+    /// Which refusals the core answers with another INVITE by itself.
+    #[must_use]
+    pub fn with_retries(mut self, retries: Retries) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// Whether provisional responses to this call are reliable (RFC 3262), if not as the endpoint's
+    /// [`Config`](crate::endpoint::Config) says. [`Policy::Required`] refuses callees that cannot.
+    #[must_use]
+    pub fn reliable(mut self, policy: Policy) -> Self {
+        self.reliable = Some(policy);
         self
     }
 
@@ -106,6 +137,33 @@ impl Invitation {
     /// Whether the target is a SIPS URI.
     pub(crate) fn is_secure(&self) -> bool {
         self.target().as_sip().is_some_and(|sip| sip.is_secure())
+    }
+
+    pub(super) fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
+    }
+
+    /// The next INVITE goes to `target`; From and To stay (8.1.3.4).
+    pub(super) fn retarget(&mut self, target: UriBuf) {
+        self.target = target;
+    }
+
+    pub(super) fn replace(&mut self, outgoing: Outgoing) {
+        self.outgoing = outgoing;
+    }
+
+    /// The next INVITE goes by this proxy alone (21.3.4).
+    pub(super) fn go_through(&mut self, proxy: Uri<'_>) {
+        let loose = proxy.as_sip().is_none_or(SipUri::lr);
+        let lr: &[u8] = if loose { b"" } else { b";lr" };
+        let route = bracketed(&[proxy.as_bytes(), lr].concat());
+        self.routes = [route].into();
+    }
+
+    /// What `make` makes of the domain of From.
+    pub(super) fn with_domain<T>(&self, make: impl FnOnce(Host<'_>) -> T) -> Option<T> {
+        let from = NameAddr::parse(&self.from).ok()?.uri();
+        from.as_sip().map(|sip| make(sip.host()))
     }
 
     fn user(&self) -> Box<[u8]> {
@@ -157,14 +215,24 @@ pub(super) struct Inviting {
     from: Box<[u8]>,
     attempts: SmallVec<[Attempt; 1]>,
     pub(super) ringing_until: Option<Time>,
+    /// How long the session shall be (RFC 4028).
+    negotiation: Negotiation,
     /// Why it is being cancelled.
     cancelled: Option<Cancelled>,
+    /// The target set, once it was redirected.
+    targets: Option<Box<Targets>>,
+    /// How often it was sent again by itself.
+    budget: Budget,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Cancelled {
     ByUser,
     ByTimeout,
+    /// The user did not answer the offer in a reliable response.
+    NoAnswer,
+    /// Every leg was lost to an UPDATE or PRACK that met 481, 408 or silence.
+    Lost(Option<Box<Response>>),
 }
 
 impl Call {
@@ -194,7 +262,10 @@ impl Call {
             template: invitation,
             attempts: SmallVec::new(),
             ringing_until,
+            negotiation: core.negotiation(),
             cancelled: None,
+            targets: None,
+            budget: Budget::default(),
         };
         state.attempt(&mut core, 1, auth::Attempt::new(), out);
         let state = State::Inviting(Box::new(state));
@@ -218,6 +289,13 @@ impl Inviting {
         let target = as_request_uri(self.template.target());
         let outgoing = &self.template.outgoing;
         let mut headers = core.with_capabilities(&outgoing.headers);
+        if let Some(policy) = self.template.reliable {
+            headers = with_policy(&headers, policy);
+        }
+        if self.template.reliable.unwrap_or(core.context.reliable) == Policy::Required {
+            let _ = headers.push(Name::Require.as_str(), OPTION_TAG);
+        }
+        put_request(&self.negotiation, &mut headers);
         let body = outgoing.body.as_ref();
         let routes = self.template.routes.iter().map(AsRef::as_ref);
         let writer = routed(Method::Invite, &target, routes);
@@ -257,13 +335,21 @@ impl Inviting {
         match event {
             Event::Response { request, response } if self.is_current(request) => {
                 match response.status().class() {
-                    1 => self.provisional(core, response, out),
+                    1 => self.provisional(core, now, response, out),
                     2 => self.success(core, now, request, response, out),
                     _ => self.refused(core, response, out),
                 }
             }
             Event::Failed { request, failure } if self.is_current(request) => {
                 self.failed(core, failure, out)
+            }
+            Event::Response { request, response } if core.is_own(request) => {
+                let fate = core.on_own_response(now, request, response, out);
+                self.suffer(core, fate, out)
+            }
+            Event::Failed { request, failure } if core.is_own(request) => {
+                let fate = core.on_own_failed(request, failure, out);
+                self.suffer(core, fate, out)
             }
             Event::Response { .. } | Event::Failed { .. } => {
                 out.push(Action::Absorbed);
@@ -280,9 +366,9 @@ impl Inviting {
             Event::Request {
                 server,
                 request,
-                host: _,
+                host,
                 reply,
-            } => self.request(core, now, server, (request, reply), out),
+            } => self.request(core, now, server, (request, reply), host, out),
             Event::Cancel { .. } | Event::Ack { .. } => {
                 out.push(Action::Absorbed);
                 State::Inviting(self)
@@ -300,22 +386,76 @@ impl Inviting {
     fn provisional(
         self: Box<Self>,
         core: &mut Core,
+        now: Time,
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let tag = response.to_tag();
         let makes_dialog = tag.is_some() && response.status() != StatusCode::TRYING;
-        if makes_dialog
-            && core.find_leg(tag).is_none()
-            && core.legs.len() < core.context.limits.forks
-        {
-            let dialog = Dialog::uac(self.origin(&response), &response);
-            core.legs.push(Leg::new(dialog));
+        let found = core.find_leg(tag).filter(|_| makes_dialog);
+        let room = core.legs.len() < core.context.limits.forks;
+        let at = match found {
+            None if makes_dialog && room && self.may_begin(&response) => {
+                let dialog = Dialog::uac(self.origin(&response), &response);
+                let leg = core.new_leg(dialog, self.exchange());
+                core.legs.push(leg);
+                core.legs.len().checked_sub(1)
+            }
+            found => found,
+        };
+        let mut early = None;
+        if let Some(at) = at {
+            early = core.take_provisional(now, at, found.is_none(), &response, out);
+            if let Some(leg) = core.legs.get_mut(at)
+                && response.status() == EARLY_DIALOG_TERMINATED
+            {
+                // RFC 6228 4: no BYE; only acknowledgements go there from now on.
+                leg.state = LegState::Left;
+            }
         }
+        // What cannot be placed is told where the RFC leaves it a meaning: without a dialog.
+        let placed = at.is_some() || response.status() == EARLY_DIALOG_TERMINATED;
+        let means = early.is_some() || (!placed && kind(&response) == Kind::Unreliable);
         out.push(match self.cancelled {
-            None => Action::Notify(Notice::Progress { response }),
-            Some(_) => Action::Absorbed,
+            None if means => Action::Notify(Notice::Progress { response, early }),
+            None | Some(_) => Action::Absorbed,
         });
+        State::Inviting(self)
+    }
+
+    /// RFC 6228 4: a 199 for a dialog that was never heard of makes none, unless it wants a PRACK.
+    /// RFC 3262 4: what asks for one and cannot have it is dropped.
+    fn may_begin(&self, response: &Response) -> bool {
+        match kind(response) {
+            Kind::Unreliable => response.status() != EARLY_DIALOG_TERMINATED,
+            Kind::Reliable { .. } => true,
+            Kind::Broken => false,
+        }
+    }
+
+    /// What the INVITE began on each of its legs.
+    fn exchange(&self) -> OfferAnswer {
+        let mut exchange = OfferAnswer::new();
+        exchange.on_sent(Message::Invite, self.template.outgoing.body.is_some());
+        exchange
+    }
+
+    /// What became of an UPDATE or PRACK: a leg that the other side has lost is gone. With the last
+    /// one the INVITE has nobody left to answer it.
+    fn suffer(
+        mut self: Box<Self>,
+        core: &mut Core,
+        fate: Fate,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> State {
+        if let Fate::Lost(leg, response) = fate {
+            if let Some(leg) = core.leg_mut(leg) {
+                leg.state = LegState::Left;
+            }
+            if core.legs.iter().all(|leg| !leg.is_live()) {
+                self.cancel(Cancelled::Lost(response), Outgoing::default(), out);
+            }
+        }
         State::Inviting(self)
     }
 
@@ -332,14 +472,25 @@ impl Inviting {
             Some(at) => at,
             None => {
                 let dialog = Dialog::uac(self.origin(&response), &response);
-                core.legs.insert(0, Leg::new(dialog));
+                let leg = core.new_leg(dialog, self.exchange());
+                core.legs.insert(0, leg);
                 0
             }
         };
         core.legs.swap(0, at);
+        let mut session = Verdict::Nothing;
         if let Some(leg) = core.legs.first_mut() {
             leg.dialog.confirm(&response);
+            if leg.state == LegState::Left {
+                // It was said to be lost, and is not.
+                leg.state = LegState::Early;
+            }
+            leg.learn(&response);
+            session = leg
+                .exchange
+                .on_received(Message::Success, has_body(&response));
         }
+        core.end_of_provisionals(0);
         let cseq = response.cseq().number;
         if let Some(cause) = self.cancelled {
             // 9.1: the CANCEL came too late; the other side must be told.
@@ -347,7 +498,9 @@ impl Inviting {
             core.bye(0, &Outgoing::default(), &mut auth::Attempt::new(), out);
             return core.end(cause.reason(), out);
         }
-        let answer_needed = self.template.outgoing.body.is_none() && has_body(&response);
+        core.begin_timer(now, 0, self.negotiation, &response);
+        core.described(0, self.template.outgoing.body.as_ref());
+        let answer_needed = session == Verdict::Offer;
         if answer_needed {
             core.await_answer(now, request, cseq);
         } else {
@@ -374,11 +527,16 @@ impl Inviting {
                 ..
             }) = self.attempts.pop()
         {
-            // 22.2: once more with credentials, under the same Call-ID and From tag.
-            if core.is_challenged(&mut credentials, &response) {
+            // 22.2: once more with credentials, under the same Call-ID and From tag; RFC 4028 7.3:
+            // once more for longer.
+            if core.is_challenged(&mut credentials, &response) || self.may_last_longer(&response) {
                 core.legs.clear();
+                core.own.clear();
                 self.attempt(core, cseq.saturating_add(1), credentials, out);
                 return State::Inviting(self);
+            }
+            if let Some(again) = self.again(core, &response) {
+                return self.go_again(core, again, cseq, credentials, out);
             }
         }
         let reason = match self.cancelled {
@@ -388,12 +546,26 @@ impl Inviting {
         core.end(reason, out)
     }
 
+    fn may_last_longer(&mut self, response: &Response) -> bool {
+        response.status() == StatusCode::SESSION_INTERVAL_TOO_SMALL
+            && self.budget.spend(Retry::LongerSession)
+            && is_longer(&mut self.negotiation, response)
+    }
+
     fn failed(
-        self: Box<Self>,
+        mut self: Box<Self>,
         core: &mut Core,
         failure: Failure,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
+        // 8.1.3.4: silence and a transport that cannot send are failures of this target only.
+        if self.cancelled.is_none()
+            && let Some(cseq) = self.attempts.last().map(|attempt| attempt.cseq)
+            && self.next_target()
+        {
+            let again = Again::Elsewhere(None);
+            return self.go_again(core, again, cseq, auth::Attempt::new(), out);
+        }
         let reason = match self.cancelled {
             Some(cause) => cause.reason(),
             None => EndReason::Failed(failure),
@@ -412,6 +584,7 @@ impl Inviting {
         now: Time,
         server: super::ServerId,
         (request, reply): (Box<Request>, Reply),
+        host: Bytes,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         if let Err(status) = core.take_cseq(&request) {
@@ -428,6 +601,7 @@ impl Inviting {
             }
             // 14.2: there is an INVITE in progress on this dialog.
             Method::Invite => core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out),
+            Method::Update => core.on_update(now, server, (request, reply), host, out),
             _ => core.hand_over(now, server, (request, reply), out),
         }
         State::Inviting(self)
@@ -436,7 +610,7 @@ impl Inviting {
     pub(super) fn command(
         mut self: Box<Self>,
         core: &mut Core,
-        _now: Time,
+        now: Time,
         command: Command,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
@@ -452,12 +626,19 @@ impl Inviting {
                 server,
                 status,
                 outgoing,
-            } => core.respond_pending(server, status, &outgoing, out),
-            Command::Progress { .. } => Err(wrong_state("progress", "Inviting")),
+            } => core.respond_pending(now, server, status, &outgoing, out),
+            Command::Prack { leg, outgoing } => core.answer_in_prack(leg, outgoing, out),
+            Command::Progress { .. } | Command::Preview { .. } => {
+                Err(wrong_state("progress", "Inviting"))
+            }
             Command::Answer(_) => Err(wrong_state("answer", "Inviting")),
             Command::Reject { .. } => Err(wrong_state("reject", "Inviting")),
             Command::Acknowledge(_) => Err(wrong_state("acknowledge", "Inviting")),
-            Command::Update(_) => Err(wrong_state("update", "Inviting")),
+            Command::Update { leg, outgoing } => match self.cancelled {
+                None => core.update(leg, outgoing, out),
+                Some(_) => Err(wrong_state("update", "Inviting, cancelled")),
+            },
+            Command::Reinvite(_) => Err(wrong_state("reinvite", "Inviting")),
             Command::Request { .. } => Err(wrong_state("request", "Inviting")),
         };
         (State::Inviting(self), result)
@@ -466,6 +647,7 @@ impl Inviting {
     pub(super) fn on_timer(
         mut self: Box<Self>,
         core: &mut Core,
+        now: Time,
         timer: Timer,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
@@ -475,7 +657,14 @@ impl Inviting {
                 self.cancel(Cancelled::ByTimeout, Outgoing::default(), out);
             }
             Timer::Pending(server) => core.expire_pending(server, out),
-            Timer::AnswerWait
+            Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
+            Timer::PrackOwed(leg) => {
+                core.forget_owed(leg);
+                self.cancel(Cancelled::NoAnswer, Outgoing::default(), out);
+            }
+            Timer::Provisional
+            | Timer::Session(_)
+            | Timer::AnswerWait
             | Timer::RepeatProvisional
             | Timer::ReofferWait
             | Timer::AnswerOwed
@@ -527,8 +716,11 @@ impl Inviting {
 
 impl Cancelled {
     fn reason(self) -> EndReason {
-        EndReason::Cancelled {
-            timeout: self == Self::ByTimeout,
+        match self {
+            Self::ByUser => EndReason::Cancelled { timeout: false },
+            Self::ByTimeout => EndReason::Cancelled { timeout: true },
+            Self::NoAnswer => EndReason::NoAnswer,
+            Self::Lost(response) => EndReason::DialogLost { response },
         }
     }
 }
@@ -549,6 +741,32 @@ impl Core {
 
 pub(super) fn has_body(response: &Response) -> bool {
     !response.body_slice().is_empty()
+}
+
+/// RFC 6228: 199 (Early Dialog Terminated).
+const EARLY_DIALOG_TERMINATED: StatusCode = match StatusCode::new(199) {
+    Some(status) => status,
+    None => StatusCode::RINGING,
+};
+
+/// Supported, with or without the extension of RFC 3262.
+fn with_policy(headers: &HeaderList, policy: Policy) -> HeaderList {
+    let mut changed = HeaderList::new();
+    let mut tags: Vec<&[u8]> = Vec::new();
+    for (name, text, value) in headers.iter() {
+        if name == Name::Supported {
+            let own = |tag: &&[u8]| !tag.eq_ignore_ascii_case(OPTION_TAG.as_bytes());
+            tags.extend(split_commas(value).filter(own));
+        } else {
+            // It was well-formed when it was pushed.
+            let _ = changed.push(core::str::from_utf8(text).unwrap_or_default(), value);
+        }
+    }
+    if policy != Policy::Off {
+        tags.push(OPTION_TAG.as_bytes());
+    }
+    let _ = changed.push(Name::Supported.as_str(), tags.join(&b", "[..]));
+    changed
 }
 
 /// 9.1: a CANCEL asks for no extension.

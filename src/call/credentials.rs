@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::{Core, RequestId};
-use crate::auth::{Attempt, Client, Protected};
+use crate::auth::{Attempt, Client, Protected, Side};
 use crate::message::{Body, HeaderList, Method, Outgoing, Response, StatusCode};
 
 /// What a call that was challenged knows.
@@ -89,6 +89,13 @@ impl Core {
     pub(super) fn forget_credentials(&mut self, invite: RequestId) {
         if let Some(credentials) = &mut self.credentials {
             credentials.invites.retain(|(id, _)| *id != invite);
+        }
+    }
+
+    /// 22.3: what a server was shown is nothing for another one. The proxies on the way stay.
+    pub(super) fn forget_server_credentials(&mut self) {
+        if let Some(credentials) = &mut self.credentials {
+            credentials.client.forget(Side::Server);
         }
     }
 

@@ -283,6 +283,24 @@ impl Retry {
 pub struct Budget([u8; 12]);
 
 impl Budget {
+    /// That of the request to the next target of a redirection. How often it was redirected counts
+    /// on.
+    #[must_use]
+    pub fn of_next_target(self) -> Self {
+        let mut spent = [0; 12];
+        let at = Retry::Targets as usize;
+        if let (Some(to), Some(from)) = (spent.get_mut(at), self.0.get(at)) {
+            *to = *from;
+        }
+        Self(spent)
+    }
+
+    /// Whether a retry of this kind is left.
+    pub fn has(&self, kind: Retry) -> bool {
+        let spent = self.0.get(kind as usize);
+        spent.is_some_and(|spent| *spent < kind.limit())
+    }
+
     /// Takes one retry of this kind, if there is one left.
     pub fn spend(&mut self, kind: Retry) -> bool {
         let Some(spent) = self.0.get_mut(kind as usize) else {

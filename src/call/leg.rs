@@ -1,12 +1,23 @@
 //! One dialog of a call's INVITE, and what this side owes it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::RequestId;
+use super::offer_answer::OfferAnswer;
+use super::prack::Owed;
+use super::refresh::SessionTime;
+use super::reliable::RseqOrder;
+use super::timer::{Timer, timed};
+use super::update::Deferred;
+use super::{Core, RequestId};
 use crate::dialog::Dialog;
-use crate::message::Draft;
+use crate::message::{Draft, Message, Method, Name};
 use crate::time::Time;
 use crate::transaction::rebase;
+
+/// Names a leg within its call: one fork of its INVITE.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LegId(pub(super) u32);
 
 /// Where a leg stands.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -32,16 +43,100 @@ pub(super) enum LegState {
 pub(super) struct Leg {
     pub(super) dialog: Dialog,
     pub(super) state: LegState,
+    pub(super) id: LegId,
+    /// Where the offers and answers of this dialog stand, whatever carries them.
+    pub(super) exchange: OfferAnswer,
+    /// Whether the other side's Allow lists UPDATE (RFC 3311 4); `None` before it has said.
+    pub(super) takes_update: Option<bool>,
+    /// What few legs have at a time.
+    rare: Option<Box<Rare>>,
     /// One an INVITE whose transaction is alive: each copy of its 2xx gets it again (13.2.2.4).
     acks: Vec<(RequestId, Draft)>,
 }
 
+/// What few legs have at a time.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Rare {
+    /// The UPDATE of this side that met glare.
+    pub(super) deferred: Option<Deferred>,
+    /// The reliable responses to the INVITE in progress (RFC 3262 4).
+    pub(super) order: Option<RseqOrder>,
+    /// One whose offer the user has not answered.
+    pub(super) owed: Option<Owed>,
+    /// The session timer that was agreed on (RFC 4028).
+    pub(super) session: Option<SessionTime>,
+}
+
 impl Leg {
-    pub(super) fn new(dialog: Dialog) -> Self {
+    fn new(id: LegId, dialog: Dialog, exchange: OfferAnswer) -> Self {
         Self {
             dialog,
             state: LegState::Early,
+            id,
+            exchange,
+            takes_update: None,
+            rare: None,
             acks: Vec::new(),
+        }
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Nothing rare is waited for any more.
+    pub(super) fn drop_rare(&mut self) {
+        self.rare = None;
+    }
+
+    /// Takes one of the rare things, and frees the place if it was the last.
+    pub(super) fn take_rare<T: Default>(&mut self, of: impl FnOnce(&mut Rare) -> &mut T) -> T {
+        let taken = self
+            .rare
+            .as_deref_mut()
+            .map(|rare| core::mem::take(of(rare)));
+        if self.rare.as_deref() == Some(&Rare::default()) {
+            self.rare = None;
+        }
+        taken.unwrap_or_default()
+    }
+
+    pub(super) fn owed(&self) -> Option<Owed> {
+        self.rare.as_deref().and_then(|rare| rare.owed)
+    }
+
+    pub(super) fn session(&self) -> Option<&SessionTime> {
+        self.rare.as_deref()?.session.as_ref()
+    }
+
+    pub(super) fn session_mut(&mut self) -> Option<&mut SessionTime> {
+        self.rare.as_deref_mut()?.session.as_mut()
+    }
+
+    /// The timers of what is rare.
+    pub(super) fn timers(&self) -> impl Iterator<Item = (Time, Timer)> {
+        let rare = self.rare.as_deref();
+        let deferred = rare.and_then(|rare| rare.deferred.as_ref()?.at);
+        let owed = self.owed().and_then(|owed| owed.until);
+        [
+            timed(deferred, Timer::UpdateRetry(self.id)),
+            timed(owed, Timer::PrackOwed(self.id)),
+            timed(
+                self.session().and_then(SessionTime::deadline),
+                Timer::Session(self.id),
+            ),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// What the other side's Allow says of UPDATE, if the message has one (RFC 3311 4).
+    pub(super) fn learn(&mut self, message: &Message) {
+        let mut rows = message.all(Name::Allow).peekable();
+        if rows.peek().is_some() {
+            let update = Method::Update.as_str().as_bytes();
+            let mut methods = rows.flat_map(|row| row.split(|b| *b == b','));
+            self.takes_update = Some(methods.any(|method| method.trim_ascii() == update));
         }
     }
 
@@ -72,6 +167,7 @@ impl Leg {
         self.acks
             .capacity()
             .saturating_mul(size_of::<(RequestId, Draft)>())
+            .saturating_add(self.rare.as_ref().map_or(0, |_| size_of::<Rare>()))
     }
 
     pub(super) fn is_leaving(&self) -> bool {
@@ -88,9 +184,36 @@ impl Leg {
     }
 
     pub(super) fn rebase(&mut self, from: Time, to: Time) {
+        if let Some(rare) = &mut self.rare {
+            if let Some(deferred) = &mut rare.deferred {
+                rebase(&mut deferred.at, from, to);
+            }
+            if let Some(owed) = &mut rare.owed {
+                rebase(&mut owed.until, from, to);
+            }
+            if let Some(session) = &mut rare.session {
+                session.rebase(from, to);
+            }
+        }
         match &mut self.state {
             LegState::AwaitingAnswer { until, .. } => rebase(until, from, to),
             LegState::Early | LegState::Confirmed | LegState::Leaving { .. } | LegState::Left => {}
         }
+    }
+}
+
+impl Core {
+    /// A leg with a name of its own.
+    pub(super) fn new_leg(&mut self, dialog: Dialog, exchange: OfferAnswer) -> Leg {
+        self.forks = self.forks.wrapping_add(1);
+        Leg::new(LegId(self.forks), dialog, exchange)
+    }
+
+    pub(super) fn leg_at(&self, id: LegId) -> Option<usize> {
+        self.legs.iter().position(|leg| leg.id == id)
+    }
+
+    pub(super) fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.id == id)
     }
 }

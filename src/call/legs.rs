@@ -4,19 +4,26 @@ use alloc::boxed::Box;
 use core::mem;
 
 use super::leg::{Leg, LegState};
+use super::offer_answer::{Message, OfferAnswer};
 use super::{Action, Core, Event, RequestId};
 use crate::auth::Attempt;
 use crate::dialog::{Dialog, Origin, Phase};
 use crate::message::{Method, Outgoing, Request, Response, StatusCode};
 use crate::sink::Sink;
+use crate::time::Time;
 
 impl Core {
     pub(super) fn is_done(&self) -> bool {
-        self.invites.is_empty() && !self.legs.iter().any(Leg::is_leaving)
+        self.invites.is_empty() && self.reliable.is_none() && !self.legs.iter().any(Leg::is_leaving)
     }
 
     /// After [`Notice::Ended`]: what an INVITE or a BYE still brings.
-    pub(super) fn linger(&mut self, event: Event, out: &mut (impl Sink<Action> + ?Sized)) {
+    pub(super) fn linger(
+        &mut self,
+        now: Time,
+        event: Event,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
         match event {
             Event::Response { request, response } if self.invites.contains(&request) => {
                 if response.status().is_success() {
@@ -37,6 +44,14 @@ impl Core {
                 }
             }
             Event::Gone { request } => self.gone(request),
+            Event::Request {
+                server,
+                request,
+                reply,
+                ..
+            } if request.method() == Method::Prack => {
+                self.on_prack(now, server, (request, reply), out);
+            }
             Event::Request {
                 server,
                 request,
@@ -169,7 +184,8 @@ impl Core {
             secure: sibling.is_secure(),
         };
         let dialog = Dialog::uac(origin, response);
-        self.legs.push(Leg::new(dialog));
+        let leg = self.new_leg(dialog, OfferAnswer::new());
+        self.legs.push(leg);
         self.legs.len().checked_sub(1)
     }
 
@@ -183,6 +199,10 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.send_ack(at, invite, cseq, outgoing, out);
+        if let Some(leg) = self.legs.get_mut(at) {
+            leg.exchange.on_sent(Message::Ack, outgoing.body.is_some());
+        }
+        self.described(at, outgoing.body.as_ref());
         if let Some(leg) = self.legs.get_mut(at)
             && matches!(leg.state, LegState::Early | LegState::AwaitingAnswer { .. })
         {
@@ -242,6 +262,8 @@ impl Core {
             && let Some(leg) = self.legs.get_mut(at)
         {
             leg.state = LegState::Leaving { bye };
+            // Over, and so are its timers.
+            leg.drop_rare();
         }
     }
 }

@@ -36,17 +36,24 @@ mod answers;
 mod callee;
 mod caller;
 mod credentials;
+mod exchange;
 pub mod failure;
 mod leg;
 mod legs;
 mod notice;
 pub mod offer_answer;
+mod prack;
+mod provisional;
+mod recursion;
+mod refresh;
 pub mod reliable;
+mod retries;
 mod session;
 pub mod session_timer;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod update;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -58,7 +65,9 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 pub use caller::Invitation;
-pub use notice::{EndReason, Notice, Side};
+pub use leg::LegId;
+pub use notice::{Early, EndReason, Notice, Side};
+pub use retries::Retries;
 pub use timer::Timer;
 
 use crate::auth::{self, Keyring};
@@ -76,7 +85,10 @@ use crate::transaction::{Failure, Timers};
 use callee::Incoming;
 use caller::Inviting;
 use credentials::Credentials;
+use exchange::{Asked, Own};
 use leg::{Leg, LegState};
+use provisional::Reliable;
+use reliable::Policy;
 use session::Session;
 
 /// Names a request of this side within its call.
@@ -101,6 +113,10 @@ pub struct Context {
     /// Header lines that say what this side can do (Allow, Supported, User-Agent, …): sent with
     /// INVITE and its 2xx.
     pub capabilities: HeaderList,
+    /// Whether provisional responses are reliable (RFC 3262).
+    pub reliable: Policy,
+    /// What this side wants of session timers (RFC 4028); `None` to do without.
+    pub session_timer: Option<session_timer::Config>,
 }
 
 /// What the floor below tells a call.
@@ -156,14 +172,24 @@ pub enum Event {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Command {
-    /// Callee: a provisional response, 101-199. 180 rings.
+    /// Callee: a provisional response, 101-199. 180 rings. It is reliable if this side's policy
+    /// and the other side want that (RFC 3262).
     Progress {
         /// The status.
         status: StatusCode,
         /// What goes with it.
         outgoing: Outgoing,
     },
-    /// Accept the INVITE or re-INVITE of the other side.
+    /// The same, without reliability where the other side leaves the choice: a session description
+    /// in it is a preview (RFC 6337 3.1.1).
+    Preview {
+        /// The status.
+        status: StatusCode,
+        /// What goes with it.
+        outgoing: Outgoing,
+    },
+    /// Accept the INVITE or re-INVITE of the other side. The 2xx waits for the PRACK of what
+    /// carried the answer (RFC 3262 3); a body that was said so is not said again.
     Answer(Outgoing),
     /// Refuse the INVITE or re-INVITE of the other side, 300-699.
     Reject {
@@ -174,12 +200,27 @@ pub enum Command {
     },
     /// Send the ACK that carries the answer to the offer in a 2xx.
     Acknowledge(Outgoing),
+    /// Send the PRACK that carries the answer to the offer in a reliable provisional response
+    /// (RFC 3262 5). Other PRACKs go by themselves.
+    Prack {
+        /// On which leg: that of [`Early`].
+        leg: LegId,
+        /// With the answer.
+        outgoing: Outgoing,
+    },
     /// End the call, whatever state it is in: cancel, refuse with 480, or BYE. It waits where the
     /// RFC says so: CANCEL for a provisional response (9.1), a callee's BYE for the ACK (§15). A
     /// CANCEL takes the headers only.
     HangUp(Outgoing),
     /// Send a re-INVITE (§14.1).
-    Update(Outgoing),
+    Reinvite(Outgoing),
+    /// Send an UPDATE (RFC 3311), with or without an offer, also before the call is answered.
+    Update {
+        /// On which leg; `None` for the one that the user talks on, or the first.
+        leg: Option<LegId>,
+        /// What goes with it.
+        outgoing: Outgoing,
+    },
     /// Send another request within the dialog.
     Request {
         /// A method other than INVITE, ACK, CANCEL and BYE.
@@ -187,7 +228,8 @@ pub enum Command {
         /// What goes with it.
         outgoing: Outgoing,
     },
-    /// Answer a request that [`Notice::Request`] brought.
+    /// Answer a request that [`Notice::Request`] or [`Notice::Offered`] brought. A 2xx to an offer
+    /// carries the answer.
     Respond {
         /// Which request.
         server: ServerId,
@@ -265,8 +307,17 @@ struct Core {
     invites: SmallVec<[RequestId; 2]>,
     /// The dialogs. Once one is confirmed, the first is the one that the user talks on.
     legs: SmallVec<[Leg; 1]>,
+    /// How many legs there were.
+    forks: u32,
     /// Requests of the other side that the user has not answered.
     pending: Vec<Pending>,
+    /// UPDATEs and PRACKs of this side without final response.
+    own: Vec<Own>,
+    /// The reliable responses of this side to the INVITE of the other one.
+    reliable: Option<Box<Reliable>>,
+    /// The Contact that the user gave in an UPDATE or re-INVITE that was accepted: this side's
+    /// since then (RFC 3311 5.1).
+    contact: Option<Box<[u8]>>,
     /// The user part of this side's Contact.
     user: Box<[u8]>,
     /// What challenges have taught, if there were any.
@@ -280,6 +331,7 @@ struct Pending {
     server: ServerId,
     reply: Reply,
     until: Option<Time>,
+    asked: Asked,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -308,10 +360,11 @@ impl Call {
     ///
     /// A peer of RFC 2543 has no tag (12.1).
     pub fn has_dialog(&self, remote_tag: Option<&str>) -> bool {
-        self.core
-            .legs
-            .iter()
-            .any(|leg| !matches!(leg.state, LegState::Left) && leg.dialog.is_with(remote_tag))
+        self.core.legs.iter().any(|leg| {
+            // A late PRACK is answered still.
+            let over = matches!(leg.state, LegState::Left) && self.core.reliable.is_none();
+            !over && leg.dialog.is_with(remote_tag)
+        })
     }
 
     /// Takes the CSeq of a request that its owner refuses before the call hears of it: that
@@ -360,7 +413,7 @@ impl Call {
                 state.command(core, now, command, out)
             }
             (State::Inviting(state), Input::Timer(timer)) => {
-                (state.on_timer(core, timer, out), Ok(()))
+                (state.on_timer(core, now, timer, out), Ok(()))
             }
             (State::Incoming(state), Input::Event(event)) => {
                 (state.receive(core, now, event, out), Ok(()))
@@ -381,12 +434,16 @@ impl Call {
                 (state.on_timer(core, now, timer, out), Ok(()))
             }
             (State::Lingering, Input::Event(event)) => {
-                core.linger(event, out);
+                core.linger(now, event, out);
                 (State::Lingering, Ok(()))
             }
             (State::Terminated, Input::Event(_)) => {
                 // L9: absorbed; the owner frees it and hears nothing more.
                 (State::Terminated, Ok(()))
+            }
+            (State::Lingering, Input::Timer(Timer::Provisional)) => {
+                core.on_reliable_timer(now, out);
+                (State::Lingering, Ok(()))
             }
             // L10: a verb on what has ended is harmless.
             (
@@ -463,7 +520,11 @@ impl Core {
             requests: 0,
             invites: SmallVec::new(),
             legs: SmallVec::new(),
+            forks: 0,
             pending: Vec::new(),
+            own: Vec::new(),
+            reliable: None,
+            contact: None,
             user,
             credentials: None,
             owns_call_id: false,
@@ -511,7 +572,7 @@ impl Core {
         let cseq = self.legs.get_mut(at)?.dialog.next_cseq();
         let headers = self.authorize_within(at, attempt, method, outgoing);
         let user = match refreshes_target(method) {
-            true => self.contact_user(&outgoing.headers),
+            true => self.contact_user(&headers),
             false => None,
         };
         let dialog = &self.legs.get(at)?.dialog;

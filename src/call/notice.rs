@@ -1,9 +1,13 @@
 //! What a call tells its user.
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
-use super::{RequestId, ServerId};
-use crate::message::{Request, Response, StatusCode};
+use super::failure::{Hold, hold};
+use super::offer_answer::Verdict;
+use super::retries::retry_after;
+use super::{LegId, RequestId, ServerId};
+use crate::message::{Request, Response, StatusCode, UriBuf};
 use crate::transaction::Failure;
 
 /// Something the user of a call must hear, each once, with the message that caused it.
@@ -14,6 +18,23 @@ pub enum Notice {
     /// early media or a preview of it.
     Progress {
         /// The response.
+        response: Box<Response>,
+        /// What it means for its early dialog; `None` for a 100, for one without To tag, and past
+        /// [`Limits::forks`](crate::limits::Limits::forks).
+        early: Option<Early>,
+    },
+    /// The INVITE of this side goes to another target now: the first that a 3xx named, or the next
+    /// one, because the last has failed (8.1.3.4).
+    Redirected {
+        /// Where it goes.
+        target: UriBuf,
+        /// The 3xx, or the refusal of the last target; `None` if that was silent or out of reach.
+        response: Option<Box<Response>>,
+    },
+    /// The INVITE of this side was refused and goes again to the same target, changed as the
+    /// response asks (8.1.3.5). New credentials are not worth a word.
+    Retried {
+        /// The refusal.
         response: Box<Response>,
     },
     /// The other side accepted. Its 2xx is acknowledged already, unless it carries an offer that
@@ -28,6 +49,8 @@ pub enum Notice {
     Acknowledged {
         /// The ACK, with the answer if the 2xx carried the offer.
         ack: Box<Request>,
+        /// Whether it owes an answer and carries none.
+        answer_missing: bool,
     },
     /// The other side wants to change the session: answer or reject it.
     Reoffered {
@@ -39,19 +62,22 @@ pub enum Notice {
         /// The CANCEL.
         cancel: Box<Request>,
     },
-    /// The re-INVITE of this side was accepted.
+    /// The re-INVITE or UPDATE of this side was accepted.
     Updated {
         /// The 2xx.
         response: Box<Response>,
         /// Whether [`Command::Acknowledge`](super::Command::Acknowledge) is owed.
         answer_needed: bool,
     },
-    /// The re-INVITE of this side was refused; the session is as it was.
+    /// The re-INVITE or UPDATE of this side was refused; the session is as it was before it.
     UpdateRefused {
         /// The 300-699.
         response: Box<Response>,
+        /// Whether an exchange was completed within the re-INVITE: that is undone now, and this
+        /// side should offer once more what was in force before, so that both know (RFC 6141 3.4).
+        changed: bool,
     },
-    /// The re-INVITE of this side crossed one of the other side. It is sent again by itself, after
+    /// The re-INVITE or UPDATE of this side crossed one of the other side. It is sent again by itself, after
     /// a delay that lets the other side go first or not (14.1).
     UpdateDeferred {
         /// The 491.
@@ -59,6 +85,33 @@ pub enum Notice {
     },
     /// The other side's Contact changed; requests go to `Contact` of the message from now on.
     TargetRefreshed,
+    /// The other side offers another session in an UPDATE (RFC 3311) or PRACK (RFC 3262 5): answer
+    /// with [`Command::Respond`](super::Command::Respond), at once; a 2xx carries the answer.
+    Offered {
+        /// To answer it with.
+        server: ServerId,
+        /// The request.
+        request: Box<Request>,
+    },
+    /// The other side acknowledged a reliable provisional response of this side. Its PRACK is
+    /// answered already.
+    Pracked {
+        /// The PRACK.
+        request: Box<Request>,
+        /// What its session description is: the answer to the offer of this side, or
+        /// [`Verdict::Missing`] where that is owed.
+        session: Verdict,
+    },
+    /// The other side sent an UPDATE without an offer. It is answered already.
+    Refreshed {
+        /// The UPDATE.
+        request: Box<Request>,
+    },
+    /// This side refreshed the session (RFC 4028), and nothing changed.
+    SessionRefreshed {
+        /// The 2xx to the UPDATE or re-INVITE that did it.
+        response: Box<Response>,
+    },
     /// A request within the dialog that is the user's to answer.
     Request {
         /// To answer it with.
@@ -90,6 +143,21 @@ pub enum Notice {
         /// Why.
         reason: EndReason,
     },
+}
+
+/// What a provisional response means for the early dialog that it belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct Early {
+    /// The leg.
+    pub leg: LegId,
+    /// Whether this response made it.
+    pub is_new: bool,
+    /// Whether it is reliable (RFC 3262).
+    pub is_reliable: bool,
+    /// What its session description is: the answer, a preview of it, or an offer that wants
+    /// an answer.
+    pub session: Verdict,
 }
 
 /// Which side did something.
@@ -149,12 +217,55 @@ pub enum EndReason {
         /// How the BYE failed, if it did.
         bye: Option<Failure>,
     },
-    /// The user did not give the answer that the ACK owed; ACK and BYE were sent.
+    /// The user did not give the answer that the ACK owed: ACK and BYE were sent. Or not the one
+    /// that a PRACK owed: the INVITE was cancelled.
     NoAnswer,
+    /// Nobody refreshed the session in time; BYE was sent (RFC 4028 10).
+    SessionExpired,
+    /// A reliable provisional response of this side was never acknowledged: the INVITE was refused
+    /// with 500 (RFC 3262 3).
+    NoPrack,
     /// The other side has lost the dialog: a request within it met 481, 408 or silence
     /// (12.2.1.2); BYE was sent.
     DialogLost {
         /// The response, if there was one.
         response: Option<Box<Response>>,
     },
+}
+
+impl EndReason {
+    /// When the other side says it can be asked again, and what of: a Retry-After in the response
+    /// that ended the call, where its status gives it a meaning (20.33, 21.5.4; RFC 5057 5.1).
+    /// Nothing is sent again by itself.
+    ///
+    /// ```
+    /// # use drongo::call::{EndReason, failure::Hold};
+    /// # fn redial(reason: &EndReason) -> Option<core::time::Duration> {
+    /// match reason.retry_after() {
+    ///     Some((Hold::Server, wait)) => Some(wait), // nothing to this server before then
+    ///     Some((Hold::Request, wait)) => Some(wait), // nor this call
+    ///     _ => None,
+    /// }
+    /// # }
+    /// ```
+    pub fn retry_after(&self) -> Option<(Hold, Duration)> {
+        let response = match self {
+            Self::Refused { response } => Some(response),
+            Self::DialogLost { response } => response.as_ref(),
+            Self::Failed(_)
+            | Self::Cancelled { .. }
+            | Self::CancelledByCaller { .. }
+            | Self::Rejected { .. }
+            | Self::Unanswered
+            | Self::HungUp { .. }
+            | Self::ByeFailed(_)
+            | Self::NoAck { .. }
+            | Self::NoPrack
+            | Self::SessionExpired
+            | Self::NoAnswer => None,
+        }?;
+        let held = hold(response.status())?;
+        let seconds = retry_after(response.message())?;
+        Some((held, Duration::from_secs(seconds.into())))
+    }
 }

@@ -2,18 +2,23 @@
 //! the dialog, and BYE (13.2.2.4, 13.3.1.4, §14, §15).
 
 mod reinvite;
+pub(super) mod sent;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use self::sent::Sent;
 use super::callee::Host;
+use super::exchange::Fate;
 use super::leg::{Leg, LegState};
+use super::offer_answer::{Message, Verdict};
+use super::refresh::Due;
 use super::timer::timed;
 use super::{
     Action, Command, Core, EndReason, Event, Notice, RequestId, ServerId, Side, State, Timer,
-    check, wrong_state,
+    check, session_timer, wrong_state,
 };
 use crate::auth;
 use crate::error::Misuse;
@@ -40,7 +45,7 @@ pub(super) struct Session {
     /// The BYE of this side, to send it again if it is challenged.
     bye: Option<Box<Bye>>,
     /// Other requests of this side without final response.
-    requests: Vec<RequestId>,
+    requests: Vec<Sent>,
 }
 
 /// A 2xx of this side: the same bytes until the ACK comes (13.3.1.4).
@@ -60,6 +65,8 @@ struct Reinvite {
     outgoing: Outgoing,
     /// How often it has met glare.
     glares: u8,
+    /// Whether it is the core's, to refresh the session.
+    refresh: bool,
     credentials: auth::Attempt,
 }
 
@@ -83,6 +90,7 @@ struct Reoffer {
     cseq: u32,
     contact: Option<UriBuf>,
     host: Host,
+    timer: Option<session_timer::Asked>,
     until: Option<Time>,
 }
 
@@ -92,13 +100,15 @@ pub(super) struct To<'a> {
     pub(super) reply: &'a Reply,
     pub(super) cseq: u32,
     pub(super) host: &'a Host,
+    /// What it asks of the session timer.
+    pub(super) timer: Option<&'a session_timer::Asked>,
 }
 
 impl Unacked {
     /// Sends a 2xx, and keeps it for the retransmissions, which are the core's on every transport
     /// (13.3.1.4, 6026 8.1).
     pub(super) fn send(
-        core: &Core,
+        core: &mut Core,
         now: Time,
         offer: To<'_>,
         outgoing: &Outgoing,
@@ -109,8 +119,10 @@ impl Unacked {
             reply,
             cseq,
             host,
+            timer,
         } = offer;
-        let headers = core.with_contact(host, &outgoing.headers);
+        let mut headers = core.with_contact(host, &outgoing.headers);
+        core.answer_timer(now, 0, timer, &mut headers);
         let headers = core.with_capabilities(&headers);
         let status = StatusCode::OK;
         let bytes = core.dialog_response(reply, status, &headers, outgoing);
@@ -199,7 +211,7 @@ impl Session {
             } => {
                 return self.on_request(core, now, server, request, (host, reply), out);
             }
-            Event::Cancel { server, cancel } => self.on_cancel(core, server, cancel, out),
+            Event::Cancel { server, cancel } => self.on_cancel(core, now, server, cancel, out),
             Event::Ack { ack } => return self.on_ack(core, ack, out),
         }
         State::Confirmed(self)
@@ -237,6 +249,10 @@ impl Session {
         if self.reinvite.as_ref().is_some_and(|r| r.request == request) {
             return self.on_reinvite_response(core, now, request, response, out);
         }
+        if core.is_own(request) {
+            let fate = core.on_own_response(now, request, response, out);
+            return self.suffer(core, fate, out);
+        }
         if core.invites.contains(&request) {
             // Another fork, or a 2xx again: the ACK it wants is all it gets.
             if response.status().is_success() {
@@ -248,19 +264,7 @@ impl Session {
             }
             return State::Confirmed(self);
         }
-        if !self.requests.contains(&request) {
-            out.push(Action::Absorbed);
-            return State::Confirmed(self);
-        }
-        if response.status().is_final() {
-            self.forget(request);
-        }
-        let lost = is_lost(response.status()).then(|| response.clone());
-        out.push(Action::Notify(Notice::Response { request, response }));
-        match lost {
-            Some(response) => self.lose(core, Some(response), out),
-            None => State::Confirmed(self),
-        }
+        self.on_request_response(core, request, response, out)
     }
 
     fn on_failed(
@@ -277,29 +281,27 @@ impl Session {
         {
             return self.on_bye_done(core, request, leaving, Some(failure), out);
         }
-        let is_reinvite = self.reinvite.as_ref().is_some_and(|r| r.request == request);
-        if is_reinvite || self.requests.contains(&request) {
-            self.forget(request);
-            self.reinvite = self.reinvite.filter(|r| r.request != request);
-            out.push(Action::Notify(Notice::RequestFailed { request, failure }));
-            return match failure {
-                // 8.1.3.1: a transport that cannot send is a 503, which ends no dialog.
-                Failure::Transport => State::Confirmed(self),
-                // 12.2.1.2: silence is a 408.
-                Failure::Timeout | Failure::NoAck | Failure::CancelTimeout => {
-                    self.lose(core, None, out)
-                }
-            };
+        if core.is_own(request) {
+            let fate = core.on_own_failed(request, failure, out);
+            return self.suffer(core, fate, out);
         }
-        out.push(Action::Absorbed);
-        State::Confirmed(self)
+        let is_reinvite = self.reinvite.as_ref().is_some_and(|r| r.request == request);
+        if is_reinvite {
+            core.exchange_failed();
+            self.reinvite = None;
+            out.push(Action::Notify(Notice::RequestFailed { request, failure }));
+            return self.after_failure(core, Method::Invite, failure, out);
+        }
+        self.on_request_failed(core, request, failure, out)
     }
 
-    /// A request of this side is answered.
-    fn forget(&mut self, request: RequestId) {
-        self.requests.retain(|id| *id != request);
-        if self.requests.is_empty() {
-            self.requests = Vec::new();
+    /// What became of an UPDATE or PRACK. A fork that lost is of no concern.
+    fn suffer(self, core: &mut Core, fate: Fate, out: &mut (impl Sink<Action> + ?Sized)) -> State {
+        match fate {
+            Fate::Lost(leg, response) if core.leg_at(leg) == Some(0) => {
+                self.leave(core, EndReason::DialogLost { response }, out)
+            }
+            Fate::Lost(..) | Fate::Stands => State::Confirmed(self),
         }
     }
 
@@ -381,6 +383,11 @@ impl Session {
                 core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
             }
             Method::Invite => self.on_invite(core, now, server, request, (host, reply), out),
+            Method::Update => core.on_update(now, server, (request, reply), host, out),
+            Method::Prack => {
+                let next = core.on_prack(now, server, (request, reply), out);
+                self.proceed(core, now, next, out);
+            }
             _ => core.hand_over(now, server, (request, reply), out),
         }
         State::Confirmed(self)
@@ -399,7 +406,11 @@ impl Session {
             return State::Confirmed(self);
         }
         self.unacked = None;
-        out.push(Action::Notify(Notice::Acknowledged { ack }));
+        let answer_missing = core.heard_ack(&ack);
+        out.push(Action::Notify(Notice::Acknowledged {
+            ack,
+            answer_missing,
+        }));
         if let Some(outgoing) = self.hang_up.take() {
             self.say_bye(core, *outgoing, out);
         }
@@ -471,17 +482,29 @@ impl Session {
     ) -> (State, Result<(), Misuse>) {
         let result = match command {
             Command::HangUp(outgoing) => self.hang_up(core, outgoing, out),
-            Command::Update(outgoing) => self.update(core, outgoing, out),
+            Command::Reinvite(outgoing) => self.reinvite(core, outgoing, out),
+            Command::Update { leg, outgoing } => core.update(leg, outgoing, out),
             Command::Answer(outgoing) => self.answer(core, now, &outgoing, out),
-            Command::Reject { status, outgoing } => self.reject(core, status, &outgoing, out),
-            Command::Progress { status, outgoing } => self.progress(core, status, &outgoing, out),
+            Command::Reject { status, outgoing } => self.reject(core, now, status, &outgoing, out),
+            Command::Progress { status, outgoing } => {
+                self.progress(core, now, status, &outgoing, false, out)
+            }
+            Command::Preview { status, outgoing } => {
+                self.progress(core, now, status, &outgoing, true, out)
+            }
+            Command::Prack { leg, outgoing } => core.answer_in_prack(leg, outgoing, out),
             Command::Acknowledge(outgoing) => acknowledge(core, &outgoing, out),
-            Command::Request { method, outgoing } => self.request(core, &method, &outgoing, out),
+            Command::Request { method, outgoing } => self.request(core, method, outgoing, out),
             Command::Respond {
                 server,
                 status,
                 outgoing,
-            } => core.respond_pending(server, status, &outgoing, out),
+            } => {
+                let result = core.respond_pending(now, server, status, &outgoing, out);
+                let next = core.next_of_reliable(false);
+                self.proceed(core, now, next, out);
+                result
+            }
         };
         (State::Confirmed(self), result)
     }
@@ -500,33 +523,6 @@ impl Session {
             return Ok(());
         }
         self.part(core, Box::new(outgoing), out);
-        Ok(())
-    }
-
-    fn request(
-        &mut self,
-        core: &mut Core,
-        method: &str,
-        outgoing: &Outgoing,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> Result<(), Misuse> {
-        check(outgoing)?;
-        let malformed = Misuse::Malformed { what: "method" };
-        let method = Method::parse(method.as_bytes()).map_err(|_| malformed)?;
-        if matches!(
-            method,
-            Method::Invite | Method::Ack | Method::Cancel | Method::Bye
-        ) {
-            return Err(malformed);
-        }
-        if !core.is_talking() {
-            return Err(wrong_state(
-                "request",
-                "Confirmed, with a BYE or an answer in progress",
-            ));
-        }
-        self.requests
-            .extend(core.request(0, method, outgoing, &mut auth::Attempt::new(), out));
         Ok(())
     }
 
@@ -559,17 +555,55 @@ impl Session {
                 return self.leave(core, EndReason::NoAnswer, out);
             }
             Timer::ReofferWait => {
-                if let Some(reoffer) = self.reoffer.take() {
-                    // Not 480, which ends the usage (RFC 5057 5.1).
-                    let status = StatusCode::SERVER_INTERNAL_ERROR;
-                    core.refuse(reoffer.server, &reoffer.reply, status, out);
-                }
+                // Not 480, which ends the usage (RFC 5057 5.1).
+                let status = StatusCode::SERVER_INTERNAL_ERROR;
+                self.give_up_reoffer(core, now, status, out);
             }
             Timer::Retry => self.retry(core, now, out),
-            Timer::Pending(server) => core.expire_pending(server, out),
+            Timer::Pending(server) => {
+                core.expire_pending(server, out);
+                let next = core.next_of_reliable(false);
+                self.proceed(core, now, next, out);
+            }
+            Timer::Provisional => {
+                let next = core.on_reliable_timer(now, out);
+                self.proceed(core, now, next, out);
+            }
+            Timer::Session(leg) => match core.on_session_timer(now, leg) {
+                Due::Nothing => {}
+                Due::Refresh(due) => self.refresh(core, now, due, leg, out),
+                Due::Expired => return self.leave(core, EndReason::SessionExpired, out),
+            },
+            Timer::PrackOwed(leg) => {
+                core.forget_owed(leg);
+                if core.leg_at(leg) == Some(0) {
+                    return self.leave(core, EndReason::NoAnswer, out);
+                }
+            }
+            Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
             Timer::Ringing | Timer::AnswerWait | Timer::RepeatProvisional => {}
         }
         State::Confirmed(self)
+    }
+}
+
+impl Core {
+    /// The ACK for the 2xx of this side. Whether it owes an answer and has none.
+    fn heard_ack(&mut self, ack: &Request) -> bool {
+        let body = !ack.body_slice().is_empty();
+        let leg = self.legs.first_mut();
+        let verdict = leg.map(|leg| leg.exchange.on_received(Message::Ack, body));
+        verdict == Some(Verdict::Missing)
+    }
+
+    /// The re-INVITE of this side failed. Whether an exchange within it is undone by that.
+    pub(super) fn exchange_failed(&mut self) -> bool {
+        let Some(leg) = self.legs.first_mut() else {
+            return false;
+        };
+        let changed = leg.exchange.has_changed();
+        leg.exchange.on_received(Message::Failure, false);
+        changed
     }
 }
 
@@ -582,6 +616,9 @@ fn acknowledge(
     check(outgoing)?;
     match core.legs.first().map(|leg| leg.state.clone()) {
         Some(LegState::AwaitingAnswer { invite, cseq, .. }) => {
+            if let (Some(leg), Some(_)) = (core.legs.first(), &outgoing.body) {
+                leg.exchange.may_send(Message::Ack, true)?;
+            }
             core.ack(0, invite, cseq, outgoing, out);
             Ok(())
         }
@@ -603,15 +640,8 @@ fn after_bye(reason: EndReason, failure: Option<Failure>) -> EndReason {
         | EndReason::HungUp { .. }
         | EndReason::ByeFailed(_)
         | EndReason::NoAnswer
+        | EndReason::NoPrack
+        | EndReason::SessionExpired
         | EndReason::DialogLost { .. }) => reason,
     }
-}
-
-/// Responses after which the other side has no dialog, or cannot be reached within it (12.2.1.2;
-/// RFC 5057 5.1, table 1).
-fn is_lost(status: StatusCode) -> bool {
-    matches!(
-        status.as_u16(),
-        404 | 408 | 410 | 416 | 481 | 482..=485 | 502 | 604
-    )
 }

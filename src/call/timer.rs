@@ -1,6 +1,7 @@
 //! The timers of a call: which is next, and in which order ties go.
 
-use super::{Core, ServerId, State};
+use super::leg::Leg;
+use super::{Core, LegId, ServerId, State};
 use crate::time::Time;
 use crate::transaction::rebase;
 
@@ -19,15 +20,23 @@ pub enum Timer {
     /// The user has not answered the INVITE within [`Limits::answer_wait`](crate::limits::Limits),
     /// or the INVITE's Expires (13.3.1).
     AnswerWait,
+    /// The session on this leg is to be refreshed, or has expired (RFC 4028).
+    Session(LegId),
     /// The user has not answered the re-INVITE within that time.
     ReofferWait,
     /// The user has not given the answer for the ACK.
     AnswerOwed,
+    /// The user has not answered the offer in a reliable response on this leg (RFC 3262 5).
+    PrackOwed(LegId),
+    /// A reliable response of this side again, or for the last time (RFC 3262 3).
+    Provisional,
     /// The user has not answered this request within
     /// [`Limits::request_wait`](crate::limits::Limits).
     Pending(ServerId),
     /// The re-INVITE that met glare is due again (14.1).
     Retry,
+    /// The UPDATE that met glare on this leg is due again (RFC 3311 5.3).
+    UpdateRetry(LegId),
     /// A minute has passed since the last 101-199 (13.3.1.1).
     RepeatProvisional,
     /// The 2xx in this transaction again: T1, doubling up to T2, on every transport (13.3.1.4).
@@ -43,13 +52,8 @@ impl Timer {
 
 /// The earliest timer; at a tie the lesser.
 pub(super) fn next(core: &Core, state: &State) -> Option<(Time, Timer)> {
-    let own = own(core, state).into_iter().flatten().min();
-    let pending = pending(core).min();
-    match (own, pending) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (Some(a), None) => Some(a),
-        (None, b) => b,
-    }
+    let own = own(core, state).into_iter().flatten();
+    own.chain(shared(core)).min()
 }
 
 /// The timer that fires first at `now`, if one is due: what ends a repetition, then the earliest.
@@ -57,7 +61,7 @@ pub(super) fn due(core: &Core, state: &State, now: Time) -> Option<Timer> {
     own(core, state)
         .into_iter()
         .flatten()
-        .chain(pending(core))
+        .chain(shared(core))
         .filter(|(at, _)| *at <= now)
         .min_by_key(|(at, timer)| (!timer.ends_repetition(), *at, *timer))
         .map(|(_, timer)| timer)
@@ -78,9 +82,14 @@ fn own(core: &Core, state: &State) -> [Option<(Time, Timer)>; 4] {
     }
 }
 
-fn pending(core: &Core) -> impl Iterator<Item = (Time, Timer)> {
+/// The timers of every state.
+fn shared(core: &Core) -> impl Iterator<Item = (Time, Timer)> {
     let pending = core.pending.iter();
-    pending.filter_map(|p| timed(p.until, Timer::Pending(p.server)))
+    let pending = pending.filter_map(|p| timed(p.until, Timer::Pending(p.server)));
+    let reliable = core.reliable.as_ref().and_then(|r| r.deadline());
+    pending
+        .chain(timed(reliable, Timer::Provisional))
+        .chain(core.legs.iter().flat_map(Leg::timers))
 }
 
 pub(super) fn timed(at: Option<Time>, timer: Timer) -> Option<(Time, Timer)> {
@@ -92,6 +101,9 @@ pub(super) fn rebase_all(core: &mut Core, state: &mut State, from: Time, to: Tim
     core.since = core.since.rebased(from, to);
     for leg in &mut core.legs {
         leg.rebase(from, to);
+    }
+    if let Some(reliable) = &mut core.reliable {
+        reliable.rebase(from, to);
     }
     for pending in &mut core.pending {
         rebase(&mut pending.until, from, to);

@@ -507,7 +507,17 @@ fn transport_of(hop: &NextHop<'_>) -> Transport {
 /// The endpoint's name for what a call says.
 fn event_of(call: CallHandle, notice: Notice) -> Event {
     match notice {
-        Notice::Progress { response } => Event::Progress { call, response },
+        Notice::Progress { response, early } => Event::Progress {
+            call,
+            response,
+            early,
+        },
+        Notice::Redirected { target, response } => Event::Redirected {
+            call,
+            target,
+            response,
+        },
+        Notice::Retried { response } => Event::Retried { call, response },
         Notice::Answered {
             response,
             answer_needed,
@@ -516,7 +526,14 @@ fn event_of(call: CallHandle, notice: Notice) -> Event {
             response,
             answer_needed,
         },
-        Notice::Acknowledged { ack } => Event::Acknowledged { call, request: ack },
+        Notice::Acknowledged {
+            ack,
+            answer_missing,
+        } => Event::Acknowledged {
+            call,
+            request: ack,
+            answer_missing,
+        },
         Notice::Reoffered { request } => Event::Reoffered { call, request },
         Notice::ReofferCancelled { cancel } => Event::ReofferCancelled {
             call,
@@ -530,9 +547,25 @@ fn event_of(call: CallHandle, notice: Notice) -> Event {
             response,
             answer_needed,
         },
-        Notice::UpdateRefused { response } => Event::UpdateRefused { call, response },
+        Notice::UpdateRefused { response, changed } => Event::UpdateRefused {
+            call,
+            response,
+            changed,
+        },
         Notice::UpdateDeferred { response } => Event::UpdateDeferred { call, response },
         Notice::TargetRefreshed => Event::TargetRefreshed { call },
+        Notice::Offered { server, request } => Event::Offered {
+            call,
+            request: server_handle(server),
+            message: request,
+        },
+        Notice::Pracked { request, session } => Event::Pracked {
+            call,
+            request,
+            session,
+        },
+        Notice::SessionRefreshed { response } => Event::SessionRefreshed { call, response },
+        Notice::Refreshed { request } => Event::Refreshed { call, request },
         Notice::Request { server, request } => {
             let (request, message) = (server_handle(server), request);
             Event::Request {

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::Endpoint;
 use super::arrival::Arrival;
+use crate::call::session_timer::{self, Answer, Negotiation};
 use crate::message::{ContentType, HeaderList, Method, Name, Params, Request, StatusCode};
 use crate::message::{split_commas, unquote};
 
@@ -18,8 +19,9 @@ impl Endpoint {
             .or_else(|| wrong_scheme(request))
             .or_else(|| self.merged(arrival))
             .or_else(|| self.wrong_extension(request))
-            .or_else(|| wrong_encoding(request))
-            .or_else(|| self.wrong_type(request))
+            .or_else(|| self.wrong_content(request))
+            .or_else(|| self.lacks_extension(request))
+            .or_else(|| self.short_session(request))
     }
 
     /// 8.2.1.
@@ -55,12 +57,61 @@ impl Endpoint {
         )
     }
 
-    /// 8.2.3, for the session description of an INVITE. What other bodies mean is the
-    /// application's matter.
-    fn wrong_type(&self, request: &Request) -> Option<Refusal> {
-        let is_offer = request.method() == Method::Invite && !request.body_slice().is_empty();
-        if !is_offer || is_optional(request) {
+    /// 8.2.3: one 415 that says all that is wrong with the body.
+    fn wrong_content(&self, request: &Request) -> Option<Refusal> {
+        if request.body_slice().is_empty() || is_optional(request) {
             return None;
+        }
+        let config = &self.config;
+        let wrong = [
+            (
+                self.is_wrong_type(request),
+                "Accept",
+                config.accept.join(", "),
+            ),
+            (
+                self.is_wrong_language(request),
+                "Accept-Language",
+                config.languages(),
+            ),
+            (
+                is_wrong_encoding(request),
+                "Accept-Encoding",
+                "identity".into(),
+            ),
+        ];
+        let mut headers = HeaderList::new();
+        for (is_wrong, name, value) in wrong {
+            if is_wrong {
+                // What a configuration that was checked holds can stand in a header.
+                let _ = headers.push(name, value);
+            }
+        }
+        (!headers.is_empty()).then_some((StatusCode::UNSUPPORTED_MEDIA_TYPE, headers))
+    }
+
+    /// RFC 4028 9.
+    fn short_session(&self, request: &Request) -> Option<Refusal> {
+        let config = self.config.session_timer?;
+        if !matches!(request.method(), Method::Invite | Method::Update) {
+            return None;
+        }
+        let asked = session_timer::Asked::of(request);
+        let answer = Negotiation::new(Some(config)).answer(&asked);
+        match answer {
+            Answer::TooSmall { min_se } => {
+                let status = StatusCode::SESSION_INTERVAL_TOO_SMALL;
+                refused_with(status, Name::MinSe.as_str(), &alloc::format!("{min_se}"))
+            }
+            Answer::Off | Answer::Accept { .. } => None,
+        }
+    }
+
+    /// For the session description of an INVITE. What other bodies mean is the application's
+    /// matter.
+    fn is_wrong_type(&self, request: &Request) -> bool {
+        if request.method() != Method::Invite {
+            return false;
         }
         // Nearly always it is an accepted one to the letter.
         let is_accepted = |value: &[u8]| {
@@ -68,22 +119,46 @@ impl Endpoint {
             !value.contains(&b'*') && self.config.accept.iter().any(same)
         };
         if request.first(Name::ContentType).is_some_and(is_accepted) {
-            return None;
+            return false;
         }
         // 20.15: without a type a body says nothing; it is taken for a session description.
-        let found = request.content_type()?.ok();
+        let Some(found) = request.content_type() else {
+            return false;
+        };
         let accepts = |range: &String| {
             let range = ContentType::parse(range.as_bytes());
-            found.is_some_and(|found| range.is_ok_and(|range| range.admits(&found)))
+            let found = found.as_ref().ok();
+            found.is_some_and(|found| range.is_ok_and(|range| range.admits(found)))
         };
-        match self.config.accept.iter().any(accepts) {
-            true => None,
-            false => refused_with(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "Accept",
-                &self.config.accept.join(", "),
-            ),
+        !self.config.accept.iter().any(accepts)
+    }
+
+    fn is_wrong_language(&self, request: &Request) -> bool {
+        let own = &self.config.languages;
+        let reads = |tag: &str| own.iter().any(|range| is_within(range, tag));
+        let mut tags = request.content_language().flatten();
+        !own.is_empty() && tags.any(|tag| !reads(tag))
+    }
+
+    /// 8.2.4, for a new call.
+    fn lacks_extension(&self, request: &Request) -> Option<Refusal> {
+        if request.method() != Method::Invite || request.to_tag().is_some() {
+            return None;
         }
+        let has = |wanted: &str| {
+            let said = request.supported().chain(request.require());
+            said.flatten().any(|tag| tag.eq_ignore_ascii_case(wanted))
+        };
+        let required = self.config.required_tags();
+        let missing: Vec<&str> = required.filter(|tag| !has(tag)).collect();
+        if missing.is_empty() {
+            return None;
+        }
+        refused_with(
+            StatusCode::EXTENSION_REQUIRED,
+            "Require",
+            &missing.join(", "),
+        )
     }
 }
 
@@ -99,18 +174,18 @@ fn wrong_scheme(request: &Request) -> Option<Refusal> {
     (!begins(b"sip:") && !begins(b"sips:")).then_some(refusal)
 }
 
-/// 8.2.3: nothing here unpacks a body.
-fn wrong_encoding(request: &Request) -> Option<Refusal> {
+/// Nothing here unpacks a body.
+fn is_wrong_encoding(request: &Request) -> bool {
     let mut encodings = request.all(Name::ContentEncoding).flat_map(split_commas);
-    let packed = encodings.any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"identity"));
-    if !packed || request.body_slice().is_empty() || is_optional(request) {
-        return None;
-    }
-    refused_with(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "Accept-Encoding",
-        "identity",
-    )
+    encodings.any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether a language tag is of a range: `en` has `en-GB` in it.
+fn is_within(range: &str, tag: &str) -> bool {
+    let head = tag.get(..range.len());
+    let tail = tag.get(range.len()..).unwrap_or_default();
+    head.is_some_and(|head| head.eq_ignore_ascii_case(range))
+        && (tail.is_empty() || tail.starts_with('-'))
 }
 
 /// 20.11: a body that need not be understood.

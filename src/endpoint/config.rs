@@ -4,6 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::auth::Keyring;
+use crate::call::reliable::{self, Policy};
+use crate::call::session_timer;
 use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::message::HeaderList;
@@ -32,11 +34,24 @@ pub struct Config {
     /// The option tags of the extensions that the application supports (20.37). A request that
     /// requires another gets 420 (8.2.2.3).
     pub supported: Vec<String>,
+    /// The option tags without which no call is taken: an INVITE that lists one neither in Supported
+    /// nor in Require gets 421 (8.2.4, which recommends against it).
+    pub required: Vec<String>,
+    /// The languages that the application reads in bodies, for Accept-Language (20.3). None says
+    /// any.
+    pub languages: Vec<String>,
     /// The body types that the application understands, for Accept (20.1).
     pub accept: Vec<String>,
     /// The value of User-Agent and Server; none by default, since it tells strangers which faults
     /// to try (20.41).
     pub product: Option<String>,
+    /// Whether provisional responses are reliable (RFC 3262): offered and used with whoever has the
+    /// extension, or demanded. Off by default: each then costs a PRACK and its response, and an
+    /// application must be ready to answer an offer before the call is answered.
+    pub reliable: Policy,
+    /// What this side wants of session timers (RFC 4028): whoever has lost the other one finds out
+    /// when a refresh fails or does not come. Off by default.
+    pub session_timer: Option<session_timer::Config>,
     /// The accounts with which challenges are answered (22).
     pub keyring: Keyring,
     /// Bounds.
@@ -51,8 +66,12 @@ impl Default for Config {
             locals: Vec::new(),
             methods: ["INFO", "MESSAGE", "NOTIFY"].map(String::from).to_vec(),
             supported: Vec::new(),
+            required: Vec::new(),
+            languages: Vec::new(),
             accept: ["application/sdp"].map(String::from).to_vec(),
             product: None,
+            reliable: Policy::Off,
+            session_timer: None,
             keyring: Keyring::new(),
             limits: Limits::DEFAULT,
             timers: Timers::DEFAULT,
@@ -61,7 +80,7 @@ impl Default for Config {
 }
 
 /// What the core answers itself, in the order of RFC 3261.
-const CORE_METHODS: [&str; 5] = ["INVITE", "ACK", "CANCEL", "OPTIONS", "BYE"];
+const CORE_METHODS: [&str; 6] = ["INVITE", "ACK", "CANCEL", "OPTIONS", "BYE", "UPDATE"];
 
 impl Config {
     /// Adds a local address.
@@ -80,27 +99,71 @@ impl Config {
         self
     }
 
+    /// Adds an option tag that the application supports.
+    #[must_use]
+    pub fn support(mut self, option_tag: &str) -> Self {
+        if !self.supports(option_tag) {
+            self.supported.push(option_tag.into());
+        }
+        self
+    }
+
+    /// Adds an option tag that a caller must support too.
+    #[must_use]
+    pub fn require(mut self, option_tag: &str) -> Self {
+        if !self.required.iter().any(|tag| tag == option_tag) {
+            self.required.push(option_tag.into());
+        }
+        self.support(option_tag)
+    }
+
+    /// The value of Accept-Language.
+    pub(super) fn languages(&self) -> String {
+        match self.languages.is_empty() {
+            true => "*".into(),
+            false => self.languages.join(", "),
+        }
+    }
+
     /// Whether requests with this method reach a call or the application.
     pub(super) fn allows(&self, method: &str) -> bool {
-        CORE_METHODS.contains(&method) || self.methods.iter().any(|m| m == method)
+        let prack = method == "PRACK" && self.reliable != Policy::Off;
+        prack || CORE_METHODS.contains(&method) || self.methods.iter().any(|m| m == method)
     }
 
     pub(super) fn supports(&self, option_tag: &str) -> bool {
-        self.supported
-            .iter()
-            .any(|tag| tag.eq_ignore_ascii_case(option_tag))
+        let mut tags = self.option_tags();
+        tags.any(|tag| tag.eq_ignore_ascii_case(option_tag))
+    }
+
+    /// What Supported lists: the application's tags, and those of the core that are enabled.
+    fn option_tags(&self) -> impl Iterator<Item = &str> {
+        let own = self.supported.iter().map(String::as_str);
+        let reliable = (self.reliable != Policy::Off).then_some(reliable::OPTION_TAG);
+        let timer = self.session_timer.map(|_| session_timer::OPTION_TAG);
+        own.chain(reliable).chain(timer)
+    }
+
+    /// What a caller must support: what the application says, and what the core does.
+    pub(super) fn required_tags(&self) -> impl Iterator<Item = &str> {
+        let own = self.required.iter().map(String::as_str);
+        let reliable = (self.reliable == Policy::Required).then_some(reliable::OPTION_TAG);
+        own.chain(reliable)
     }
 
     /// Allow, alone: for a 405.
     pub(super) fn allow(&self) -> Result<HeaderList, Misuse> {
         let own = self.methods.iter().map(String::as_str);
-        let methods: Vec<&str> = CORE_METHODS.into_iter().chain(own).collect();
+        let prack = (self.reliable != Policy::Off).then_some("PRACK");
+        let methods = CORE_METHODS.into_iter().chain(prack).chain(own);
+        let methods: Vec<&str> = methods.collect();
         HeaderList::new().with("Allow", methods.join(", "))
     }
 
     /// What an INVITE and its 2xx say of this side (13.2.1, 13.3.1.4).
     pub(super) fn capabilities(&self, product_header: &str) -> Result<HeaderList, Misuse> {
-        let headers = self.allow()?.with("Supported", self.supported.join(", "))?;
+        let tags: Vec<&str> = self.option_tags().collect();
+        let headers = self.allow()?.with("Supported", tags.join(", "))?;
         match &self.product {
             Some(product) => headers.with(product_header, product),
             None => Ok(headers),
@@ -112,6 +175,6 @@ impl Config {
         self.capabilities("Server")?
             .with("Accept", self.accept.join(", "))?
             .with("Accept-Encoding", "identity")?
-            .with("Accept-Language", "en")
+            .with("Accept-Language", self.languages())
     }
 }

@@ -20,6 +20,7 @@ mod views;
 
 use alloc::sync::Arc;
 
+use crate::auth::{Policy, Verifier};
 use crate::call::{Call, Context, Event as CallEvent, Invitation};
 use crate::deadlines::Deadlines;
 use crate::error::Misuse;
@@ -200,6 +201,8 @@ impl Endpoint {
             timers: config.timers,
             limits: config.limits.clone(),
             capabilities: config.capabilities("User-Agent")?,
+            reliable: config.reliable,
+            session_timer: config.session_timer,
         };
         Ok(Self {
             places: Places::new(&config.locals),
@@ -271,6 +274,16 @@ impl Endpoint {
     ) -> Result<CallHandle, Misuse> {
         let now = self.advance(now, out);
         self.place_call(now, ordinal, invitation, out)
+    }
+
+    /// A verifier of credentials that takes its key from the seed of this endpoint. An ordinal
+    /// serves once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Verifier::new`].
+    pub fn verifier(&self, ordinal: u64, policy: Policy) -> Result<Verifier, Misuse> {
+        Verifier::new(policy, &mut self.context.ids.nonces(ordinal))
     }
 
     /// The verbs of a call.

@@ -7,8 +7,9 @@ use core::net::IpAddr;
 use bytes::Bytes;
 
 use super::{CallHandle, QueryId, RequestHandle, TransmitId};
-use crate::call::{EndReason, RequestId};
-use crate::message::{ParseErrorKind, Request, Response};
+use crate::call::offer_answer::Verdict;
+use crate::call::{Early, EndReason, RequestId};
+use crate::message::{ParseErrorKind, Request, Response, UriBuf};
 use crate::transaction::Failure;
 use crate::transport::Flow;
 
@@ -106,6 +107,24 @@ pub enum Event {
         call: CallHandle,
         /// The 1xx.
         response: Box<Response>,
+        /// What it means for its early dialog, if it belongs to one.
+        early: Option<Early>,
+    },
+    /// The INVITE goes to another target now: one that a 3xx named (RFC 3261 8.1.3.4).
+    Redirected {
+        /// The call.
+        call: CallHandle,
+        /// Where it goes.
+        target: UriBuf,
+        /// The 3xx, or the refusal of the last target; `None` if that was silent or out of reach.
+        response: Option<Box<Response>>,
+    },
+    /// The INVITE was refused and goes again, changed as the response asks (8.1.3.5).
+    Retried {
+        /// The call.
+        call: CallHandle,
+        /// The refusal.
+        response: Box<Response>,
     },
     /// The other side answered.
     Answered {
@@ -122,6 +141,8 @@ pub enum Event {
         call: CallHandle,
         /// The ACK.
         request: Box<Request>,
+        /// Whether it owes an answer and carries none.
+        answer_missing: bool,
     },
     /// The other side wants to change the session. Answer or reject.
     Reoffered {
@@ -137,7 +158,7 @@ pub enum Event {
         /// The CANCEL.
         request: Box<Request>,
     },
-    /// The other side accepted the re-INVITE of this side.
+    /// The other side accepted the re-INVITE or UPDATE of this side.
     Updated {
         /// The call.
         call: CallHandle,
@@ -146,14 +167,17 @@ pub enum Event {
         /// Whether `acknowledge` is owed.
         answer_needed: bool,
     },
-    /// The other side refused the re-INVITE of this side.
+    /// The other side refused the re-INVITE or UPDATE of this side.
     UpdateRefused {
         /// The call.
         call: CallHandle,
         /// The 300-699.
         response: Box<Response>,
+        /// Whether changes that were made already are undone: see
+        /// [`Notice::UpdateRefused`](crate::call::Notice::UpdateRefused).
+        changed: bool,
     },
-    /// The re-INVITE of this side crossed one of the other side; the core sends it again.
+    /// The re-INVITE or UPDATE of this side crossed one of the other side; the core sends it again.
     UpdateDeferred {
         /// The call.
         call: CallHandle,
@@ -164,6 +188,39 @@ pub enum Event {
     TargetRefreshed {
         /// The call.
         call: CallHandle,
+    },
+    /// The other side offers another session in an UPDATE or PRACK. Respond at once; a 2xx carries
+    /// the answer.
+    Offered {
+        /// The call.
+        call: CallHandle,
+        /// To answer it.
+        request: RequestHandle,
+        /// The UPDATE or PRACK.
+        message: Box<Request>,
+    },
+    /// The other side acknowledged a reliable provisional response. Its PRACK is answered already.
+    Pracked {
+        /// The call.
+        call: CallHandle,
+        /// The PRACK.
+        request: Box<Request>,
+        /// What its session description is: see [`Notice::Pracked`](crate::call::Notice::Pracked).
+        session: Verdict,
+    },
+    /// The other side sent an UPDATE without an offer. It is answered already.
+    Refreshed {
+        /// The call.
+        call: CallHandle,
+        /// The UPDATE.
+        request: Box<Request>,
+    },
+    /// This side refreshed the session (RFC 4028), and nothing changed.
+    SessionRefreshed {
+        /// The call.
+        call: CallHandle,
+        /// The 2xx that says so.
+        response: Box<Response>,
     },
     /// A request that is the application's to answer, within a call or outside of any.
     Request {

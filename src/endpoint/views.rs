@@ -4,7 +4,8 @@ use alloc::string::String;
 
 use super::servers::{Owner, server_id};
 use super::{CallHandle, Endpoint, Output, RequestHandle};
-use crate::call::{Call, Command};
+use crate::auth::{Refusal, Verifier};
+use crate::call::{Call, Command, LegId};
 use crate::error::Misuse;
 use crate::message::{Outgoing, StatusCode};
 use crate::sink::Sink;
@@ -66,7 +67,41 @@ impl<'e> CallView<'e> {
         self.command(now, Command::Progress { status, outgoing }, out)
     }
 
+    /// As [`progress`](Self::progress), without reliability where the other side leaves the choice:
+    /// a session description in it is a preview (RFC 6337 3.1.1).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`progress`](Self::progress).
+    pub fn preview(
+        &mut self,
+        now: Time,
+        status: StatusCode,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::Preview { status, outgoing }, out)
+    }
+
+    /// Answers the offer in a reliable provisional response, in its PRACK (RFC 3262 5). `leg` is
+    /// that of its [`Early`](crate::call::Early).
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] unless an answer is owed, or without
+    /// one.
+    pub fn prack(
+        &mut self,
+        now: Time,
+        leg: LegId,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::Prack { leg, outgoing }, out)
+    }
+
     /// Accepts the INVITE or re-INVITE with 200 (13.3.1.4). The core repeats it until the ACK.
+    /// It waits for the PRACK of what carried the answer already, and does not repeat that answer.
     ///
     /// # Errors
     ///
@@ -94,6 +129,47 @@ impl<'e> CallView<'e> {
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<(), Misuse> {
         self.command(now, Command::Reject { status, outgoing }, out)
+    }
+
+    /// Refuses the INVITE because of what it presents to `verifier`: 401 or 407 with a challenge
+    /// for each algorithm, or what else the refusal is worth (22.1). The caller comes again with
+    /// credentials, as another call.
+    ///
+    /// ```
+    /// use drongo::auth::{Secret, Verifier};
+    /// use drongo::endpoint::{CallHandle, Endpoint, Output};
+    /// use drongo::error::Misuse;
+    /// use drongo::message::{Outgoing, Request};
+    /// use drongo::time::Time;
+    ///
+    /// /// Answers those who know the password of bob.
+    /// fn on_incoming(
+    ///     endpoint: &mut Endpoint,
+    ///     verifier: &mut Verifier,
+    ///     now: Time,
+    ///     (call, invite): (CallHandle, &Request),
+    ///     out: &mut Vec<Output>,
+    /// ) -> Result<(), Misuse> {
+    ///     let secret = |name: &[u8]| (name == b"bob").then(|| Secret::password("zanzibar"));
+    ///     match verifier.check(now, invite, secret) {
+    ///         Ok(_) => endpoint.call(call)?.answer(now, Outgoing::default(), out),
+    ///         Err(refusal) => endpoint.call(call)?.challenge(now, verifier, refusal, out),
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::WrongState`] unless an INVITE waits for an answer.
+    pub fn challenge(
+        &mut self,
+        now: Time,
+        verifier: &mut Verifier,
+        refusal: Refusal,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        let (status, headers) = verifier.refuse(now, refusal);
+        self.reject(now, status, Outgoing::new().with_headers(headers), out)
     }
 
     /// Sends the ACK with the answer to the offer that a 2xx brought (13.2.2.4).
@@ -141,14 +217,47 @@ impl<'e> CallView<'e> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] while another INVITE is in progress.
+    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] while another INVITE, or an UPDATE with an offer, is in progress.
+    pub fn reinvite(
+        &mut self,
+        now: Time,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::Reinvite(outgoing), out)
+    }
+
+    /// Sends an UPDATE (RFC 3311), with an offer if it has a body, also before the call is
+    /// answered: a caller's goes to the first early dialog.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] without a dialog, with a side that
+    /// lists no UPDATE in its Allow, or while another offer is open (RFC 3311 5.1).
     pub fn update(
         &mut self,
         now: Time,
         outgoing: Outgoing,
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<(), Misuse> {
-        self.command(now, Command::Update(outgoing), out)
+        let leg = None;
+        self.command(now, Command::Update { leg, outgoing }, out)
+    }
+
+    /// As [`update`](Self::update), on this leg of an INVITE that forked.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`update`](Self::update).
+    pub fn update_leg(
+        &mut self,
+        now: Time,
+        leg: LegId,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        let leg = Some(leg);
+        self.command(now, Command::Update { leg, outgoing }, out)
     }
 
     /// Sends another request within the dialog, such as INFO.

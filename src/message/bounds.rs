@@ -52,6 +52,11 @@ const LISTS: u128 = set(&[
     Name::Warning,
 ]);
 
+/// Whether a header is a comma list of values, so that another row only adds to it.
+pub(crate) const fn is_comma_list(name: Name) -> bool {
+    LISTS & bit(name) != 0
+}
+
 /// Headers with one value that has parameters.
 const SINGLES: u128 = set(&[
     Name::AnswerMode,

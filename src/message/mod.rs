@@ -82,6 +82,7 @@ mod words;
 mod write;
 
 pub use body::{BodyError, BodyErrorKind, Fields, FragStart, Multipart, Part, Parts, SipFrag};
+pub(crate) use bounds::is_comma_list;
 pub use builder::Builder;
 pub use content_type::ContentType;
 pub use cseq::{CSeq, RAck};
@@ -123,4 +124,5 @@ pub use uri_request::UriRequest;
 pub use value_error::{ValueError, ValueErrorKind};
 pub use values::{Values, WholeRows};
 pub use via::{MAGIC_COOKIE, Via};
+pub(crate) use write::is_reserved;
 pub use write::{Body, HeaderList, Outgoing};

@@ -3,7 +3,8 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use crate::call::{EndReason, Side};
+use crate::call::offer_answer::Verdict;
+use crate::call::{Early, EndReason, Side};
 use crate::endpoint::{Dropped, Event};
 use crate::message::Response;
 
@@ -29,14 +30,32 @@ pub(super) fn dropped(dropped: &Dropped) -> String {
 pub(super) fn event(event: &Event) -> String {
     match event {
         Event::Incoming { offer, .. } => with_body("hears Incoming", offer.is_empty()),
-        Event::Progress { response, .. } => of("Progress", response),
+        Event::Redirected {
+            target, response, ..
+        } => {
+            let status = response.as_ref().map(|r| r.status().as_u16());
+            let status = status.map_or("silence".to_string(), |status| status.to_string());
+            format!("hears Redirected {status}, to {}", target.as_uri())
+        }
+        Event::Retried { response, .. } => of("Retried", response),
+        Event::Progress {
+            response, early, ..
+        } => progress(response, *early),
         Event::Answered {
             response,
             answer_needed,
             ..
         } => needed("Answered", response, *answer_needed),
-        Event::Acknowledged { request, .. } => {
-            with_body("hears Acknowledged", request.body_slice().is_empty())
+        Event::Acknowledged {
+            request,
+            answer_missing,
+            ..
+        } => {
+            let text = with_body("hears Acknowledged", request.body_slice().is_empty());
+            match answer_missing {
+                true => format!("{text}, answer missing"),
+                false => text,
+            }
         }
         Event::Reoffered { request, .. } => {
             with_body("hears Reoffered", request.body_slice().is_empty())
@@ -47,7 +66,27 @@ pub(super) fn event(event: &Event) -> String {
             answer_needed,
             ..
         } => needed("Updated", response, *answer_needed),
-        Event::UpdateRefused { response, .. } => of("UpdateRefused", response),
+        Event::UpdateRefused {
+            response, changed, ..
+        } => {
+            let text = of("UpdateRefused", response);
+            match changed {
+                true => format!("{text}, undoes changes"),
+                false => text,
+            }
+        }
+        Event::Offered { message, .. } => format!("hears Offered {} (body)", message.method()),
+        Event::Pracked {
+            request, session, ..
+        } => {
+            let text = with_body("hears Pracked", request.body_slice().is_empty());
+            match *session == Verdict::Missing {
+                true => format!("{text}, answer missing"),
+                false => text,
+            }
+        }
+        Event::SessionRefreshed { response, .. } => of("SessionRefreshed", response),
+        Event::Refreshed { .. } => "hears Refreshed".to_string(),
         Event::UpdateDeferred { response, .. } => of("UpdateDeferred", response),
         Event::TargetRefreshed { .. } => "hears TargetRefreshed".to_string(),
         Event::Request { call, message, .. } => {
@@ -62,6 +101,17 @@ pub(super) fn event(event: &Event) -> String {
         Event::RequestFailed { failure, .. } => format!("hears RequestFailed {failure:?}"),
         Event::ForkDropped { response, .. } => of("ForkDropped", response),
         Event::Ended { reason, .. } => format!("hears Ended: {}", ended(reason)),
+    }
+}
+
+/// A session description in it is what its body is, unless it is a preview.
+fn progress(response: &Response, early: Option<Early>) -> String {
+    let text = of("Progress", response);
+    match early.map(|early| early.session) {
+        Some(Verdict::Preview) => format!("{text}, preview"),
+        Some(Verdict::Offer) => format!("{text}, answer needed"),
+        Some(Verdict::Ignore) => format!("{text}, ignored"),
+        Some(_) | None => text,
     }
 }
 
@@ -101,7 +151,9 @@ fn ended(reason: &EndReason) -> String {
         EndReason::ByeFailed(failure) => format!("BYE failed {failure:?}"),
         EndReason::NoAck { bye: None } => "no ACK".to_string(),
         EndReason::NoAck { bye: Some(failure) } => format!("no ACK, and BYE failed {failure:?}"),
-        EndReason::NoAnswer => "no answer for the ACK".to_string(),
+        EndReason::SessionExpired => "the session expired".to_string(),
+        EndReason::NoPrack => "no PRACK".to_string(),
+        EndReason::NoAnswer => "no answer from this side".to_string(),
         EndReason::DialogLost {
             response: Some(response),
         } => {

@@ -44,6 +44,7 @@ mod describe;
 mod link;
 mod node;
 mod record;
+pub mod swarm;
 mod world;
 
 pub use crate::trace::Fate;

@@ -35,7 +35,12 @@ mod peers;
 #[cfg(test)]
 mod printed;
 #[cfg(test)]
+#[cfg(feature = "sim")]
+mod swarm;
+#[cfg(test)]
 mod tables;
 #[cfg(test)]
 mod torture;
+#[cfg(test)]
+#[cfg(all(feature = "sim", feature = "trace"))]
 mod views;

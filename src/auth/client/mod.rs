@@ -234,6 +234,11 @@ impl Client {
         self.keyring = keyring;
     }
 
+    /// Forgets what this side of the path has asked for: the next request goes to another server.
+    pub fn forget(&mut self, side: Side) {
+        self.spaces.retain(|space| space.side != side);
+    }
+
     /// The header lines for a request that is about to be sent, and that was not challenged since
     /// it was last sent: the credentials for every realm that is known, or none. Each call counts
     /// as one use of the nonces, so retransmissions send the bytes that are there.

@@ -241,6 +241,29 @@ impl Verifier {
         }
     }
 
+    /// [`read`](Self::read) and [`verify`](Self::verify) in one, where `secret` is at hand: by user
+    /// name, for policies that ask for no hashed names. `None` for an ACK or CANCEL, of which
+    /// nothing is asked.
+    ///
+    /// # Errors
+    ///
+    /// Why the request is not accepted. [`Verifier::refuse`] says what to answer.
+    pub fn check(
+        &mut self,
+        now: Time,
+        request: &Request,
+        secret: impl FnOnce(&[u8]) -> Option<Secret>,
+    ) -> Result<Option<Verified>, Refusal> {
+        match self.read(request) {
+            Presented::Exempt => Ok(None),
+            Presented::Refused(refusal) => Err(refusal),
+            Presented::Claim(claim) => {
+                let secret = secret(claim.username());
+                self.verify(now, &claim, secret.as_ref()).map(Some)
+            }
+        }
+    }
+
     /// Checks a claim against the secret of its user, `None` if there is no such user: that takes
     /// as long as a wrong password.
     ///

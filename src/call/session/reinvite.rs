@@ -1,18 +1,21 @@
 //! Re-INVITE, both ways (§14).
 
 use alloc::boxed::Box;
-use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Reinvite, Reoffer, Retry, Session, To, Unacked, is_lost};
+use super::sent::ends_session;
+use super::{Reinvite, Reoffer, Retry, Session, To, Unacked};
 use crate::auth;
 use crate::call::callee::Host;
 use crate::call::caller::has_body;
-use crate::call::{Action, Core, Notice, RequestId, ServerId, State, check, wrong_state};
+use crate::call::offer_answer::{Message, Refusal, Verdict};
+use crate::call::provisional::Next;
+use crate::call::update::GLARE_STEP;
+use crate::call::{Action, Core, LegId, Notice, RequestId, ServerId, State, check, wrong_state};
 use crate::dialog::contact_of;
 use crate::error::Misuse;
-use crate::message::{Method, Name, Outgoing, Reply, Request, Response, StatusCode, Uri};
+use crate::message::{Method, Name, Outgoing, Reply, Request, Response, StatusCode};
 use crate::sink::Sink;
 use crate::time::Time;
 
@@ -27,13 +30,29 @@ impl Session {
     ) -> State {
         let status = response.status();
         if status.is_provisional() {
-            out.push(Action::Notify(Notice::Progress { response }));
+            if status == StatusCode::TRYING {
+                let early = None;
+                out.push(Action::Notify(Notice::Progress { response, early }));
+                return State::Confirmed(self);
+            }
+            let early = core.take_provisional(now, 0, false, &response, out);
+            out.push(match early {
+                Some(_) => Action::Notify(Notice::Progress { response, early }),
+                None => Action::Absorbed,
+            });
             return State::Confirmed(self);
         }
         let Some(mut reinvite) = self.reinvite.take() else {
             return State::Confirmed(self);
         };
         core.is_authorized(&reinvite.credentials, &response);
+        core.end_of_provisionals(0);
+        let verdict = core.legs.first_mut().map(|leg| match status.is_success() {
+            true => leg
+                .exchange
+                .on_received(Message::Success, has_body(&response)),
+            false => Verdict::Nothing,
+        });
         if !core.is_talking() {
             // 15.1.1: its dialog has had its BYE, but a 2xx wants its ACK all the same.
             match status.is_success() {
@@ -50,13 +69,20 @@ impl Session {
         }
         if status.is_success() {
             if let Some(contact) = contact_of(&response) {
-                core.refresh_target(contact, out);
+                core.refresh_target(0, contact, out);
             }
+            core.accepted_contact(&reinvite.outgoing.headers);
+            core.renew_timer(now, 0, &response);
+            core.described(0, reinvite.outgoing.body.as_ref());
             let cseq = response.cseq().number;
-            let answer_needed = reinvite.outgoing.body.is_none() && has_body(&response);
+            let answer_needed = verdict == Some(Verdict::Offer);
             match answer_needed {
                 true => core.await_answer(now, request, cseq),
                 false => core.ack(0, request, cseq, &Outgoing::default(), out),
+            }
+            if reinvite.refresh && !answer_needed {
+                out.push(Action::Notify(Notice::SessionRefreshed { response }));
+                return State::Confirmed(self);
             }
             out.push(Action::Notify(Notice::Updated {
                 response,
@@ -64,14 +90,25 @@ impl Session {
             }));
             return State::Confirmed(self);
         }
-        if core.is_challenged(&mut reinvite.credentials, &response) {
+        let changed = core.exchange_failed();
+        if core.is_challenged(&mut reinvite.credentials, &response)
+            || core.is_longer_now(0, &response)
+        {
             let Reinvite {
                 outgoing,
                 glares,
+                refresh,
                 credentials,
                 ..
             } = *reinvite;
-            self.reinvite(core, outgoing, glares, credentials, out);
+            self.send(core, outgoing, (glares, refresh), credentials, out);
+            return State::Confirmed(self);
+        }
+        if reinvite.refresh && !ends_session(Method::Invite, &response) {
+            out.push(Action::Absorbed);
+            if let Some(leg) = core.legs.first().map(|leg| leg.id) {
+                core.refresh_again(now, now, leg);
+            }
             return State::Confirmed(self);
         }
         if status == StatusCode::REQUEST_PENDING
@@ -85,10 +122,10 @@ impl Session {
             out.push(Action::Notify(Notice::UpdateDeferred { response }));
             return State::Confirmed(self);
         }
-        let lost = is_lost(status).then(|| response.clone());
-        out.push(Action::Notify(Notice::UpdateRefused { response }));
+        let lost = ends_session(Method::Invite, &response).then(|| response.clone());
+        out.push(Action::Notify(Notice::UpdateRefused { response, changed }));
         match lost {
-            // 14.1: 481 and 408 end the dialog.
+            // 14.1, RFC 5057 5.1: 481, 408 and others end the usage or the dialog.
             Some(response) => self.lose(core, Some(response), out),
             None => State::Confirmed(self),
         }
@@ -110,17 +147,22 @@ impl Session {
             // Crossing re-INVITEs; and while an ACK is missing, of either side, the answer to
             // the last offer may be in it.
             core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
+        } else if let Some(refusal) = core.meets(&request) {
+            core.refuse_exchange(server, &reply, refusal, out);
         } else {
             let contact = contact_of(&request).map(|uri| uri.to_buf());
             let until = now + core.context.limits.answer_wait;
             let cseq = request.cseq().number;
             let host = Host::new(host, &request);
+            core.begin_reliable(now, server, &request);
+            let timer = core.asks_for_timer(&request);
             let reoffer = Reoffer {
                 server,
                 reply,
                 cseq,
                 contact,
                 host,
+                timer,
                 until,
             };
             self.reoffer = Some(Box::new(reoffer));
@@ -130,13 +172,15 @@ impl Session {
 
     pub(super) fn on_cancel(
         &mut self,
-        core: &Core,
+        core: &mut Core,
+        now: Time,
         server: ServerId,
         cancel: Box<Request>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        if self.reoffer.as_ref().is_some_and(|r| r.server == server) {
-            self.refuse_reoffer(core, out);
+        let is_its = self.reoffer.as_ref().is_some_and(|r| r.server == server);
+        if is_its && !core.is_accepting() {
+            self.give_up_reoffer(core, now, StatusCode::REQUEST_TERMINATED, out);
             out.push(Action::Notify(Notice::ReofferCancelled { cancel }));
         } else {
             // 9.2: the final response is out; the CANCEL has no effect.
@@ -144,9 +188,56 @@ impl Session {
         }
     }
 
+    /// Nobody will answer the re-INVITE of the other side. RFC 6141 3.3, 3.8: once it has changed
+    /// something, only a 2xx says what holds.
+    pub(super) fn give_up_reoffer(
+        &mut self,
+        core: &mut Core,
+        now: Time,
+        status: StatusCode,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        if core.has_changed() {
+            // Without a body it cannot be refused.
+            let _ = self.answer(core, now, &Outgoing::default(), out);
+        } else if let Some(reoffer) = self.reoffer.take() {
+            core.say(Message::Failure, &Outgoing::default());
+            core.close_reliable(now);
+            core.refuse(reoffer.server, &reoffer.reply, status, out);
+        }
+    }
+
+    /// What the PRACKs of the re-INVITE of the other side led to.
+    pub(super) fn proceed(
+        &mut self,
+        core: &mut Core,
+        now: Time,
+        next: Next,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        match next {
+            Next::Stay => {}
+            Next::Accept(outgoing) => self.accept(core, now, &outgoing, out),
+            Next::TimedOut => {
+                if let Some(reoffer) = self.reoffer.take() {
+                    core.say(Message::Failure, &Outgoing::default());
+                    let status = StatusCode::SERVER_INTERNAL_ERROR;
+                    core.refuse(reoffer.server, &reoffer.reply, status, out);
+                }
+            }
+        }
+    }
+
     /// 487 for the re-INVITE of the other side that nobody will answer now.
-    pub(super) fn refuse_reoffer(&mut self, core: &Core, out: &mut (impl Sink<Action> + ?Sized)) {
+    pub(super) fn refuse_reoffer(
+        &mut self,
+        core: &mut Core,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
         if let Some(reoffer) = self.reoffer.take() {
+            core.say(Message::Failure, &Outgoing::default());
+            // With the dialog goes what late PRACKs would belong to.
+            core.reliable = None;
             core.refuse(
                 reoffer.server,
                 &reoffer.reply,
@@ -157,21 +248,25 @@ impl Session {
     }
 
     /// 14.1. It takes the place of one that waits for its next try after glare.
-    pub(super) fn update(
+    pub(super) fn reinvite(
         &mut self,
         core: &mut Core,
         outgoing: Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(&outgoing)?;
-        if !core.is_talking() || self.is_busy() {
+        let open = core
+            .legs
+            .first()
+            .map(|leg| leg.exchange.may_send(Message::Invite, true));
+        if !core.is_talking() || self.is_busy() || open.is_some_and(|open| open.is_err()) {
             return Err(wrong_state(
-                "update",
-                "Confirmed, with an INVITE or BYE in progress",
+                "reinvite",
+                "Confirmed, with an INVITE, UPDATE or BYE in progress",
             ));
         }
         self.retry = None;
-        self.reinvite(core, outgoing, 0, auth::Attempt::new(), out);
+        self.send(core, outgoing, (0, false), auth::Attempt::new(), out);
         Ok(())
     }
 
@@ -185,20 +280,46 @@ impl Session {
         let Some(mut retry) = self.retry.take() else {
             return;
         };
-        if self.is_busy() || !core.is_talking() {
+        let free = core
+            .legs
+            .first()
+            .is_some_and(|leg| leg.exchange.may_send(Message::Invite, true).is_ok());
+        if self.is_busy() || !core.is_talking() || !free {
             let at = core.after_glare(now);
             // Later than now, whatever was drawn (law L8).
             retry.at = at.max(now + GLARE_STEP);
             self.retry = Some(retry);
         } else {
-            self.reinvite(
+            self.send(
                 core,
                 retry.outgoing,
-                retry.glares,
+                (retry.glares, false),
                 auth::Attempt::new(),
                 out,
             );
         }
+    }
+
+    /// The session is to be refreshed (RFC 4028 7.4): by UPDATE if the other side has it, else by
+    /// a re-INVITE that changes nothing.
+    pub(super) fn refresh(
+        &mut self,
+        core: &mut Core,
+        now: Time,
+        due: Time,
+        leg: LegId,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        let place = core.leg_at(leg).and_then(|at| core.legs.get(at));
+        if place.is_some_and(|leg| leg.takes_update == Some(true)) {
+            return core.refresh_by_update(now, due, leg, out);
+        }
+        let free = place.is_some_and(|leg| leg.exchange.may_send(Message::Invite, true).is_ok());
+        if self.is_busy() || !core.is_talking() || !free {
+            return core.refresh_again(now, due, leg);
+        }
+        let outgoing = core.description(0);
+        self.send(core, outgoing, (0, true), auth::Attempt::new(), out);
     }
 
     /// 14.1: one INVITE at a time, of either side.
@@ -206,22 +327,26 @@ impl Session {
         self.reinvite.is_some() || self.reoffer.is_some() || self.unacked.is_some()
     }
 
-    fn reinvite(
+    fn send(
         &mut self,
         core: &mut Core,
         outgoing: Outgoing,
-        glares: u8,
+        (glares, refresh): (u8, bool),
         mut credentials: auth::Attempt,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         let branch = core.new_branch();
         let request = core.new_request();
         let headers = core.authorize_within(0, &mut credentials, Method::Invite, &outgoing);
+        let headers = core.put_timer(0, core.with_local_target(&headers));
         let headers = core.with_capabilities(&headers);
         core.sent_with(request, &credentials);
+        core.forget_pracks();
         if let Some(leg) = core.legs.first_mut() {
             let cseq = leg.dialog.next_cseq();
-            let user = (!outgoing.headers.contains(Name::Contact)).then_some(&*core.user);
+            let user = (!headers.contains(Name::Contact)).then_some(&*core.user);
+            leg.exchange
+                .on_sent(Message::Invite, outgoing.body.is_some());
             let writer = leg.dialog.request(Method::Invite, cseq).headers(&headers);
             let draft = writer.body(outgoing.body.as_ref()).draft(branch, user);
             out.push(Action::Invite { request, draft });
@@ -231,6 +356,7 @@ impl Session {
             request,
             outgoing,
             glares,
+            refresh,
             credentials,
         }));
     }
@@ -243,26 +369,40 @@ impl Session {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(outgoing)?;
-        let Some(reoffer) = self.reoffer.take() else {
+        let Some(reoffer) = &mut self.reoffer else {
             return Err(wrong_state("answer", "Confirmed"));
         };
-        let to = To {
-            server: reoffer.server,
-            reply: &reoffer.reply,
-            cseq: reoffer.cseq,
-            host: &reoffer.host,
-        };
-        let unacked = Unacked::send(core, now, to, outgoing, out);
-        self.unacked = Some(Box::new(unacked));
-        if let Some(contact) = &reoffer.contact {
-            core.refresh_target(contact.as_uri(), out);
+        match core.accept_reliably(now, outgoing, out)? {
+            Some(outgoing) => self.accept(core, now, &outgoing, out),
+            // The user has answered; what is awaited is a PRACK.
+            None => reoffer.until = None,
         }
         Ok(())
     }
 
+    fn accept(
+        &mut self,
+        core: &mut Core,
+        now: Time,
+        outgoing: &Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        let Some(reoffer) = self.reoffer.take() else {
+            return;
+        };
+        core.say(Message::Success, outgoing);
+        let unacked = Unacked::send(core, now, reoffer.to(), outgoing, out);
+        core.described(0, outgoing.body.as_ref());
+        self.unacked = Some(Box::new(unacked));
+        if let Some(contact) = &reoffer.contact {
+            core.refresh_target(0, contact.as_uri(), out);
+        }
+    }
+
     pub(super) fn reject(
         &mut self,
-        core: &Core,
+        core: &mut Core,
+        now: Time,
         status: StatusCode,
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
@@ -273,19 +413,27 @@ impl Session {
                 status: status.as_u16(),
             });
         }
+        if core.has_changed() {
+            // RFC 6141 3.3: what has been changed already is not undone by a refusal.
+            return Err(wrong_state("reject", "Confirmed, with changes made"));
+        }
         let Some(reoffer) = self.reoffer.take() else {
             return Err(wrong_state("reject", "Confirmed"));
         };
         let (headers, body) = (&outgoing.headers, outgoing.body.as_ref());
+        core.say(Message::Failure, &Outgoing::default());
+        core.close_reliable(now);
         core.respond(reoffer.server, &reoffer.reply, status, headers, body, out);
         Ok(())
     }
 
     pub(super) fn progress(
-        &self,
-        core: &Core,
+        &mut self,
+        core: &mut Core,
+        now: Time,
         status: StatusCode,
         outgoing: &Outgoing,
+        preview: bool,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(outgoing)?;
@@ -297,6 +445,13 @@ impl Session {
         let Some(reoffer) = &self.reoffer else {
             return Err(wrong_state("progress", "Confirmed"));
         };
+        if core.is_reliable(outgoing, preview) {
+            let next = core.say_reliably(now, &reoffer.to(), status, outgoing, out)?;
+            self.proceed(core, now, next, out);
+            return Ok(());
+        }
+        core.may_say(Message::Unreliable, outgoing)?;
+        core.say(Message::Unreliable, outgoing);
         let headers = core.with_contact(&reoffer.host, &outgoing.headers);
         let bytes = core.dialog_response(&reoffer.reply, status, &headers, outgoing);
         out.push(Action::Respond {
@@ -308,32 +463,38 @@ impl Session {
     }
 }
 
-/// 14.1: delays after glare are multiples of 10 ms.
-const GLARE_STEP: Duration = Duration::from_millis(10);
+impl Reoffer {
+    fn to(&self) -> To<'_> {
+        To {
+            server: self.server,
+            reply: &self.reply,
+            cseq: self.cseq,
+            host: &self.host,
+            timer: self.timer.as_ref(),
+        }
+    }
+}
 
 impl Core {
-    /// 14.1: when to try again after glare. Whoever made the Call-ID waits 2.1 to 4 s, the other
-    /// side 0 to 2 s, so that one goes first.
-    fn after_glare(&mut self, now: Time) -> Option<Time> {
-        let (least, choices) = if self.owns_call_id {
-            (210, 191)
-        } else {
-            (0, 201)
-        };
-        self.branches = self.branches.wrapping_add(1);
-        let (base, counter) = (self.branch_base, u64::from(self.branches));
-        let choices = Duration::from_nanos(choices);
-        let drawn = self.context.ids.jitter(base, counter, choices).as_nanos();
-        let steps = u32::try_from(drawn).unwrap_or(0).saturating_add(least);
-        now + GLARE_STEP.saturating_mul(steps)
+    /// Whether an exchange was completed since the INVITE in progress began.
+    fn has_changed(&self) -> bool {
+        self.legs
+            .first()
+            .is_some_and(|leg| leg.exchange.has_changed())
     }
 
-    /// A Contact in a re-INVITE or its 2xx (12.2.1.2, 12.2.2).
-    fn refresh_target(&mut self, contact: Uri<'_>, out: &mut (impl Sink<Action> + ?Sized)) {
-        if let Some(leg) = self.legs.first_mut()
-            && leg.dialog.refresh_target(contact)
-        {
-            out.push(Action::Notify(Notice::TargetRefreshed));
+    /// What an INVITE of the other side meets (14.2, RFC 6337 4.3). If nothing, it has begun.
+    fn meets(&mut self, invite: &Request) -> Option<Refusal> {
+        let body = !invite.body_slice().is_empty();
+        let leg = self.legs.first_mut()?;
+        match leg.exchange.on_received(Message::Invite, body) {
+            Verdict::Refuse(refusal) => Some(refusal),
+            Verdict::Nothing
+            | Verdict::Offer
+            | Verdict::Answer
+            | Verdict::Preview
+            | Verdict::Missing
+            | Verdict::Ignore => None,
         }
     }
 }

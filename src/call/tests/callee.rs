@@ -413,10 +413,10 @@ fn answered_invite_before_the_ack_is_refused_for_now() {
 fn answered_update_before_the_ack_is_a_misuse() {
     let mut s = answered();
     // 3261-14.1-06, 3261-14.1-08
-    let result = s.command(Command::Update(sdp("offer")));
+    let result = s.command(Command::Reinvite(sdp("offer")));
     assert!(matches!(result, Err(Misuse::WrongState { .. })));
     s.ack(100, "them");
-    assert_eq!(s.command(Command::Update(sdp("offer"))), Ok(()));
+    assert_eq!(s.command(Command::Reinvite(sdp("offer"))), Ok(()));
 }
 
 #[test]
@@ -554,8 +554,8 @@ fn incoming_second_invites_are_spread_over_ten_seconds() {
 fn incoming_request_is_the_users_and_stale_ones_are_refused() {
     let mut s = Script::incoming();
     // PAINS 27: the early dialog is there before anyone has heard of it.
-    s.request("UPDATE", 105, "them");
-    assert_eq!(s.take(), ["request UPDATE"]);
+    s.request("REFER", 105, "them");
+    assert_eq!(s.take(), ["request REFER"]);
     // 3261-12.2.2-06, 3261-12.2.2-07
     s.request("INFO", 105, "them");
     s.request("INFO", 100, "them");

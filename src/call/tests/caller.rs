@@ -44,9 +44,9 @@ fn inviting_provisional_without_tag_makes_no_dialog() {
 #[test]
 fn inviting_provisional_with_unknown_code_acts_as_183() {
     let mut s = Script::place();
-    s.respond("INVITE 1", 199, "a");
+    s.respond("INVITE 1", 198, "a");
     // 3261-8.1.3.2-02, PAINS 34: any 101-199 goes to the user, and makes a dialog.
-    assert_eq!(s.take(), ["INVITE 1", "progress 199"]);
+    assert_eq!(s.take(), ["INVITE 1", "progress 198"]);
     assert!(s.call.has_dialog(Some("a")));
 }
 
@@ -356,7 +356,7 @@ fn awaiting_answer_invite_is_refused_for_now() {
     s.request_with("INVITE", 5, Some("a"), &[], Some("offer"));
     // 3261-14.2-03, 3261-13.2.1-09
     assert_eq!(s.take(), ["491 INVITE 5"]);
-    let update = s.command(Command::Update(sdp("offer")));
+    let update = s.command(Command::Reinvite(sdp("offer")));
     assert!(matches!(update, Err(Misuse::WrongState { .. })));
 }
 

@@ -34,7 +34,7 @@ fn commands(outgoing: &crate::message::Outgoing) -> [Command; 8] {
         },
         Command::Acknowledge(outgoing()),
         Command::HangUp(outgoing()),
-        Command::Update(outgoing()),
+        Command::Reinvite(outgoing()),
         Command::Request {
             method: "INFO".into(),
             outgoing: outgoing(),
@@ -56,9 +56,9 @@ fn states() -> Vec<(&'static str, Script)> {
     unacked.command(Command::Answer(sdp("answer"))).unwrap();
     let idle = Script::confirmed_as_caller();
     let mut owed = Script::confirmed_as_caller();
-    owed.command(Command::Update(nothing())).unwrap();
+    owed.command(Command::Reinvite(nothing())).unwrap();
     let mut updating = Script::confirmed_as_caller();
-    updating.command(Command::Update(sdp("offer"))).unwrap();
+    updating.command(Command::Reinvite(sdp("offer"))).unwrap();
     owed.respond_with("INVITE 2", 200, Some("a"), &[], Some("offer"));
     let mut reoffered = Script::confirmed_as_caller();
     reoffered.request("INVITE", 5, "a");

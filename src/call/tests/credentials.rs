@@ -45,7 +45,7 @@ fn inviting_challenge_is_answered_with_a_higher_cseq() {
     s.gone("INVITE 1");
     s.respond("INVITE 2", 200, "a");
     assert_eq!(s.take(), ["ACK 2", "answered 200"]);
-    // 3261-22.1-08: the ACK cannot be challenged; it repeats the credentials. PAINS 89
+    // 3261-22.1-08, 3261-13.2.2.4-08: the ACK cannot be challenged; it repeats the credentials. PAINS 89
     let ack = one(&s.sent("ACK 2"), "Proxy-Authorization");
     assert_eq!(ack, one(&second, "Proxy-Authorization"));
     s.respond("INVITE 2", 200, "a");
@@ -91,7 +91,7 @@ fn confirmed_requests_carry_credentials_unasked_and_bye_is_tried_again() {
     s.gone("INVITE 1");
     s.respond("INVITE 2", 200, "a");
     s.gone("INVITE 2");
-    s.command(Command::Update(sdp("offer"))).unwrap();
+    s.command(Command::Reinvite(sdp("offer"))).unwrap();
     s.skip();
     // PAINS 52: each use of a nonce has its count.
     let first = one(&s.sent("INVITE 2"), "Proxy-Authorization");

@@ -194,7 +194,7 @@ fn a_sips_target_makes_a_secure_dialog() {
         // 3261-12.1.2-07
         assert_eq!(s.call.dialog().unwrap().is_secure(), secure);
         s.respond("INVITE 1", 200, "b");
-        s.command(crate::call::Command::Update(sdp("offer")))
+        s.command(crate::call::Command::Reinvite(sdp("offer")))
             .unwrap();
         let scheme = if secure { "<sips:" } else { "<sip:" };
         // 3261-12.2.1.1-13

@@ -9,7 +9,7 @@ use crate::dialog::Dialog;
 #[test]
 fn a_call_and_a_dialog_weigh_what_they_must() {
     assert_eq!(size_of::<Dialog>(), 88);
-    assert_eq!(size_of::<Call>(), 336);
+    assert_eq!(size_of::<Call>(), 408);
 }
 
 /// The bytes that a confirmed call holds outside itself; every part that could hold some is
@@ -46,7 +46,7 @@ fn an_idle_call_holds_little() {
     })
     .unwrap();
     busy.respond("INFO 1", 200, "x");
-    busy.command(Command::Update(nothing())).unwrap();
+    busy.command(Command::Reinvite(nothing())).unwrap();
     busy.respond("INVITE 2", 200, "x");
     busy.gone("INVITE 2");
     busy.request("INVITE", 101, "them");

@@ -11,7 +11,7 @@ use crate::transaction::Failure;
 
 fn updating() -> Script {
     let mut s = Script::confirmed_as_caller();
-    s.command(Command::Update(sdp("offer"))).unwrap();
+    s.command(Command::Reinvite(sdp("offer"))).unwrap();
     assert_eq!(s.take(), ["INVITE 2"]);
     s
 }
@@ -48,7 +48,7 @@ fn confirmed_update_sends_invite_within_the_dialog() {
 fn confirmed_update_takes_the_users_contact_for_its_own() {
     let mut s = Script::confirmed_as_caller();
     let own = outgoing(&[("Contact", "<sip:else@192.0.2.7>")]);
-    s.command(Command::Update(own)).unwrap();
+    s.command(Command::Reinvite(own)).unwrap();
     assert_eq!(one(&s.sent("INVITE 2"), "Contact"), "<sip:else@192.0.2.7>");
 }
 
@@ -94,7 +94,7 @@ fn updated_success_again_gets_the_same_ack() {
 fn confirmed_update_while_the_first_2xx_may_come_again_keeps_both_acks() {
     let mut s = Script::placed_and_answered();
     // 3261-14.1-05
-    s.command(Command::Update(sdp("offer"))).unwrap();
+    s.command(Command::Reinvite(sdp("offer"))).unwrap();
     s.respond("INVITE 2", 200, "a");
     s.skip();
     s.respond("INVITE 1", 200, "a");
@@ -106,7 +106,7 @@ fn confirmed_update_while_the_first_2xx_may_come_again_keeps_both_acks() {
 #[test]
 fn updating_without_offer_owes_the_answer() {
     let mut s = Script::confirmed_as_caller();
-    s.command(Command::Update(nothing())).unwrap();
+    s.command(Command::Reinvite(nothing())).unwrap();
     let contact = [("Contact", "<sip:a@192.0.2.4:5070>")];
     s.respond_with("INVITE 2", 200, Some("a"), &contact, Some("offer"));
     assert_eq!(s.take(), ["INVITE 2", "updated 200, answer needed"]);
@@ -127,7 +127,7 @@ fn updating_refused_leaves_the_call_as_it_was() {
         let dialog = s.call.dialog().unwrap();
         assert_eq!(dialog.remote_target(), b"sip:a@192.0.2.4:5070");
         // 3261-14.1-04: it may be tried again at once.
-        assert_eq!(s.command(Command::Update(sdp("offer"))), Ok(()));
+        assert_eq!(s.command(Command::Reinvite(sdp("offer"))), Ok(()));
     }
 }
 
@@ -154,14 +154,14 @@ fn updating_transport_error_leaves_the_call() {
     s.fail("INVITE 2", Failure::Transport);
     s.gone("INVITE 2");
     assert_eq!(s.take(), ["request failed Transport"]);
-    assert_eq!(s.command(Command::Update(sdp("offer"))), Ok(()));
+    assert_eq!(s.command(Command::Reinvite(sdp("offer"))), Ok(()));
 }
 
 #[test]
 fn updating_update_is_a_misuse() {
     let mut s = updating();
     // 3261-14.1-03
-    let result = s.command(Command::Update(sdp("offer")));
+    let result = s.command(Command::Reinvite(sdp("offer")));
     assert!(matches!(result, Err(Misuse::WrongState { .. })));
     // 3261-14.1-09: other requests go.
     s.command(Command::Request {
@@ -196,7 +196,7 @@ fn updating_invite_of_the_other_side_is_glare() {
 #[test]
 fn updating_callee_tries_again_sooner_than_the_caller() {
     let mut s = Script::confirmed_as_callee();
-    s.command(Command::Update(sdp("offer"))).unwrap();
+    s.command(Command::Reinvite(sdp("offer"))).unwrap();
     s.skip();
     s.respond("INVITE 1", 491, "a");
     // 3261-14.1-13: 0 to 2 s in steps of 10 ms. PAINS 31
@@ -380,7 +380,7 @@ fn reoffered_second_invite_is_refused_with_retry_after() {
 fn reoffered_update_is_a_misuse() {
     let (mut s, _) = reoffered();
     // 3261-14.1-06
-    let result = s.command(Command::Update(sdp("offer")));
+    let result = s.command(Command::Reinvite(sdp("offer")));
     assert!(matches!(result, Err(Misuse::WrongState { .. })));
 }
 

@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::call::offer_answer::Verdict;
+use crate::call::reliable::Policy;
 use crate::call::{
     Action, Call, Command, Context, EndReason, Event, Invitation, Notice, RequestId, ServerId, Side,
 };
@@ -57,6 +59,8 @@ pub(super) fn context() -> Context {
             ("Supported", "path"),
             ("User-Agent", "drongo"),
         ]),
+        reliable: Policy::Off,
+        session_timer: None,
     }
 }
 
@@ -264,6 +268,11 @@ impl Script {
     /// The newest response of this side.
     pub(super) fn said(&self) -> Response {
         self.said.last().expect("a response was sent").1.clone()
+    }
+
+    /// The oldest response of this side.
+    pub(super) fn said_first(&self) -> Response {
+        self.said.first().expect("a response was sent").1.clone()
     }
 
     pub(super) fn said_to(&self, server: ServerId) -> Vec<u16> {
@@ -500,19 +509,53 @@ fn describe(notice: Notice) -> String {
     let needed = |needed| if needed { ", answer needed" } else { "" };
     let status = |response: &Response| response.status().as_u16();
     match notice {
-        Notice::Progress { response } => format!("progress {}", status(&response)),
+        Notice::Progress { response, early } => {
+            let session = match early.map(|early| early.session) {
+                Some(Verdict::Preview) => ", preview",
+                Some(Verdict::Answer) => ", answer",
+                Some(Verdict::Offer) => ", answer needed",
+                Some(Verdict::Ignore) => ", body ignored",
+                Some(_) | None => "",
+            };
+            format!("progress {}{session}", status(&response))
+        }
         Notice::Answered {
             response,
             answer_needed,
         } => format!("answered {}{}", status(&response), needed(answer_needed)),
+        Notice::Acknowledged {
+            answer_missing: true,
+            ..
+        } => "acknowledged, answer missing".into(),
         Notice::Acknowledged { .. } => "acknowledged".into(),
+        Notice::Offered { request, .. } => format!("offered {}", request.method().as_str()),
+        Notice::SessionRefreshed { response } => {
+            format!("session refreshed {}", status(&response))
+        }
+        Notice::Refreshed { .. } => "refreshed".into(),
+        Notice::Pracked { session, .. } => match session {
+            Verdict::Answer => "pracked, answer".into(),
+            Verdict::Missing => "pracked, answer missing".into(),
+            Verdict::Ignore => "pracked, body ignored".into(),
+            Verdict::Nothing | Verdict::Offer | Verdict::Preview | Verdict::Refuse(_) => {
+                "pracked".into()
+            }
+        },
         Notice::Reoffered { .. } => "reoffered".into(),
         Notice::ReofferCancelled { .. } => "reoffer cancelled".into(),
         Notice::Updated {
             response,
             answer_needed,
         } => format!("updated {}{}", status(&response), needed(answer_needed)),
-        Notice::UpdateRefused { response } => format!("update refused {}", status(&response)),
+        Notice::Redirected { target, response } => {
+            let status = response.map(|response| response.status().as_u16());
+            format!("redirected {status:?} to {}", target.as_uri())
+        }
+        Notice::Retried { response } => format!("retried {}", status(&response)),
+        Notice::UpdateRefused { response, changed } => {
+            let undone = if changed { ", undone" } else { "" };
+            format!("update refused {}{undone}", status(&response))
+        }
         Notice::UpdateDeferred { response } => format!("update deferred {}", status(&response)),
         Notice::TargetRefreshed => "target refreshed".into(),
         Notice::Request { request, .. } => format!("request {}", request.method().as_str()),
@@ -545,6 +588,8 @@ fn describe_end(reason: EndReason) -> String {
         EndReason::ByeFailed(failure) => format!("BYE failed {failure:?}"),
         EndReason::NoAck { bye: None } => "no ACK".into(),
         EndReason::NoAck { bye: Some(failure) } => format!("no ACK, BYE failed {failure:?}"),
+        EndReason::SessionExpired => "session expired".into(),
+        EndReason::NoPrack => "no PRACK".into(),
         EndReason::NoAnswer => "no answer".into(),
         EndReason::DialogLost { response } => {
             let status = response.map(|response| response.status().as_u16());

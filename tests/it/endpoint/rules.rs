@@ -29,7 +29,7 @@ fn outgoing_call(status_line: &str, headers: &[(&str, &str)]) -> Vec<Message> {
     });
     let mut out = Vec::new();
     let mut call = bench.endpoint.call(call.expect("answered")).unwrap();
-    call.update(bench.now, Outgoing::default(), &mut out)
+    call.reinvite(bench.now, Outgoing::default(), &mut out)
         .unwrap();
     let reinvite = one_sent(&out);
     all.push(reinvite.clone());

@@ -192,7 +192,7 @@ fn peer_of_an_abandoned_call_finds_out_by_itself() {
     flow.at(1000, flow.alice, abandon);
     flow.at(2000, flow.bob, |turn| {
         let call = call_of(turn);
-        turn.call(call, |call, now, out| call.update(now, sdp(), out))
+        turn.call(call, |call, now, out| call.reinvite(now, sdp(), out))
             .unwrap();
     });
     assert_snapshot!(flow.end());

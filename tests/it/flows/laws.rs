@@ -286,7 +286,7 @@ fn act(turn: &mut Turn<'_>, nth: usize, deed: Deed) {
     let (before, pushed) = (turn.endpoint.clone(), turn.out.len());
     let result = turn.call(call, |call, now, out| match deed {
         Deed::HangUp => call.hang_up(now, out),
-        Deed::Update => call.update(now, sdp(), out),
+        Deed::Update => call.reinvite(now, sdp(), out),
         Deed::Info => call.send(now, "INFO", Outgoing::default(), out),
     });
     if result.is_err() {

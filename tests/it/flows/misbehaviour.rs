@@ -232,7 +232,7 @@ impl User for Moody {
             Event::Acknowledged { call, .. } | Event::Progress { call, .. } => {
                 // Often a misuse, and then harmless.
                 let _ = turn.call(call, |call, now, out| match mood % 6 {
-                    0 => call.update(now, Outgoing::default(), out),
+                    0 => call.reinvite(now, Outgoing::default(), out),
                     1 => call.send(now, "INFO", Outgoing::default(), out),
                     2 => call.hang_up(now, out),
                     3 => call.answer(now, sdp(), out),

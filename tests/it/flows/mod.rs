@@ -9,14 +9,17 @@
 mod attacks;
 mod calls;
 mod cancelling;
+mod challenges;
 mod endpoint;
 mod forks;
+mod inspection;
 mod laws;
 mod limits;
 mod loss;
 mod misbehaviour;
 mod old_peers;
 mod queries;
+mod refusals;
 mod reinvites;
 mod requests;
 mod routes;

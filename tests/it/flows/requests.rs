@@ -138,10 +138,10 @@ fn options_says_what_the_endpoint_can_do() {
     let reply = flow.last_of_alice();
     for line in [
         "SIP/2.0 200 OK",
-        "Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, INFO, MESSAGE, NOTIFY",
+        "Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, UPDATE, INFO, MESSAGE, NOTIFY",
         "Accept: application/sdp",
         "Accept-Encoding: identity",
-        "Accept-Language: en",
+        "Accept-Language: *",
     ] {
         assert!(reply.contains(&format!("{line}\r\n")), "{line}:\n{reply}");
     }
@@ -174,7 +174,7 @@ fn what_the_core_refuses_says_why() {
         (
             raw("PUBLISH", "c1", ""),
             "405 ",
-            "\r\nAllow: INVITE, ACK, CANCEL, OPTIONS, BYE",
+            "\r\nAllow: INVITE, ACK, CANCEL, OPTIONS, BYE, UPDATE",
         ),
         (raw("DANCE", "c2", ""), "501 ", "\r\nAllow: "),
         (raw("invite", "c3", ""), "501 ", "\r\n"),
@@ -465,9 +465,9 @@ fn request_refused_in_a_dialog_takes_its_cseq() {
     flow.place();
     flow.world.run_until(Time::from_secs(1));
     let invite = flow.invite();
-    let update = within(&invite, "b", "UPDATE", 3, "u1");
-    flow.send(1000, &update);
-    flow.send(1500, &update);
+    let subscribe = within(&invite, "b", "SUBSCRIBE", 3, "u1");
+    flow.send(1000, &subscribe);
+    flow.send(1500, &subscribe);
     flow.send(2000, &within(&invite, "b", "BYE", 2, "u2"));
     let required = within(&invite, "b", "INVITE", 4, "u3");
     flow.send(3000, &required.replace("Contact:", "Require: x\nContact:"));

@@ -141,7 +141,7 @@ pub(super) fn hang_up(turn: &mut Turn<'_>) {
 
 pub(super) fn update(turn: &mut Turn<'_>) {
     let call = call_of(turn);
-    turn.call(call, |call, now, out| call.update(now, sdp(), out))
+    turn.call(call, |call, now, out| call.reinvite(now, sdp(), out))
         .unwrap();
 }
 

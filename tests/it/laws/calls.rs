@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use drongo::call::reliable::Policy;
 use drongo::call::{
     Action, Call, Command, Context, Event, Invitation, Notice, RequestId, ServerId,
 };
@@ -80,6 +81,8 @@ fn context(t1: Duration, wait: Option<Duration>) -> Arc<Context> {
         timers,
         limits,
         capabilities: HeaderList::new(),
+        reliable: Policy::Supported,
+        session_timer: Some(Default::default()),
     })
 }
 
@@ -105,7 +108,9 @@ impl OfCall {
     fn all_events(&self) -> Vec<Event> {
         let mut events = Vec::new();
         for request in first_ids() {
-            for (status, tag) in [(180, "b"), (200, "a"), (200, "b"), (481, "a")] {
+            // The Contact of the 302 is a target that was not tried yet.
+            let all = [(180, "b"), (200, "a"), (200, "b"), (481, "a"), (302, "c")];
+            for (status, tag) in all {
                 let response = response(status, tag);
                 events.push(Event::Response {
                     request,
@@ -115,6 +120,11 @@ impl OfCall {
             for failure in [Failure::Timeout, Failure::Transport] {
                 events.push(Event::Failed { request, failure });
             }
+            let response = reliable_response();
+            events.push(Event::Response {
+                request,
+                response: response.into(),
+            });
             events.push(Event::Gone { request });
         }
         let remote = if self.is_caller() { "a" } else { "them" };
@@ -124,9 +134,19 @@ impl OfCall {
             ("INFO", 103),
             ("INFO", 104),
             ("BYE", 105),
+            ("UPDATE", 106),
         ];
         for (server, (method, cseq)) in (2..).zip(methods) {
             let request = request(method, cseq, remote);
+            events.push(Event::Request {
+                server: ServerId(server),
+                reply: Reply::new(&request),
+                request: request.into(),
+                host: Bytes::from_static(b"192.0.2.1"),
+            });
+        }
+        let update = request_with("UPDATE", 107, remote, true);
+        for (server, request) in [(8, update), (9, prack(&self.context, remote))] {
             events.push(Event::Request {
                 server: ServerId(server),
                 reply: Reply::new(&request),
@@ -218,6 +238,46 @@ fn first_ids() -> [RequestId; 3] {
     ids.collect::<Vec<_>>().try_into().unwrap()
 }
 
+/// A PRACK for the first reliable response of this side.
+fn prack(context: &Arc<Context>, remote_tag: &str) -> Request {
+    let mut out = Vec::new();
+    let limits = Limits::DEFAULT;
+    let context = Arc::new(Context {
+        limits,
+        timers: Timers::DEFAULT,
+        ..(**context).clone()
+    });
+    let mut call = taken(&context, Start::Incoming, Time::ZERO, &mut out);
+    // The first reliable response to an INVITE without an offer makes it.
+    let progress = all_commands().swap_remove(2);
+    call.command(Time::ZERO, progress, &mut out).unwrap();
+    let Some(Action::Respond { bytes, .. }) = out.pop() else {
+        panic!("{out:?}");
+    };
+    let Incoming::Response(response) = parsed(bytes) else {
+        panic!("a response");
+    };
+    let rack = format!("{} 100 INVITE", response.rseq().unwrap().unwrap());
+    let text = request("PRACK", 108, remote_tag).bytes().clone();
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let text = text.replacen("Max-Forwards", &format!("RAck: {rack}\r\nMax-Forwards"), 1);
+    match parsed(text.into()) {
+        Incoming::Request(request) => request,
+        Incoming::Response(_) => panic!("a request"),
+    }
+}
+
+/// A reliable one with an offer or answer.
+fn reliable_response() -> Response {
+    let text = response(183, "a").bytes().clone();
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let reliable = "Require: 100rel\r\nRSeq: 7\r\nContact";
+    match parsed(text.replacen("Contact", reliable, 1).into()) {
+        Incoming::Response(response) => response,
+        Incoming::Request(_) => panic!("a response"),
+    }
+}
+
 /// A response with an offer to the INVITE of this side.
 fn response(status: u16, tag: &str) -> Response {
     let context = context(Timers::DEFAULT.t1, None);
@@ -241,6 +301,10 @@ fn response(status: u16, tag: &str) -> Response {
 
 /// A request of the other side. A call looks at no more of it than the From tag.
 fn request(method: &str, cseq: u32, remote_tag: &str) -> Request {
+    request_with(method, cseq, remote_tag, false)
+}
+
+fn request_with(method: &str, cseq: u32, remote_tag: &str, offer: bool) -> Request {
     let builder = Builder::request(method, "sip:me@192.0.2.1")
         .header("Via", "SIP/2.0/UDP 192.0.2.4;branch=z9hG4bKtheirs")
         .header("Max-Forwards", "70")
@@ -248,7 +312,13 @@ fn request(method: &str, cseq: u32, remote_tag: &str) -> Request {
         .header("To", "<sip:me@example.com>")
         .header("Call-ID", "their-call")
         .header("CSeq", format!("{cseq} {method}"))
+        .header("Supported", "100rel, timer")
+        .header("Session-Expires", "90;refresher=uas")
         .header("Contact", "<sip:them@192.0.2.4>");
+    let builder = match offer {
+        true => builder.body(Body::sdp("offer")),
+        false => builder,
+    };
     match parsed(builder.build().unwrap()) {
         Incoming::Request(request) => request,
         Incoming::Response(_) => panic!("a request"),
@@ -281,6 +351,10 @@ fn all_commands() -> Vec<Command> {
             outgoing: outgoing(),
         },
         Command::Answer(outgoing()),
+        Command::Progress {
+            status: StatusCode::SESSION_PROGRESS,
+            outgoing: outgoing().with_body(Body::sdp("offer")),
+        },
         Command::Reject {
             status: StatusCode::BUSY_HERE,
             outgoing: outgoing(),
@@ -288,7 +362,15 @@ fn all_commands() -> Vec<Command> {
         Command::Acknowledge(outgoing()),
         Command::HangUp(outgoing()),
         Command::HangUp(outgoing().with_headers(reserved)),
-        Command::Update(outgoing()),
+        Command::Reinvite(outgoing()),
+        Command::Update {
+            leg: None,
+            outgoing: outgoing(),
+        },
+        Command::Update {
+            leg: None,
+            outgoing: outgoing().with_body(Body::sdp("offer")),
+        },
         info(),
         Command::Respond {
             server: ServerId(3),

@@ -5,13 +5,16 @@
 //! and fails if a peer is missing, `full` places ten times the calls. Each test has ports of its
 //! own, so they may run side by side; every wait has a limit; only children are ever killed.
 
+mod auth;
 mod baresip;
 mod by_hand;
 mod examples;
 mod garbage;
 mod process;
+mod scenarios;
 mod sipp;
 mod socket;
+#[cfg(all(feature = "sim", feature = "trace"))]
 mod tshark;
 
 use std::env;
@@ -82,6 +85,15 @@ fn calls() -> u64 {
         20_000
     } else {
         2_000
+    }
+}
+
+/// How many calls a scenario of this project's own gets.
+fn rounds() -> u64 {
+    if env::var_os("DRONGO_PEERS").is_some_and(|value| value == "full") {
+        200
+    } else {
+        20
     }
 }
 

@@ -185,14 +185,14 @@ fn uac(test: &str, to: SocketAddr, arguments: &[&str]) -> Statistics {
 }
 
 /// SIPp as a UAS, ready.
-struct Uas {
+pub(super) struct Uas {
     process: Process,
     folder: PathBuf,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
 }
 
 impl Uas {
-    fn start(test: &str, scenario: &[&str]) -> Self {
+    pub(super) fn start(test: &str, scenario: &[&str]) -> Self {
         let folder = scratch(test);
         let port = free_port();
         let limit = placing() + DRAIN * 4;
@@ -208,7 +208,7 @@ impl Uas {
     }
 
     /// Lets it finish the calls it has.
-    fn stop(mut self) -> Statistics {
+    pub(super) fn stop(mut self) -> Statistics {
         self.process.signal("USR1");
         let status = self.process.wait(Duration::from_secs(20));
         assert!(
@@ -220,7 +220,7 @@ impl Uas {
     }
 }
 
-fn sipp(folder: &Path, port: u16, limit: Duration) -> Command {
+pub(super) fn sipp(folder: &Path, port: u16, limit: Duration) -> Command {
     let mut command = Command::new("sipp");
     command
         .args([
@@ -254,13 +254,13 @@ fn is_bound(port: u16) -> bool {
 }
 
 /// The last row of SIPp's statistics, by name. Those that end in `(C)` count from the start.
-struct Statistics {
+pub(super) struct Statistics {
     values: BTreeMap<String, String>,
     errors: String,
 }
 
 impl Statistics {
-    fn read(folder: &Path) -> Self {
+    pub(super) fn read(folder: &Path) -> Self {
         let table = fs::read_to_string(folder.join("statistics.csv")).unwrap();
         let (names, row) = (table.lines().next().unwrap(), table.lines().last().unwrap());
         let pairs = names.split(';').zip(row.split(';'));
@@ -285,7 +285,7 @@ impl Statistics {
             .unwrap_or_else(|e| panic!("{name}: {value}: {e}"))
     }
 
-    fn check(&self, name: &str, expected: u64) {
+    pub(super) fn check(&self, name: &str, expected: u64) {
         assert_eq!(
             self.get(name),
             expected,
@@ -294,7 +294,7 @@ impl Statistics {
         );
     }
 
-    fn check_at_most(&self, name: &str, most: u64) {
+    pub(super) fn check_at_most(&self, name: &str, most: u64) {
         let found = self.get(name);
         assert!(
             found <= most,

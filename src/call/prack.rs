@@ -1,0 +1,223 @@
+//! Reliable provisional responses of the other side (RFC 3262 4), and the PRACKs for them.
+//!
+//! A PRACK goes by itself, unless the response carries an offer: then the user gives the answer.
+
+use super::exchange::{Fate, Own, What};
+use super::offer_answer::Message;
+use super::reliable::{Kind, Order, RseqOrder, kind};
+use super::{Action, Core, Early, LegId, Notice, check, wrong_state};
+use crate::auth;
+use crate::call::offer_answer::Verdict;
+use crate::dialog::contact_of;
+use crate::error::Misuse;
+use crate::message::{Method, Name, Outgoing, Response};
+use crate::sink::Sink;
+use crate::time::Time;
+use crate::transaction::Failure;
+use alloc::boxed::Box;
+
+/// A reliable response whose offer the user has not answered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Owed {
+    rseq: u32,
+    invite: u32,
+    pub(super) until: Option<Time>,
+}
+
+impl Core {
+    /// A 101-199 to the INVITE of this side on this leg. `None`: it is a copy, out of order or
+    /// broken, and means nothing.
+    pub(super) fn take_provisional(
+        &mut self,
+        now: Time,
+        at: usize,
+        is_new: bool,
+        response: &Response,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Option<Early> {
+        let body = !response.body_slice().is_empty();
+        let until = now + self.context.limits.request_wait;
+        let leg = self.legs.get_mut(at)?;
+        let id = leg.id;
+        let (message, rseq) = match kind(response) {
+            Kind::Broken => return None,
+            Kind::Unreliable => (Message::Unreliable, None),
+            Kind::Reliable { rseq } => (Message::Reliable, Some(rseq)),
+        };
+        let invite = response.cseq().number;
+        if let Some(rseq) = rseq {
+            let place = &mut leg.rare().order;
+            let order = place.get_or_insert(RseqOrder::new(invite));
+            if order.cseq() != invite {
+                *order = RseqOrder::new(invite);
+            }
+            match order.take(rseq) {
+                Order::Next => {}
+                // The client transaction of the PRACK repeats it; what is missing comes again.
+                Order::Repeated | Order::OutOfOrder => return None,
+            }
+        }
+        leg.learn(response);
+        let session = leg.exchange.on_received(message, body);
+        if let Some(rseq) = rseq {
+            if session == Verdict::Offer {
+                leg.rare().owed = Some(Owed {
+                    rseq,
+                    invite,
+                    until,
+                });
+            } else {
+                self.prack(
+                    id,
+                    (rseq, invite),
+                    Outgoing::default(),
+                    auth::Attempt::new(),
+                    out,
+                );
+            }
+            if let Some(contact) = contact_of(response).filter(|_| !is_new) {
+                // RFC 6141 4.7: an unreliable one refreshes nothing.
+                self.refresh_target(at, contact, out);
+            }
+        }
+        Some(Early {
+            leg: id,
+            is_new,
+            is_reliable: rseq.is_some(),
+            session,
+        })
+    }
+
+    /// [`Command::Prack`](super::Command::Prack).
+    pub(super) fn answer_in_prack(
+        &mut self,
+        leg: LegId,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Result<(), Misuse> {
+        check(&outgoing)?;
+        let nothing_owed = wrong_state("prack", "with no answer owed");
+        let Some(place) = self.leg_mut(leg).filter(|leg| leg.is_live()) else {
+            return Err(nothing_owed);
+        };
+        if place.owed().is_none() {
+            return Err(nothing_owed);
+        }
+        place
+            .exchange
+            .may_send(Message::Prack, outgoing.body.is_some())?;
+        if let Some(Owed { rseq, invite, .. }) = place.take_rare(|rare| &mut rare.owed) {
+            self.prack(leg, (rseq, invite), outgoing, auth::Attempt::new(), out);
+        }
+        Ok(())
+    }
+
+    /// The user has not answered the offer in a reliable response.
+    pub(super) fn forget_owed(&mut self, leg: LegId) {
+        if let Some(leg) = self.leg_mut(leg) {
+            leg.take_rare(|rare| &mut rare.owed);
+        }
+    }
+
+    fn prack(
+        &mut self,
+        leg: LegId,
+        (rseq, invite): (u32, u32),
+        outgoing: Outgoing,
+        mut credentials: auth::Attempt,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        let Some(at) = self.leg_at(leg) else {
+            return;
+        };
+        let rack = RseqOrder::new(invite).rack(rseq);
+        let mut full = outgoing.clone();
+        // Two numbers and a method cannot be malformed.
+        let _ = full
+            .headers
+            .push(Name::RAck.as_str(), alloc::format!("{rack}"));
+        let sent = self.request(at, Method::Prack, &full, &mut credentials, out);
+        if let Some(leg) = self.legs.get_mut(at) {
+            leg.exchange
+                .on_sent(Message::Prack, outgoing.body.is_some());
+        }
+        if let Some(request) = sent {
+            self.own.push(Own {
+                request,
+                leg,
+                what: What::Prack {
+                    rseq,
+                    invite,
+                    counts: true,
+                },
+                outgoing,
+                credentials,
+            });
+        }
+    }
+
+    pub(super) fn on_prack_response(
+        &mut self,
+        mut own: Own,
+        (rseq, invite, counts): (u32, u32, bool),
+        response: Box<Response>,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Fate {
+        let body = !response.body_slice().is_empty();
+        let status = response.status();
+        if !status.is_success() && self.is_challenged(&mut own.credentials, &response) {
+            self.prack(own.leg, (rseq, invite), own.outgoing, own.credentials, out);
+            return Fate::Stands;
+        }
+        let Some(leg) = self.leg_mut(own.leg) else {
+            out.push(Action::Absorbed);
+            return Fate::Stands;
+        };
+        let message = match status.is_success() {
+            true => Message::PrackSuccess,
+            false => Message::PrackFailure,
+        };
+        if counts {
+            leg.exchange.on_received(message, body);
+        }
+        if status.is_success() || !leg.is_live() {
+            return Fate::Stands;
+        }
+        let fate = Fate::of(Method::Prack, own.leg, &response);
+        let request = own.request;
+        out.push(Action::Notify(Notice::Response { request, response }));
+        fate
+    }
+
+    pub(super) fn on_prack_failed(
+        &mut self,
+        own: &Own,
+        counts: bool,
+        failure: Failure,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        if let Some(leg) = self.leg_mut(own.leg)
+            && counts
+        {
+            leg.exchange.on_received(Message::PrackFailure, false);
+        }
+        let request = own.request;
+        out.push(Action::Notify(Notice::RequestFailed { request, failure }));
+    }
+
+    /// The INVITE has its final response: its numbers mean nothing any more.
+    pub(super) fn end_of_provisionals(&mut self, at: usize) {
+        if let Some(leg) = self.legs.get_mut(at) {
+            leg.take_rare(|rare| &mut rare.order);
+        }
+    }
+
+    /// A new INVITE begins in the dialog: PRACKs for the last one are no part of its exchange.
+    pub(super) fn forget_pracks(&mut self) {
+        for own in &mut self.own {
+            if let What::Prack { counts, .. } = &mut own.what {
+                *counts = false;
+            }
+        }
+    }
+}

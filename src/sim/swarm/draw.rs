@@ -1,0 +1,219 @@
+//! What a seed draws, and what can be left out of it.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::time::Duration;
+
+use super::{Act, Call, Deed, Outage, Reaction, Scenario};
+use crate::seed::{Domain, Seed, Stream};
+use crate::sim::Link;
+
+/// How long there are faults. All calls begin in this time.
+pub(super) const FAULTS: Duration = Duration::from_secs(60);
+
+/// What is drawn at most.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Nodes; at least two.
+    pub nodes: usize,
+    /// Calls; at least one.
+    pub calls: usize,
+    /// The chance, in thousandths, that a datagram is lost. What a world has is drawn up to this.
+    pub loss: u16,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            nodes: 4,
+            calls: 6,
+            loss: 400,
+        }
+    }
+}
+
+/// The name and the address of a node.
+pub(super) fn place(at: usize) -> (String, SocketAddr) {
+    let host = u8::try_from(at.saturating_add(1)).unwrap_or(u8::MAX);
+    let ip = IpAddr::V4(Ipv4Addr::new(192, 0, 2, host));
+    (format!("n{at}"), SocketAddr::new(ip, 5060))
+}
+
+/// Draws numbers.
+struct Dice(Stream);
+
+impl Dice {
+    /// Evenly from `0..sides`; zero if there are none.
+    fn below(&mut self, sides: u64) -> u64 {
+        let wide = u128::from(self.0.next_u64()).saturating_mul(u128::from(sides));
+        (wide >> 64) as u64
+    }
+
+    fn index(&mut self, sides: usize) -> usize {
+        self.below(sides as u64) as usize
+    }
+
+    /// True in so many of a thousand.
+    fn chance(&mut self, thousandths: u64) -> bool {
+        self.below(1_000) < thousandths
+    }
+
+    fn millis(&mut self, at_most: u64) -> Duration {
+        Duration::from_millis(self.below(at_most.saturating_add(1)))
+    }
+
+    /// Short mostly, so that things meet; at times long enough for timers to run out.
+    fn wait(&mut self) -> Duration {
+        match self.below(10) {
+            0..=2 => self.millis(30),
+            3..=6 => self.millis(1_500),
+            7 | 8 => self.millis(12_000),
+            _ => self.millis(70_000),
+        }
+    }
+}
+
+impl Scenario {
+    /// The world of this seed. The same seed and options draw the same world for ever.
+    pub fn draw(seed: u64, options: &Options) -> Self {
+        let mut bytes = [0; 32];
+        for (to, from) in bytes.iter_mut().rev().zip(seed.to_be_bytes()) {
+            *to = from;
+        }
+        let mut dice = Dice(Seed::from_bytes(bytes).stream(Domain::Simulation, u64::MAX));
+        let more = options.nodes.saturating_sub(1).max(1);
+        let nodes = dice.index(more).saturating_add(2);
+        let link = link(&mut dice, options.loss);
+        let outages = match dice.below(3) {
+            0 => Vec::new(),
+            count => (0..count).map(|_| outage(&mut dice, nodes)).collect(),
+        };
+        let calls = dice.index(options.calls.max(1)).saturating_add(1);
+        let calls = (0..calls).map(|number| call(&mut dice, number, nodes));
+        Self {
+            seed,
+            nodes,
+            link,
+            outages,
+            calls: calls.collect(),
+        }
+    }
+}
+
+/// A third of the worlds have a good network.
+fn link(dice: &mut Dice, loss: u16) -> Link {
+    let link = Link::default().delay(dice.millis(60));
+    if dice.chance(330) {
+        return link;
+    }
+    let loss = dice.below(u64::from(loss.min(1_000)).saturating_add(1));
+    let duplication = if dice.chance(500) { dice.below(300) } else { 0 };
+    link.jitter(dice.millis(400))
+        .loss(u16::try_from(loss).unwrap_or_default())
+        .duplication(u16::try_from(duplication).unwrap_or_default())
+}
+
+fn outage(dice: &mut Dice, nodes: usize) -> Outage {
+    let begin = dice.millis(40_000);
+    Outage {
+        from: dice.index(nodes),
+        to: dice.index(nodes),
+        begin,
+        end: begin.saturating_add(dice.millis(20_000)),
+    }
+}
+
+fn call(dice: &mut Dice, number: usize, nodes: usize) -> Call {
+    let acts = dice.below(5);
+    let (caller, callee) = (dice.index(nodes), dice.index(nodes));
+    let mut acts: Vec<Act> = (0..acts).map(|_| act(dice)).collect();
+    // Nobody talks for ever.
+    for by_caller in [true, false] {
+        acts.push(Act {
+            by_caller,
+            after: dice.wait().saturating_add(Duration::from_secs(1)),
+            deed: Deed::HangUp,
+        });
+    }
+    Call {
+        number,
+        at: dice.millis(30_000),
+        caller,
+        callee,
+        with_offer: dice.chance(850),
+        patience: dice.chance(300).then(|| dice.wait()),
+        reaction: reaction(dice),
+        acts,
+    }
+}
+
+fn reaction(dice: &mut Dice) -> Reaction {
+    match dice.below(20) {
+        0..=13 => Reaction::Answer(dice.wait()),
+        14..=16 => {
+            let statuses = [302, 404, 480, 486, 500, 503, 600, 603];
+            let status = statuses.get(dice.index(statuses.len())).copied();
+            Reaction::Reject(dice.wait(), status.unwrap_or(486))
+        }
+        17 | 18 => Reaction::Ring,
+        _ => Reaction::Ignore,
+    }
+}
+
+fn act(dice: &mut Dice) -> Act {
+    Act {
+        by_caller: dice.chance(500),
+        after: dice.wait(),
+        deed: match dice.below(20) {
+            0..=9 => Deed::Reinvite,
+            10..=15 => Deed::Info,
+            16..=18 => Deed::HangUp,
+            _ => Deed::Abandon,
+        },
+    }
+}
+
+/// All that has one thing less, the greatest things first.
+pub(super) fn smaller(scenario: &Scenario) -> impl Iterator<Item = Scenario> + '_ {
+    let without_call = (0..scenario.calls.len()).map(|at| {
+        let mut smaller = scenario.clone();
+        smaller.calls.remove(at);
+        smaller
+    });
+    let without_outage = (0..scenario.outages.len()).map(|at| {
+        let mut smaller = scenario.clone();
+        smaller.outages.remove(at);
+        smaller
+    });
+    let acts = scenario.calls.iter().enumerate();
+    let acts = acts.flat_map(|(at, call)| {
+        // Somebody has to end it: the last two acts are for that.
+        let left_out = call.acts.len().saturating_sub(2);
+        (0..left_out).map(move |act| (at, act))
+    });
+    let without_act = acts.map(|(at, act)| {
+        let mut smaller = scenario.clone();
+        if let Some(call) = smaller.calls.get_mut(at) {
+            call.acts.remove(act);
+        }
+        smaller
+    });
+    let links = [
+        Link::default(),
+        scenario.link.loss(0),
+        scenario.link.duplication(0),
+        scenario.link.jitter(Duration::ZERO),
+    ];
+    let with_better_link = links.into_iter().map(|link| Scenario {
+        link,
+        ..scenario.clone()
+    });
+    without_call
+        .chain(without_outage)
+        .chain(without_act)
+        .chain(with_better_link)
+        .filter(move |smaller| smaller != scenario)
+}

@@ -1,0 +1,187 @@
+//! What must hold in every world.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::ledger::{CallLog, Ledger, SideLog};
+use super::{Deed, Scenario};
+use crate::message::{CSeq, Message, Name, NameAddr, Via};
+use crate::sim::{Entry, Node, World};
+
+/// All that does not hold.
+pub(super) fn check(
+    world: &World,
+    nodes: &[Node],
+    scenario: &Scenario,
+    ledger: &Ledger,
+    came_to_rest: bool,
+) -> Vec<String> {
+    let mut wrong: Vec<String> = world.record().broken().map(ToString::to_string).collect();
+    wrong.extend(ledger.misuses.iter().cloned());
+    if !came_to_rest {
+        wrong.push("it does not come to rest".to_string());
+    }
+    for (at, node) in nodes.iter().enumerate() {
+        if world
+            .look(*node)
+            .is_some_and(|endpoint| !endpoint.is_idle())
+        {
+            wrong.push(format!("n{at} has something left in its tables"));
+        }
+    }
+    for call in &ledger.calls {
+        check_call(call, &mut wrong);
+    }
+    check_sequences(world, &mut wrong);
+    check_acknowledgements(world, scenario, &mut wrong);
+    wrong
+}
+
+fn check_call(call: &CallLog, wrong: &mut Vec<String>) {
+    let number = call.plan.number;
+    let mut check_side = |name: &str, side: &SideLog| {
+        let ends = side.ends.len();
+        // What is forgotten may end unheard.
+        if side.call.is_some() && ends != 1 && !(side.abandoned && ends == 0) {
+            wrong.push(format!(
+                "call {number}: {name} ends {ends} times: {:?}",
+                side.ends
+            ));
+        }
+        for late in &side.late {
+            wrong.push(format!("call {number}: {name} hears {late} after the end"));
+        }
+    };
+    check_side("caller", &call.caller);
+    for callee in &call.callees {
+        check_side("callee", callee);
+    }
+    let accepted = call.callees.iter().any(|callee| callee.accepted);
+    if call.caller.stands && !accepted {
+        wrong.push(format!("call {number}: answered, but nobody answered it"));
+    }
+    // Who gave up hangs up a 2xx that crossed the CANCEL without a word to its user (15).
+    let gave_up =
+        call.caller.abandoned || call.caller.ends.iter().any(|end| end.contains("Cancel"));
+    if call.callees.iter().any(|callee| callee.stands) && !call.caller.stands && !gave_up {
+        wrong.push(format!(
+            "call {number}: acknowledged, but its caller does not know"
+        ));
+    }
+}
+
+/// One side of a dialog: a node, a Call-ID and a From tag.
+type Sender = (usize, Vec<u8>, String);
+
+/// Numbers of one side of a dialog go up with each new request.
+fn check_sequences(world: &World, wrong: &mut Vec<String>) {
+    let mut last: BTreeMap<Sender, u32> = BTreeMap::new();
+    let mut seen: BTreeSet<(usize, Vec<u8>)> = BTreeSet::new();
+    for sent in world.record().sent() {
+        let Ok(message) = Message::parse(sent.bytes.clone()) else {
+            continue;
+        };
+        let method = message.method_bytes();
+        if matches!(method, None | Some(b"ACK" | b"CANCEL")) {
+            continue;
+        }
+        let (Some(call), Some(tag), Some(cseq), Some(branch)) = (
+            message.first(Name::CallId),
+            tag(&message, Name::From),
+            cseq(&message),
+            branch(&message),
+        ) else {
+            wrong.push("a request without Call-ID, tag, CSeq or branch".to_string());
+            continue;
+        };
+        if !seen.insert((sent.from.0, branch)) {
+            continue;
+        }
+        let key = (sent.from.0, call.to_vec(), tag);
+        if let Some(number) = last.insert(key, cseq).filter(|number| cseq <= *number) {
+            wrong.push(format!("CSeq {cseq} comes after {number}"));
+        }
+    }
+}
+
+/// Every final response to an INVITE that reaches a caller is acknowledged in that instant, or it
+/// belongs to nothing any more.
+fn check_acknowledgements(world: &World, scenario: &Scenario, wrong: &mut Vec<String>) {
+    let entries = world.record().entries();
+    let offerless = scenario.calls.iter().any(|call| !call.with_offer);
+    // Who forgot a call refuses the copies of a request that it had accepted: its transaction
+    // takes that for nothing, as it should (6026 7.2).
+    let acts = scenario.calls.iter().flat_map(|call| &call.acts);
+    let forgetful = acts.into_iter().any(|act| act.deed == Deed::Abandon);
+    for (at, entry) in entries.iter().enumerate() {
+        let Entry::Arrived {
+            at: time,
+            node,
+            sent,
+        } = entry
+        else {
+            continue;
+        };
+        let Some(Entry::Sent(datagram)) = entries.get(*sent) else {
+            continue;
+        };
+        let Ok(message) = Message::parse(datagram.bytes.clone()) else {
+            continue;
+        };
+        let is_final = message.status_code().is_some_and(|s| s.is_final());
+        let to_invite = message
+            .first(Name::CSeq)
+            .is_some_and(|cseq| cseq.ends_with(b"INVITE"));
+        // The ACK that owes an answer waits for the user.
+        let is_success = message.status_code().is_some_and(|s| s.is_success());
+        let is_waiting = (offerless && is_success) || (forgetful && !is_success);
+        if !is_final || !to_invite || is_waiting {
+            continue;
+        }
+        let same_turn = entries
+            .iter()
+            .skip(at.saturating_add(1))
+            .take_while(|entry| !matches!(entry, Entry::Arrived { .. }));
+        let answered = same_turn.into_iter().any(|entry| match entry {
+            Entry::Sent(sent) => {
+                sent.from == *node && sent.at == *time && acks(&sent.bytes, &message)
+            }
+            Entry::Note { node: at, text, .. } => at == node && text.starts_with("drops"),
+            Entry::Arrived { .. } | Entry::Broken { .. } => false,
+        });
+        if !answered {
+            let status = message.status_code().map(|status| status.as_u16());
+            wrong.push(format!(
+                "n{}: {status:?} to INVITE is not acknowledged",
+                node.0
+            ));
+        }
+    }
+}
+
+fn acks(bytes: &bytes::Bytes, response: &Message) -> bool {
+    let Ok(message) = Message::parse(bytes.clone()) else {
+        return false;
+    };
+    message.method_bytes() == Some(b"ACK")
+        && message.first(Name::CallId) == response.first(Name::CallId)
+        && cseq(&message) == cseq(response)
+        && tag(&message, Name::To) == tag(response, Name::To)
+}
+
+fn cseq(message: &Message) -> Option<u32> {
+    let cseq = CSeq::parse(message.first(Name::CSeq)?).ok()?;
+    Some(cseq.number)
+}
+
+fn tag(message: &Message, name: Name) -> Option<String> {
+    let value = NameAddr::parse(message.first(name)?).ok()?;
+    value.tag().map(Into::into)
+}
+
+fn branch(message: &Message) -> Option<Vec<u8>> {
+    let via = Via::parse(message.first(Name::Via)?).ok()?;
+    via.branch().map(|branch| branch.as_bytes().to_vec())
+}

@@ -1,0 +1,217 @@
+//! Users who do what their scenario says.
+
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::ToString;
+use core::cell::RefCell;
+use core::time::Duration;
+
+use super::ledger::{Ledger, SideLog};
+use super::{Act, Call, Deed, Reaction, draw};
+use crate::call::Invitation;
+use crate::endpoint::{CallHandle, Event};
+use crate::message::{Body, Outgoing, Request, StatusCode};
+use crate::sim::{Turn, User};
+
+type Shared = Rc<RefCell<Ledger>>;
+
+/// Whoever uses the endpoint of a node.
+pub(super) fn user(node: usize, ledger: Shared) -> impl User + 'static {
+    move |turn: &mut Turn<'_>, event: Event| on_event(node, &ledger, turn, event)
+}
+
+/// The deed that places a call.
+pub(super) fn place(call: Call, ledger: Shared) -> impl FnOnce(&mut Turn<'_>) + 'static {
+    move |turn: &mut Turn<'_>| {
+        let (_, callee) = draw::place(call.callee);
+        let target = format!("sip:call{}@{callee}", call.number);
+        let from = format!("sip:n{}@example.com", call.caller);
+        let outgoing = match call.with_offer {
+            true => sdp(),
+            false => Outgoing::default(),
+        };
+        let ordinal = call.number as u64;
+        let placed = Invitation::new(&target, &from).and_then(|i| {
+            turn.endpoint
+                .place(turn.now, ordinal, i.with(outgoing), turn.out)
+        });
+        let mut log = ledger.borrow_mut();
+        match placed {
+            Ok(handle) => {
+                if let Some(log) = log.of_number(call.number) {
+                    log.caller.call = Some(handle);
+                }
+                if let Some(patience) = call.patience {
+                    // It may stand by then: what is hung up is harmless to hang up.
+                    turn.after(patience, move |turn| hang_up(turn, handle));
+                }
+            }
+            Err(misuse) => log.misuses.push(format!("place {}: {misuse}", call.number)),
+        }
+    }
+}
+
+fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
+    match event {
+        Event::Incoming { call, request, .. } => on_incoming(ledger, turn, call, &request),
+        Event::Answered {
+            call,
+            answer_needed,
+            ..
+        } => {
+            if answer_needed {
+                let _ = turn.call(call, |call, now, out| call.acknowledge(now, sdp(), out));
+            }
+            on_standing(node, ledger, turn, call);
+        }
+        Event::Acknowledged { call, .. } => on_standing(node, ledger, turn, call),
+        Event::Updated {
+            call,
+            answer_needed: true,
+            ..
+        } => {
+            let _ = turn.call(call, |call, now, out| call.acknowledge(now, sdp(), out));
+        }
+        Event::Reoffered { call, .. } => {
+            // What came since then may have ended it.
+            turn.after(Duration::from_millis(50), move |turn| {
+                let _ = turn.call(call, |call, now, out| call.answer(now, sdp(), out));
+            });
+        }
+        Event::Request { request, .. } => {
+            let _ = turn.request(request, |request, now, out| {
+                request.respond(now, StatusCode::OK, Outgoing::default(), out)
+            });
+        }
+        Event::Offered { request, .. } => {
+            let _ = turn.request(request, |request, now, out| {
+                request.respond(now, StatusCode::OK, sdp(), out)
+            });
+        }
+        Event::Ended { call, reason } => {
+            if let Some(found) = ledger.borrow_mut().of_handle(node, call) {
+                found.side.ends.push(format!("{reason:?}"));
+            }
+        }
+        // What is only to be heard.
+        Event::Progress { .. }
+        | Event::Redirected { .. }
+        | Event::Retried { .. }
+        | Event::Pracked { .. }
+        | Event::Refreshed { .. }
+        | Event::SessionRefreshed { .. }
+        | Event::ReofferCancelled { .. }
+        | Event::Updated { .. }
+        | Event::UpdateRefused { .. }
+        | Event::UpdateDeferred { .. }
+        | Event::TargetRefreshed { .. }
+        | Event::Response { .. }
+        | Event::RequestFailed { .. }
+        | Event::ForkDropped { .. } => {}
+    }
+}
+
+fn on_incoming(ledger: &Shared, turn: &mut Turn<'_>, call: CallHandle, request: &Request) {
+    let number = request.uri().as_sip().and_then(|uri| {
+        let user = core::str::from_utf8(uri.user()?).ok()?;
+        user.strip_prefix("call")?.parse().ok()
+    });
+    let mut shared = ledger.borrow_mut();
+    let Some(log) = number.and_then(|number: usize| shared.of_number(number)) else {
+        let uri = request.uri().to_string();
+        shared.misuses.push(format!("a call for nobody: {uri}"));
+        return;
+    };
+    let has_offer = !request.body_slice().is_empty();
+    if has_offer != log.plan.with_offer {
+        let number = log.plan.number;
+        shared.misuses.push(format!("call {number} lost its offer"));
+        return;
+    }
+    log.callees.push(SideLog {
+        call: Some(call),
+        ..SideLog::default()
+    });
+    match log.plan.reaction.clone() {
+        Reaction::Answer(after) => {
+            let ledger = Rc::clone(ledger);
+            turn.after(after, move |turn| {
+                let answered = turn.call(call, |call, now, out| call.answer(now, sdp(), out));
+                if let Some(log) = ledger.borrow_mut().of_number(number.unwrap_or_default())
+                    && let Some(side) = log.callees.iter_mut().find(|s| s.call == Some(call))
+                    && answered.is_ok()
+                    && side.ends.is_empty()
+                {
+                    side.accepted = true;
+                }
+            });
+        }
+        Reaction::Reject(after, status) => turn.after(after, move |turn| {
+            let status = StatusCode::new(status).unwrap_or(StatusCode::BUSY_HERE);
+            // It may have been cancelled.
+            let _ = turn.call(call, |call, now, out| {
+                call.reject(now, status, Outgoing::default(), out)
+            });
+        }),
+        Reaction::Ring => {}
+        Reaction::Ignore => return,
+    }
+    let _ = turn.call(call, |call, now, out| call.ring(now, out));
+}
+
+/// The call stands on this side: it does what was planned.
+fn on_standing(node: usize, ledger: &Shared, turn: &mut Turn<'_>, call: CallHandle) {
+    let mut shared = ledger.borrow_mut();
+    let Some(found) = shared.of_handle(node, call) else {
+        return;
+    };
+    if found.side.stands {
+        // Acknowledged comes again for a re-INVITE.
+        return;
+    }
+    found.side.stands = true;
+    if !found.side.ends.is_empty() {
+        found.side.late.push("stands".to_string());
+    }
+    let is_caller = found.is_caller;
+    for act in found
+        .plan
+        .acts
+        .iter()
+        .filter(|act| act.by_caller == is_caller)
+    {
+        let Act { after, deed, .. } = *act;
+        let ledger = Rc::clone(ledger);
+        turn.after(after, move |turn| do_it(node, &ledger, turn, call, deed));
+    }
+}
+
+/// A deed may come too late, or meet another: then it is refused or harmless, and all goes on.
+fn do_it(node: usize, ledger: &Shared, turn: &mut Turn<'_>, call: CallHandle, deed: Deed) {
+    let done = match deed {
+        Deed::HangUp => return hang_up(turn, call),
+        Deed::Reinvite => turn.call(call, |call, now, out| call.update(now, sdp(), out)),
+        Deed::Info => turn.call(call, |call, now, out| {
+            call.send(now, "INFO", Outgoing::default(), out)
+        }),
+        Deed::Abandon => {
+            let Ok(view) = turn.endpoint.call(call) else {
+                return;
+            };
+            view.abandon();
+            if let Some(found) = ledger.borrow_mut().of_handle(node, call) {
+                found.side.abandoned = true;
+            }
+            return;
+        }
+    };
+    let _ = done;
+}
+
+fn hang_up(turn: &mut Turn<'_>, call: CallHandle) {
+    let _ = turn.call(call, |call, now, out| call.hang_up(now, out));
+}
+
+fn sdp() -> Outgoing {
+    Outgoing::default().with_body(Body::sdp("v=0\r\n"))
+}
