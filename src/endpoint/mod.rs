@@ -5,6 +5,7 @@
 //! methods: [`Endpoint::place`], and the verbs of [`CallView`] and [`RequestView`]. The laws of
 //! [`Machine`] hold for it, but for L9: an endpoint does not end.
 
+mod arrival;
 mod calls;
 mod checks;
 mod clients;
