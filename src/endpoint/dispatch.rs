@@ -62,7 +62,7 @@ impl Endpoint {
     }
 
     /// What is not a message: 400 or what else the error says, if it can be answered (8.2, 18.3).
-    fn on_malformed(
+    pub(super) fn on_malformed(
         &mut self,
         flow: &Flow,
         error: ParseError,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{CallHandle, QueryId, RequestHandle, TransmitId};
 use crate::call::offer_answer::Verdict;
 use crate::call::{Early, EndReason, RequestId};
-use crate::message::{ParseErrorKind, Request, Response, UriBuf};
+use crate::message::{ParseError, ParseErrorKind, Request, Response, UriBuf};
 use crate::transaction::Failure;
 use crate::transport::Flow;
 
@@ -17,12 +17,20 @@ use crate::transport::Flow;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Input {
-    /// A datagram arrived.
+    /// A datagram arrived, or a whole message on a stream.
     Datagram {
         /// Where: the local address it was sent to, the remote one it came from.
         flow: Flow,
         /// All of it.
         bytes: Bytes,
+    },
+    /// What arrived on a stream cannot be cut into messages (18.3). The sender is told, if it can
+    /// be; then the driver closes the connection.
+    Malformed {
+        /// Where.
+        flow: Flow,
+        /// What is wrong.
+        error: ParseError,
     },
     /// A transmission could not be sent (18.4).
     SendFailed {

@@ -80,7 +80,10 @@ impl Places {
         known: Option<&Flow>,
     ) -> Option<Flow> {
         if let Some(known) = known {
-            let serves = known.transport == transport && same_family(known.local, remote);
+            // A request on a stream names a peer, not a connection: the driver has one or opens one.
+            let serves = known.transport == transport
+                && !transport.is_reliable()
+                && same_family(known.local, remote);
             if serves && self.of(known).is_some() {
                 return Some(Flow { remote, ..*known });
             }

@@ -16,6 +16,9 @@ mod auth;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+#[cfg(feature = "tokio")]
+mod driver;
+#[cfg(test)]
 mod endpoint;
 #[cfg(test)]
 #[cfg(feature = "sim")]
