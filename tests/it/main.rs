@@ -30,6 +30,8 @@ mod grammar;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod models;
+#[cfg(test)]
 mod oracles;
 #[cfg(test)]
 mod pairs;
