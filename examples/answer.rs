@@ -34,7 +34,7 @@ Options:
   --hang-up-after SECONDS     hang up so long after the ACK [default: the caller hangs up]
   --reliable POLICY           reliable provisional responses (RFC 3262): off, supported or
                               required [default: off]
-  --early-media               say 183 with the answer instead of 180
+  --early-media               say 183 with the answer before 180
   --session-expires SECONDS   agree on a session timer (RFC 4028) of at most that, 90 or more
   --hold-after SECONDS        put the caller on hold so long after the ACK, by re-INVITE
   --update-after SECONDS      offer once more so long after the ACK, by UPDATE (RFC 3311)
@@ -203,20 +203,20 @@ struct Answerer {
 }
 
 impl Answerer {
-    /// 180, or 183 with what the 200 will say.
+    /// 180; before it, 183 with what the 200 will say.
     fn ring(&self, runner: &mut Runner, call: CallHandle, offer: &[u8]) {
         let media = runner.media();
         let body = sdp::answer(offer, media).filter(|_| self.options.early_media);
-        let (status, outgoing) = match body {
-            Some(body) => (
-                StatusCode::SESSION_PROGRESS,
-                Outgoing::default().with_body(body),
-            ),
-            None => (StatusCode::RINGING, Outgoing::default()),
-        };
-        let _ = runner
-            .udp
-            .act(|endpoint, now, out| endpoint.call(call)?.progress(now, status, outgoing, out));
+        let early = body.map(|body| {
+            let outgoing = Outgoing::default().with_body(body);
+            (StatusCode::SESSION_PROGRESS, outgoing)
+        });
+        let ringing = (StatusCode::RINGING, Outgoing::default());
+        for (status, outgoing) in early.into_iter().chain([ringing]) {
+            let _ = runner.udp.act(|endpoint, now, out| {
+                endpoint.call(call)?.progress(now, status, outgoing, out)
+            });
+        }
     }
 
     /// Whether the caller may call; if not, it is asked for credentials.

@@ -162,7 +162,9 @@ impl Summary {
             // It had its final response; only the ACK is missing.
             EndReason::NoAck { bye: Some(_) } => self.bye_timeout += 1,
             EndReason::NoAck { bye: None } => {}
-            EndReason::HungUp { .. } | EndReason::DialogLost { .. } => {}
+            // It was answered, and is over.
+            EndReason::HungUp { .. } | EndReason::DialogLost { .. } | EndReason::SessionExpired => {
+            }
             // No final response, or a 480 because nobody decided.
             _ => self.failed += 1,
         }

@@ -12,6 +12,7 @@ mod examples;
 mod garbage;
 mod process;
 mod scenarios;
+mod sessions;
 mod sipp;
 mod socket;
 #[cfg(all(feature = "sim", feature = "trace"))]
