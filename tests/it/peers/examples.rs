@@ -151,6 +151,13 @@ impl Report {
         );
     }
 
+    /// The example has said so, so many times.
+    pub(super) fn check_said(&self, text: &str, times: usize) {
+        let said = self.transcript.lines().filter(|line| line.contains(text));
+        let count = said.count();
+        assert_eq!(count, times, "lines with `{text}`\n{}", self.transcript);
+    }
+
     /// Every table is empty: no call, transaction or dialog was forgotten.
     pub(super) fn check_nothing_left(&self) {
         self.check("transactions", 0);
