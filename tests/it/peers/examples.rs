@@ -48,6 +48,12 @@ impl Answer {
         self.end(DRAIN)
     }
 
+    /// Waits until it has said so on stderr.
+    pub(super) fn wait_to_say(&self, text: &str, limit: Duration) {
+        let said = |line: &str| line.contains(text).then_some(());
+        self.process.wait_for_line(text, limit, said);
+    }
+
     /// Ctrl-C.
     pub(super) fn interrupt(&self) {
         self.process.signal("INT");

@@ -265,6 +265,23 @@ fn twinkle_calls_and_is_called() {
     }
 }
 
+#[test]
+fn linphonec_refreshes_the_session() {
+    if !wanted("linphonec_refreshes_the_session", &[LINPHONE]) {
+        return;
+    }
+    let mut answer = Answer::start(&["--session-expires", "90", "--stop-after", "1"]);
+    let mut phone = Phone::start(&LINPHONEC, "linphonec_refreshes");
+    phone.call(answer.address);
+    // It is due after half the session.
+    answer.wait_to_say(" refreshed", Duration::from_secs(45) + PATIENCE);
+    phone.hang_up();
+    let report = answer.end(DRAIN);
+    phone.quit();
+    check(&report);
+    report.check_said("hung up, Remote", 1);
+}
+
 fn configure_linphonec(folder: &Path, port: u16) {
     let media = free_port();
     let config = format!(
