@@ -17,6 +17,7 @@ mod scenarios;
 mod sessions;
 mod sipp;
 mod socket;
+mod tcp;
 #[cfg(all(feature = "sim", feature = "trace"))]
 mod tshark;
 

@@ -3,10 +3,10 @@
 //!
 //! What they do, tried: linphonec 5.1.65 takes its sound from files after `soundcard use files`,
 //! stays on loopback by `bind_address`, needs the folder of its database, and has 100rel and
-//! session timers in its configuration only. twinkle-console 1.10.2 reads a profile below
-//! `$HOME/.twinkle`, is content with ALSA's null device, has 100rel but neither UPDATE nor session
-//! timers, and listens on all addresses. Both read commands from a pipe and say what happens line
-//! by line.
+//! session timers in its configuration only, where it also learns not to hang up after 30 s
+//! without media. twinkle-console 1.10.2 reads a profile below `$HOME/.twinkle`, is content with
+//! ALSA's null device, has 100rel but neither UPDATE nor session timers, and listens on all
+//! addresses. Both read commands from a pipe and say what happens line by line.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -298,6 +298,7 @@ fn configure_linphonec(folder: &Path, port: u16) {
          session_expires_min_value=90\n\
          [rtp]\n\
          audio_rtp_port={media}\n\
+         nortp_timeout=300\n\
          [misc]\n\
          log_collection=0\n"
     );
