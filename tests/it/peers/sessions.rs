@@ -116,8 +116,9 @@ fn reliable_responses_come_in_order_whatever_is_lost() {
     if !wanted("reliable_responses_come_in_order_whatever_is_lost", &[SIPP]) {
         return;
     }
+    // PAINS 25
     // The 180 is overtaken by a 200 that comes before the 183 is acknowledged, so it rings long.
-    let early = &["--reliable", "supported", "--early-media", "--ring", "16"];
+    let early = &["--reliable", "supported", "--early-media", "--ring", "20"];
     let reliable = &["--reliable", "supported"];
     play(&[
         robust("uac_reliable", early),
@@ -140,6 +141,7 @@ fn early_dialog_is_updated_by_either_side() {
 #[test]
 fn glare_is_resolved_in_the_band_of_each_side() {
     if wanted("glare_is_resolved_in_the_band_of_each_side", &[SIPP]) {
+        // PAINS 28, 30, 99
         play(&[
             exact("uac_glare_update", &["--update-after", "0.2"]),
             exact(
@@ -160,6 +162,7 @@ fn session_is_negotiated_refreshed_and_expires() {
     if !wanted("session_is_negotiated_refreshed_and_expires", &[SIPP]) {
         return;
     }
+    // PAINS 102
     let timer = &["--session-expires", "90"];
     let refreshed = &["--session-expires", "90", "--hold", "48"];
     let expires = &["--session-expires", "90", "--hold", "70"];
