@@ -34,9 +34,10 @@ Options:
   --hang-up-after SECONDS     hang up so long after the ACK [default: the caller hangs up]
   --reliable POLICY           reliable provisional responses (RFC 3262): off, supported or
                               required [default: off]
-  --early-media               say 183 with the answer instead of 180
+  --early-media               say 183 with the answer before 180
   --session-expires SECONDS   agree on a session timer (RFC 4028) of at most that, 90 or more
   --hold-after SECONDS        put the caller on hold so long after the ACK, by re-INVITE
+  --resume-after SECONDS      take the caller off hold so long after the ACK, by re-INVITE
   --update-after SECONDS      offer once more so long after the ACK, by UPDATE (RFC 3311)
   --reject CODE               refuse every call with this status, 300-699
   --require-auth              take calls only from who knows the password
@@ -58,6 +59,7 @@ struct Options {
     stop_after: Option<u64>,
     early_media: bool,
     hold_after: Option<Duration>,
+    resume_after: Option<Duration>,
     update_after: Option<Duration>,
     config: Config,
     require_auth: bool,
@@ -76,6 +78,7 @@ fn options() -> Result<Options, Exit> {
         stop_after: None,
         early_media: false,
         hold_after: None,
+        resume_after: None,
         update_after: None,
         config: Config::default(),
         require_auth: false,
@@ -116,6 +119,10 @@ fn options() -> Result<Options, Exit> {
             Long("hold-after") => {
                 let value = parser.value()?;
                 options.hold_after = Some(seconds("--hold-after", &value.to_string_lossy())?);
+            }
+            Long("resume-after") => {
+                let value = parser.value()?;
+                options.resume_after = Some(seconds("--resume-after", &value.to_string_lossy())?);
             }
             Long("update-after") => {
                 let value = parser.value()?;
@@ -203,20 +210,20 @@ struct Answerer {
 }
 
 impl Answerer {
-    /// 180, or 183 with what the 200 will say.
+    /// 180; before it, 183 with what the 200 will say.
     fn ring(&self, runner: &mut Runner, call: CallHandle, offer: &[u8]) {
         let media = runner.media();
         let body = sdp::answer(offer, media).filter(|_| self.options.early_media);
-        let (status, outgoing) = match body {
-            Some(body) => (
-                StatusCode::SESSION_PROGRESS,
-                Outgoing::default().with_body(body),
-            ),
-            None => (StatusCode::RINGING, Outgoing::default()),
-        };
-        let _ = runner
-            .driver
-            .act(|endpoint, now, out| endpoint.call(call)?.progress(now, status, outgoing, out));
+        let early = body.map(|body| {
+            let outgoing = Outgoing::default().with_body(body);
+            (StatusCode::SESSION_PROGRESS, outgoing)
+        });
+        let ringing = (StatusCode::RINGING, Outgoing::default());
+        for (status, outgoing) in early.into_iter().chain([ringing]) {
+            let _ = runner.driver.act(|endpoint, now, out| {
+                endpoint.call(call)?.progress(now, status, outgoing, out)
+            });
+        }
     }
 
     /// Whether the caller may call; if not, it is asked for credentials.
@@ -281,6 +288,9 @@ impl Application for Answerer {
                 if let Some(after) = self.options.hold_after {
                     runner.at(after, What::Hold(*call));
                 }
+                if let Some(after) = self.options.resume_after {
+                    runner.at(after, What::Resume(*call));
+                }
                 if let Some(after) = self.options.update_after {
                     runner.at(after, What::Update(*call));
                 }
@@ -309,6 +319,7 @@ impl Application for Answerer {
             }
             What::HangUp(call) => runner.hang_up(call),
             What::Hold(call) => runner.hold(call),
+            What::Resume(call) => runner.resume(call),
             What::Update(call) => runner.update(call),
             What::Place | What::Cancel(_) => {}
         }

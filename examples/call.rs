@@ -41,6 +41,7 @@ Options:
                               it is reliable
   --session-expires SECONDS   ask for a session timer (RFC 4028), 90 or more
   --hold-after SECONDS        put the callee on hold so long after the answer, by re-INVITE
+  --resume-after SECONDS      take the callee off hold so long after the answer, by re-INVITE
   --update-after SECONDS      offer once more so long after the answer, by UPDATE (RFC 3311)
   --user NAME                 answer challenges as NAME, in whatever realm asks
   --password PASS             with this password
@@ -59,6 +60,7 @@ struct Options {
     cancel_after: Option<Duration>,
     early_media: bool,
     hold_after: Option<Duration>,
+    resume_after: Option<Duration>,
     update_after: Option<Duration>,
     config: Config,
     user: Option<String>,
@@ -77,6 +79,7 @@ fn options() -> Result<Options, Exit> {
         cancel_after: None,
         early_media: false,
         hold_after: None,
+        resume_after: None,
         update_after: None,
         config: Config::default(),
         user: None,
@@ -112,6 +115,10 @@ fn options() -> Result<Options, Exit> {
             Long("hold-after") => {
                 let value = parser.value()?;
                 options.hold_after = Some(seconds("--hold-after", &value.to_string_lossy())?);
+            }
+            Long("resume-after") => {
+                let value = parser.value()?;
+                options.resume_after = Some(seconds("--resume-after", &value.to_string_lossy())?);
             }
             Long("update-after") => {
                 let value = parser.value()?;
@@ -211,6 +218,9 @@ impl Application for Caller {
                 if let Some(after) = self.options.hold_after {
                     runner.at(after, What::Hold(*call));
                 }
+                if let Some(after) = self.options.resume_after {
+                    runner.at(after, What::Resume(*call));
+                }
                 if let Some(after) = self.options.update_after {
                     runner.at(after, What::Update(*call));
                 }
@@ -236,6 +246,7 @@ impl Application for Caller {
                 }
             }
             What::Hold(call) => runner.hold(call),
+            What::Resume(call) => runner.resume(call),
             What::Update(call) => runner.update(call),
             What::Answer(_) => {}
         }

@@ -176,7 +176,9 @@ impl Summary {
             // It had its final response; only the ACK is missing.
             EndReason::NoAck { bye: Some(_) } => self.bye_timeout += 1,
             EndReason::NoAck { bye: None } => {}
-            EndReason::HungUp { .. } | EndReason::DialogLost { .. } => {}
+            // It was answered, and is over.
+            EndReason::HungUp { .. } | EndReason::DialogLost { .. } | EndReason::SessionExpired => {
+            }
             // No final response, or a 480 because nobody decided.
             _ => self.failed += 1,
         }
@@ -207,6 +209,8 @@ pub(crate) enum What {
     Cancel(CallHandle),
     /// Put the other side on hold, by re-INVITE.
     Hold(CallHandle),
+    /// Take it off hold, by re-INVITE.
+    Resume(CallHandle),
     /// Offer the session once more, by UPDATE.
     Update(CallHandle),
     Place,
@@ -468,14 +472,23 @@ impl Runner {
         }
     }
 
-    /// Puts the other side on hold, by re-INVITE (RFC 3264 8.4).
+    /// Puts the other side on hold (RFC 3264 8.4).
     pub(crate) fn hold(&mut self, call: CallHandle) {
-        let outgoing = Outgoing::default().with_body(sdp::hold(self.media()));
-        let held = self
+        self.reinvite(call, sdp::hold(self.media()));
+    }
+
+    /// Takes it off hold.
+    pub(crate) fn resume(&mut self, call: CallHandle) {
+        self.reinvite(call, sdp::again(self.media()));
+    }
+
+    fn reinvite(&mut self, call: CallHandle, offer: Body) {
+        let outgoing = Outgoing::default().with_body(offer);
+        let sent = self
             .driver
             .act(|endpoint, now, out| endpoint.call(call)?.reinvite(now, outgoing, out));
-        if let Err(misuse) = held {
-            eprintln!("{call} cannot be put on hold: {misuse}");
+        if let Err(misuse) = sent {
+            eprintln!("{call} cannot be put on hold or taken off it: {misuse}");
         }
     }
 

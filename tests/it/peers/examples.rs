@@ -51,6 +51,12 @@ impl Answer {
         self.end(DRAIN)
     }
 
+    /// Waits until it has said so on stderr.
+    pub(super) fn wait_to_say(&self, text: &str, limit: Duration) {
+        let said = |line: &str| line.contains(text).then_some(());
+        self.process.wait_for_line(text, limit, said);
+    }
+
     /// Ctrl-C.
     pub(super) fn interrupt(&self) {
         self.process.signal("INT");
@@ -152,6 +158,13 @@ impl Report {
             self.counters,
             self.transcript
         );
+    }
+
+    /// The example has said so, so many times.
+    pub(super) fn check_said(&self, text: &str, times: usize) {
+        let said = self.transcript.lines().filter(|line| line.contains(text));
+        let count = said.count();
+        assert_eq!(count, times, "lines with `{text}`\n{}", self.transcript);
     }
 
     /// Every table is empty: no call, transaction or dialog was forgotten.

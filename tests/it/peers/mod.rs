@@ -1,5 +1,6 @@
-//! drongo's examples against real peers, over loopback: SIPp and baresip as Debian packages them,
-//! and sockets of the tests' own that send what no peer would.
+//! drongo's examples against real peers, over loopback: SIPp, baresip, linphonec and
+//! twinkle-console as Debian packages them, and sockets of the tests' own that send what no peer
+//! would.
 //!
 //! They take minutes, so they are skipped, and say so, unless `DRONGO_PEERS` is set: `1` runs them
 //! and fails if a peer is missing, `full` places ten times the calls. Each test has ports of its
@@ -10,8 +11,10 @@ mod baresip;
 mod by_hand;
 mod examples;
 mod garbage;
+mod phones;
 mod process;
 mod scenarios;
+mod sessions;
 mod sipp;
 mod socket;
 mod tcp;
@@ -39,6 +42,15 @@ const SIPP: Peer = Peer {
 const BARESIP: Peer = Peer {
     program: "baresip",
     package: "baresip-core",
+};
+
+const LINPHONE: Peer = Peer {
+    program: "linphonec",
+    package: "linphone-cli",
+};
+const TWINKLE: Peer = Peer {
+    program: "twinkle-console",
+    package: "twinkle-console",
 };
 
 const TSHARK: Peer = Peer {

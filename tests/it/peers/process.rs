@@ -5,8 +5,8 @@
     reason = "real peers live in real time; a limit needs a clock"
 )]
 
-use std::io::{BufRead as _, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,14 +15,25 @@ use std::time::{Duration, Instant};
 pub(super) struct Process {
     name: String,
     child: Child,
+    /// What it reads its commands from, if it reads any.
+    keyboard: Option<ChildStdin>,
     stdout: Lines,
     stderr: Lines,
 }
 
 impl Process {
     pub(super) fn start(name: &str, command: &mut Command) -> Self {
+        Self::start_with(name, command, Stdio::null())
+    }
+
+    /// One that is told what to do ([`say`](Self::say)).
+    pub(super) fn start_with_keyboard(name: &str, command: &mut Command) -> Self {
+        Self::start_with(name, command, Stdio::piped())
+    }
+
+    fn start_with(name: &str, command: &mut Command, stdin: Stdio) -> Self {
         command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command
@@ -32,10 +43,29 @@ impl Process {
         let stderr = Lines::of(child.stderr.take().unwrap());
         Self {
             name: name.to_owned(),
+            keyboard: child.stdin.take(),
             child,
             stdout,
             stderr,
         }
+    }
+
+    /// Types a line.
+    pub(super) fn say(&mut self, line: &str) {
+        let keyboard = self.keyboard.as_mut().unwrap();
+        writeln!(keyboard, "{line}").unwrap();
+    }
+
+    /// Waits for a line on stdout that has `text` in it, among those after the first `skip`. Says
+    /// how many lines came up to it.
+    pub(super) fn wait_for_text(&self, text: &str, skip: usize, limit: Duration) -> usize {
+        let found = self.stdout.find_from(skip, limit, text);
+        found.unwrap_or_else(|| {
+            panic!(
+                "no `{text}` after line {skip} within {limit:?}\n{}",
+                self.transcript()
+            )
+        })
     }
 
     /// What `pick` makes of the first line on stderr that it takes.
@@ -169,6 +199,18 @@ impl Lines {
     fn find<T>(&self, limit: Duration, pick: impl Fn(&str) -> Option<T>) -> Option<T> {
         let (gathered, changed) = &*self.0;
         let search = |gathered: &Gathered| gathered.lines.iter().find_map(|line| pick(line));
+        let waiting = |gathered: &mut Gathered| !gathered.is_closed && search(gathered).is_none();
+        let guard = changed.wait_timeout_while(gathered.lock().unwrap(), limit, waiting);
+        search(&guard.unwrap().0)
+    }
+
+    /// Which line, counted from one, is the first after `skip` with `text` in it.
+    fn find_from(&self, skip: usize, limit: Duration, text: &str) -> Option<usize> {
+        let (gathered, changed) = &*self.0;
+        let search = |gathered: &Gathered| {
+            let mut lines = gathered.lines.iter().enumerate().skip(skip);
+            lines.find_map(|(at, line)| line.contains(text).then_some(at + 1))
+        };
         let waiting = |gathered: &mut Gathered| !gathered.is_closed && search(gathered).is_none();
         let guard = changed.wait_timeout_while(gathered.lock().unwrap(), limit, waiting);
         search(&guard.unwrap().0)

@@ -11,14 +11,14 @@ use super::{Process, SIPP, free_port, rounds, scratch, wanted};
 
 const CREDENTIALS: [&str; 4] = ["--user", "bob", "--password", "zanzibar"];
 
-fn path(scenario: &str) -> String {
+pub(super) fn path(scenario: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
     let path = folder.join(format!("{scenario}.xml"));
     path.to_str().unwrap().to_owned()
 }
 
 /// `call` calls SIPp, and both go as far as the scenario does.
-fn is_called(scenario: &str, sipp: &[&str], arguments: &[&str]) -> Report {
+pub(super) fn is_called(scenario: &str, sipp: &[&str], arguments: &[&str]) -> Report {
     let path = path(scenario);
     let uas = Uas::start(scenario, &[&["-sf", path.as_str()][..], sipp].concat());
     let count = rounds().to_string();
@@ -37,7 +37,7 @@ fn is_called(scenario: &str, sipp: &[&str], arguments: &[&str]) -> Report {
 }
 
 /// SIPp calls `answer`, and both go as far as the scenario does.
-fn calls(scenario: &str, to: SocketAddr, sipp_too: &[&str]) {
+pub(super) fn calls(scenario: &str, to: SocketAddr, sipp_too: &[&str]) {
     let folder = scratch(scenario);
     let limit = Duration::from_secs(rounds() / 10) + DRAIN * 2;
     let mut command = sipp(&folder, free_port(), limit);

@@ -244,7 +244,7 @@ pub(super) fn sipp(folder: &Path, port: u16, limit: Duration) -> Command {
 }
 
 /// Whether any process has bound this UDP port, by the kernel's own list: to try would race.
-fn is_bound(port: u16) -> bool {
+pub(super) fn is_bound(port: u16) -> bool {
     let port = format!(":{port:04X}");
     let sockets = fs::read_to_string("/proc/net/udp").unwrap();
     let mut local = sockets
