@@ -331,6 +331,31 @@ fn early_dialog_that_is_terminated_by_199() {
     assert_snapshot!(flow.end());
 }
 
+#[test]
+fn early_dialogs_of_two_forks_that_end_at_one_proxy() {
+    // Flow 16: 6228 figure 3, from where the caller stands: 3 and 4 have rung, one proxy says of
+    // both that they are over, and 2 answers without having rung.
+    let peer = scripted(&[
+        (0, 180, "uas3", 0),
+        (50, 180, "uas4", 0),
+        (500, 199, "uas3", 0),
+        (510, 199, "uas4", 0),
+        (1000, 200, "uas2", 0),
+    ]);
+    let mut config = reliable();
+    config.supported.push("199".into());
+    let mut flow = Flow::with_peer_and(config, peer);
+    flow.place();
+    flow.world.run_until(drongo::time::Time::from_millis(900));
+    // 6228-4-01: the caller shows that it knows 199.
+    let invite = flow.invite();
+    let supported = String::from_utf8_lossy(invite.bytes()).into_owned();
+    let supported = supported.lines().find(|line| line.starts_with("Supported:"));
+    assert!(supported.unwrap().contains("199"));
+    flow.at(2000, flow.alice, hang_up);
+    assert_snapshot!(flow.end());
+}
+
 fn bare() -> Invitation {
     invitation().with(Outgoing::default())
 }
