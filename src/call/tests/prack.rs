@@ -66,7 +66,7 @@ fn incoming_reliable_response_says_that_it_is_and_makes_the_dialog() {
     let mut s = incoming(&[("Supported", "100rel"), route], Some("offer"));
     s.command(progress(183, sdp("answer"))).unwrap();
     let said = s.said();
-    // 3262-3-11, 3262-3-12
+    // 3262-3-11, 3262-3-12, 3261-8.2.4-04
     assert_eq!(one(&said, "Require"), "100rel");
     assert!((1..1 << 31).contains(&rseq(&said)));
     // 3262-3-17

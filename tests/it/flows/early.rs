@@ -147,13 +147,25 @@ fn reliable_183_and_180_in_order() {
 
 #[test]
 fn lost_183_comes_again_at_t1_3_t1_and_7_t1() {
-    // Flow 3.
+    // Flow 3. 3262-3-22
     let mut flow = between();
     flow.place();
     flow.world.lose(flow.bob, "183 INVITE", 3);
     flow.at(100, flow.bob, progress(183, sdp()));
     flow.at(5000, flow.bob, answer(empty()));
     flow.at(6000, flow.alice, hang_up);
+    assert_snapshot!(flow.end());
+}
+
+#[test]
+fn lost_200_to_the_prack_comes_again() {
+    // 3262-3-28: the copy of the PRACK gets the same 200, not 481.
+    let mut flow = between();
+    flow.place();
+    flow.world.lose(flow.bob, "200 PRACK", 1);
+    flow.at(100, flow.bob, progress(183, sdp()));
+    flow.at(2000, flow.bob, answer(empty()));
+    flow.at(3000, flow.alice, hang_up);
     assert_snapshot!(flow.end());
 }
 

@@ -81,6 +81,20 @@ fn updates_both_ways_before_the_answer() {
     flow.at(200, flow.alice, update(sdp()));
     flow.at(300, flow.bob, update(sdp()));
     flow.at(1000, flow.bob, answer(empty()));
+    flow.world.run_until(Time::from_millis(1500));
+    let sent: Vec<String> = flow
+        .world
+        .record()
+        .sent()
+        .map(|sent| String::from_utf8_lossy(&sent.bytes).into_owned())
+        .collect();
+    for start in ["INVITE ", "SIP/2.0 180", "SIP/2.0 200"] {
+        // 3311-4-01, 3311-4-02, 3311-4-04
+        let message = sent.iter().rev().find(|text| text.starts_with(start));
+        let mut lines = message.unwrap().lines();
+        let allow = lines.find(|line| line.starts_with("Allow:"));
+        assert!(allow.unwrap().contains("UPDATE"), "{start}");
+    }
     flow.at(2000, flow.alice, hang_up);
     assert_snapshot!(flow.end());
 }
@@ -163,14 +177,14 @@ fn update_that_overtakes_the_answer_to_a_reinvite_is_refused() {
     let mut flow = talking();
     flow.at(200, flow.alice, reinvite);
     flow.world.run_until(Time::from_millis(250));
-    let invite = super::support::request(&flow.world.record().sent().last().unwrap().bytes);
+    let invite = request(&flow.world.record().sent().last().unwrap().bytes);
     let invite = invite.unwrap();
     let update = {
         let text = super::support::within(&invite, "x", "UPDATE", 2, "u");
         with_sdp(&text.replace(";tag=bob;tag=x", ";tag=bob"))
     };
     flow.send(300, &update);
-    let ok = super::support::response(&invite, 200, "bob");
+    let ok = response(&invite, 200, "bob");
     flow.send(
         400,
         &String::from_utf8(ok.to_vec())
@@ -249,6 +263,14 @@ fn changes_within_a_reinvite_are_reverted_and_it_is_accepted() {
     // The user declines: back to what was, and then the 2xx.
     flow.at(2000, flow.bob, update(sdp()));
     flow.at(2500, flow.bob, answer(empty()));
+    flow.world.run_until(Time::from_millis(1200));
+    for invite in [flow.invite(), last_invite(&flow)] {
+        // 3262-4-04: the re-INVITE too.
+        let text = String::from_utf8_lossy(invite.bytes()).into_owned();
+        let mut lines = text.lines();
+        let supported = lines.find(|line| line.starts_with("Supported:"));
+        assert!(supported.unwrap().contains("100rel"), "{text}");
+    }
     flow.at(4000, flow.alice, hang_up);
     assert_snapshot!(flow.end());
 }
@@ -279,8 +301,8 @@ fn cancelled_reinvite_that_has_changed_something_is_accepted() {
 fn last_invite(flow: &Flow) -> drongo::message::Request {
     let sent = flow.world.record().sent();
     let invites = sent.filter_map(|sent| request(&sent.bytes));
-    let mut invites = invites.filter(|request| request.method().as_str() == "INVITE");
-    invites.next_back().unwrap()
+    let invites = invites.filter(|request| request.method().as_str() == "INVITE");
+    invites.last().unwrap()
 }
 
 /// A response of the raw Bob to it.
@@ -290,6 +312,11 @@ fn says(flow: &mut Flow, millis: u64, status: u16, extra: &str) {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     let text = text.replace("\r\n", "\n");
     let text = text.replacen("Contact:", &format!("{extra}Contact:"), 1);
+    // An answer, unless it is a failure or there already.
+    let text = match status {
+        183 => with_sdp(&text),
+        _ => text,
+    };
     flow.send(millis, &text);
 }
 
