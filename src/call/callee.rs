@@ -251,6 +251,7 @@ impl Incoming {
                 return (State::Incoming(self), result);
             }
             Command::Reinvite(_) => wrong_state("reinvite", "Incoming"),
+            Command::CancelReinvite(_) => wrong_state("cancel a re-INVITE", "Incoming"),
             Command::Request { .. } => wrong_state("request", "Incoming"),
         };
         (State::Incoming(self), Err(error))

@@ -639,6 +639,7 @@ impl Inviting {
                 Some(_) => Err(wrong_state("update", "Inviting, cancelled")),
             },
             Command::Reinvite(_) => Err(wrong_state("reinvite", "Inviting")),
+            Command::CancelReinvite(_) => Err(wrong_state("cancel a re-INVITE", "Inviting")),
             Command::Request { .. } => Err(wrong_state("request", "Inviting")),
         };
         (State::Inviting(self), result)
@@ -771,7 +772,7 @@ fn with_policy(headers: &HeaderList, policy: Policy) -> HeaderList {
 }
 
 /// 9.1: a CANCEL asks for no extension.
-fn check_cancel(outgoing: &Outgoing) -> Result<(), Misuse> {
+pub(super) fn check_cancel(outgoing: &Outgoing) -> Result<(), Misuse> {
     let headers = &outgoing.headers;
     let asks = [Name::Require, Name::ProxyRequire]
         .into_iter()

@@ -227,6 +227,10 @@ pub enum Command {
     HangUp(Outgoing),
     /// Send a re-INVITE (§14.1).
     Reinvite(Outgoing),
+    /// Cancel the re-INVITE of this side that has no final response (9.1); the session stays. One
+    /// that waits for its next try after glare is forgotten. Without any it does nothing. A
+    /// CANCEL takes the headers only.
+    CancelReinvite(Outgoing),
     /// Send an UPDATE (RFC 3311), with or without an offer, also before the call is answered.
     Update {
         /// On which leg; `None` for the one that the user talks on, or the first.

@@ -67,6 +67,8 @@ struct Reinvite {
     glares: u8,
     /// Whether it is the core's, to refresh the session.
     refresh: bool,
+    /// Whether the user has taken it back.
+    cancelled: bool,
     credentials: auth::Attempt,
 }
 
@@ -485,6 +487,7 @@ impl Session {
         let result = match command {
             Command::HangUp(outgoing) => self.hang_up(core, outgoing, out),
             Command::Reinvite(outgoing) => self.reinvite(core, outgoing, out),
+            Command::CancelReinvite(outgoing) => self.cancel_reinvite(outgoing, out),
             Command::Update { leg, outgoing } => core.update(leg, outgoing, out),
             Command::Answer(outgoing) => self.answer(core, now, &outgoing, out),
             Command::Reject { status, outgoing } => self.reject(core, now, status, &outgoing, out),

@@ -227,6 +227,21 @@ impl<'e> CallView<'e> {
         self.command(now, Command::Reinvite(outgoing), out)
     }
 
+    /// Cancels the re-INVITE of this side that has no final response (9.1); the session stays. It
+    /// does nothing if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] before the call is answered.
+    pub fn cancel_reinvite(
+        &mut self,
+        now: Time,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::CancelReinvite(outgoing), out)
+    }
+
     /// Sends an UPDATE (RFC 3311), with an offer if it has a body, also before the call is
     /// answered: a caller's goes to the first early dialog.
     ///

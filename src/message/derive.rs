@@ -181,6 +181,7 @@ mod tests {
 
     #[test]
     fn the_cancel_of_an_invite_shares_its_identity_and_route() {
+        // 3261-9.1-05, 3261-9.1-08, 3261-9.1-09, PAINS 22
         let headers = HeaderList::new().with("Reason", "SIP;cause=200").unwrap();
         assert_eq!(
             text(cancel(&Bytes::from_static(INVITE.as_bytes()), &headers)),

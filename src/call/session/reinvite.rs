@@ -8,7 +8,7 @@ use super::sent::ends_session;
 use super::{Reinvite, Reoffer, Retry, Session, To, Unacked};
 use crate::auth;
 use crate::call::callee::Host;
-use crate::call::caller::has_body;
+use crate::call::caller::{check_cancel, has_body};
 use crate::call::offer_answer::{Message, Refusal, Verdict};
 use crate::call::provisional::Next;
 use crate::call::update::GLARE_STEP;
@@ -73,7 +73,9 @@ impl Session {
     ) -> State {
         let status = response.status();
         let changed = core.exchange_failed();
-        if core.is_challenged(&mut reinvite.credentials, &response)
+        if reinvite.cancelled {
+            // Not sent again, whatever the refusal asks for.
+        } else if core.is_challenged(&mut reinvite.credentials, &response)
             || core.is_longer_now(0, &response)
         {
             let how = (reinvite.glares, reinvite.refresh);
@@ -88,6 +90,7 @@ impl Session {
             return State::Confirmed(self);
         }
         if status == StatusCode::REQUEST_PENDING
+            && !reinvite.cancelled
             && reinvite.glares < core.context.limits.glare_retries
         {
             self.retry = Some(Box::new(Retry {
@@ -246,6 +249,26 @@ impl Session {
         Ok(())
     }
 
+    /// 9.1, RFC 6141 5.5. A refresh is the core's own, and stays.
+    pub(super) fn cancel_reinvite(
+        &mut self,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Result<(), Misuse> {
+        check(&outgoing)?;
+        check_cancel(&outgoing)?;
+        self.retry = None;
+        let open = self.reinvite.as_mut().filter(|reinvite| !reinvite.refresh);
+        if let Some(reinvite) = open.filter(|reinvite| !reinvite.cancelled) {
+            reinvite.cancelled = true;
+            out.push(Action::Cancel {
+                request: reinvite.request,
+                headers: outgoing.headers,
+            });
+        }
+        Ok(())
+    }
+
     /// 14.1: another try, unless an INVITE of the other side came first; then it waits again.
     pub(super) fn retry(
         &mut self,
@@ -333,6 +356,7 @@ impl Session {
             outgoing,
             glares,
             refresh,
+            cancelled: false,
             credentials,
         }));
     }

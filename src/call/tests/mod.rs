@@ -7,11 +7,13 @@
 
 mod callee;
 mod caller;
+mod cancel_reinvite;
 mod commands;
 mod credentials;
 mod invite_headers;
 mod lingering;
 mod memory;
+mod prack;
 mod provisional;
 mod redirection;
 mod refresh;
@@ -20,4 +22,5 @@ mod retries;
 mod script;
 mod sent;
 mod session;
+mod targets;
 mod update;

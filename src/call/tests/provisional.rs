@@ -58,7 +58,7 @@ fn is_wrong_state(result: Result<(), Misuse>) -> bool {
 
 #[test]
 fn incoming_progress_is_reliable_as_policy_and_invite_say() {
-    // PAINS 36
+    // 3261-8.2.4-01, PAINS 36
     let cell = |policy, asked: &[(&str, &str)]| {
         let context = Context {
             reliable: policy,
@@ -243,7 +243,7 @@ fn incoming_prack_whose_offer_was_refused_comes_again_without() {
 #[test]
 fn incoming_without_offer_makes_it_in_the_first_reliable_response() {
     let mut s = incoming("Require", None);
-    // 3262-5-02, 6337-5.2.2-51
+    // 3262-5-02, 6337-5.2.2-51, 3261-13.3.1-03
     assert!(is_wrong_state(s.command(progress(180, nothing()))));
     s.command(progress(183, sdp("offer"))).unwrap();
     let number = rseq(&s.said());
@@ -352,13 +352,14 @@ fn reoffered_with_changes_made_is_not_refused() {
     let rack = format!("{} 101 INVITE", rseq(&s.said()));
     s.request_with("PRACK", 102, Some("them"), &[("RAck", &rack)], None);
     s.skip();
-    // RFC 6141 3.3
+    // 6141-3.3-51
     let reject = Command::Reject {
         status: StatusCode::DECLINE,
         outgoing: nothing(),
     };
     assert!(is_wrong_state(s.command(reject)));
     s.cancel(server);
+    // 6141-3.3-52, 6141-3.8-51
     assert_eq!(s.take(), ["200 INVITE 101", "reoffer cancelled"]);
 }
 

@@ -84,7 +84,7 @@ fn proceeding_entry_says_nothing() {
     assert!(script.machine.is_pending());
 }
 
-// PAINS 89: the automatic 100 keeps Timestamp.
+// 3261-8.2.6.1-02, PAINS 89: the automatic 100 keeps Timestamp.
 // 3261-17.2.1-02, 3261-17.2.1-04
 #[test]
 fn proceeding_silent_user_sends_trying_after_200_ms() {

@@ -147,13 +147,25 @@ fn reliable_183_and_180_in_order() {
 
 #[test]
 fn lost_183_comes_again_at_t1_3_t1_and_7_t1() {
-    // Flow 3.
+    // Flow 3. 3262-3-22
     let mut flow = between();
     flow.place();
     flow.world.lose(flow.bob, "183 INVITE", 3);
     flow.at(100, flow.bob, progress(183, sdp()));
     flow.at(5000, flow.bob, answer(empty()));
     flow.at(6000, flow.alice, hang_up);
+    assert_snapshot!(flow.end());
+}
+
+#[test]
+fn lost_200_to_the_prack_comes_again() {
+    // 3262-3-28: the copy of the PRACK gets the same 200, not 481.
+    let mut flow = between();
+    flow.place();
+    flow.world.lose(flow.bob, "200 PRACK", 1);
+    flow.at(100, flow.bob, progress(183, sdp()));
+    flow.at(2000, flow.bob, answer(empty()));
+    flow.at(3000, flow.alice, hang_up);
     assert_snapshot!(flow.end());
 }
 
@@ -327,6 +339,31 @@ fn early_dialog_that_is_terminated_by_199() {
     config.supported.push("199".into());
     let mut flow = Flow::with_peer_and(config, peer);
     flow.place();
+    flow.at(2000, flow.alice, hang_up);
+    assert_snapshot!(flow.end());
+}
+
+#[test]
+fn early_dialogs_of_two_forks_that_end_at_one_proxy() {
+    // Flow 16: 6228 figure 3, from where the caller stands: 3 and 4 have rung, one proxy says of
+    // both that they are over, and 2 answers without having rung.
+    let peer = scripted(&[
+        (0, 180, "uas3", 0),
+        (50, 180, "uas4", 0),
+        (500, 199, "uas3", 0),
+        (510, 199, "uas4", 0),
+        (1000, 200, "uas2", 0),
+    ]);
+    let mut config = reliable();
+    config.supported.push("199".into());
+    let mut flow = Flow::with_peer_and(config, peer);
+    flow.place();
+    flow.world.run_until(drongo::time::Time::from_millis(900));
+    // 6228-4-01: the caller shows that it knows 199.
+    let invite = flow.invite();
+    let supported = String::from_utf8_lossy(invite.bytes()).into_owned();
+    let supported = supported.lines().find(|line| line.starts_with("Supported:"));
+    assert!(supported.unwrap().contains("199"));
     flow.at(2000, flow.alice, hang_up);
     assert_snapshot!(flow.end());
 }

@@ -98,7 +98,7 @@ fn stray_requests_get_481_with_the_same_tag_for_each_copy() {
 
 #[test]
 fn stray_acks_and_responses_are_dropped_in_silence() {
-    // 3261-12.2.2-04, 3261-18.1.2-01, 6026-8.9-01
+    // 3261-12.2.2-04, 3261-18.1.2-01, 6026-8.9-01, 3261-8.2.7-03
     // PAINS 75: never a reply to an ACK.
     let mut flow = Flow::with_peer(());
     flow.send(0, &raw("ACK", "a1", ""));
@@ -129,7 +129,7 @@ fn stray_acks_and_responses_are_dropped_in_silence() {
 
 #[test]
 fn options_says_what_the_endpoint_can_do() {
-    // 3261-11.2-03, 3261-11.2-04
+    // 3261-11-01, 3261-11.2-03, 3261-11.2-04
     // 11.2
     let config = Config::default().method("MESSAGE");
     let mut flow = Flow::with_peer_and(config, ());

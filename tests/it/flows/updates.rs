@@ -14,7 +14,9 @@ use super::early::{
     agrees, answer, between, called, called_with, progress, rack, reliable, respond, with_sdp,
     within,
 };
-use super::support::{Flow, abandon, answers_at_once, call_of, hang_up, sdp, update as reinvite};
+use super::support::{
+    Flow, abandon, answers_at_once, call_of, hang_up, request, response, sdp, update as reinvite,
+};
 
 fn update(outgoing: Outgoing) -> impl FnOnce(&mut Turn<'_>) {
     move |turn| {
@@ -79,6 +81,20 @@ fn updates_both_ways_before_the_answer() {
     flow.at(200, flow.alice, update(sdp()));
     flow.at(300, flow.bob, update(sdp()));
     flow.at(1000, flow.bob, answer(empty()));
+    flow.world.run_until(Time::from_millis(1500));
+    let sent: Vec<String> = flow
+        .world
+        .record()
+        .sent()
+        .map(|sent| String::from_utf8_lossy(&sent.bytes).into_owned())
+        .collect();
+    for start in ["INVITE ", "SIP/2.0 180", "SIP/2.0 200"] {
+        // 3311-4-01, 3311-4-02, 3311-4-04
+        let message = sent.iter().rev().find(|text| text.starts_with(start));
+        let mut lines = message.unwrap().lines();
+        let allow = lines.find(|line| line.starts_with("Allow:"));
+        assert!(allow.unwrap().contains("UPDATE"), "{start}");
+    }
     flow.at(2000, flow.alice, hang_up);
     assert_snapshot!(flow.end());
 }
@@ -161,14 +177,14 @@ fn update_that_overtakes_the_answer_to_a_reinvite_is_refused() {
     let mut flow = talking();
     flow.at(200, flow.alice, reinvite);
     flow.world.run_until(Time::from_millis(250));
-    let invite = super::support::request(&flow.world.record().sent().last().unwrap().bytes);
+    let invite = request(&flow.world.record().sent().last().unwrap().bytes);
     let invite = invite.unwrap();
     let update = {
         let text = super::support::within(&invite, "x", "UPDATE", 2, "u");
         with_sdp(&text.replace(";tag=bob;tag=x", ";tag=bob"))
     };
     flow.send(300, &update);
-    let ok = super::support::response(&invite, 200, "bob");
+    let ok = response(&invite, 200, "bob");
     flow.send(
         400,
         &String::from_utf8(ok.to_vec())
@@ -247,6 +263,14 @@ fn changes_within_a_reinvite_are_reverted_and_it_is_accepted() {
     // The user declines: back to what was, and then the 2xx.
     flow.at(2000, flow.bob, update(sdp()));
     flow.at(2500, flow.bob, answer(empty()));
+    flow.world.run_until(Time::from_millis(1200));
+    for invite in [flow.invite(), last_invite(&flow)] {
+        // 3262-4-04: the re-INVITE too.
+        let text = String::from_utf8_lossy(invite.bytes()).into_owned();
+        let mut lines = text.lines();
+        let supported = lines.find(|line| line.starts_with("Supported:"));
+        assert!(supported.unwrap().contains("100rel"), "{text}");
+    }
     flow.at(4000, flow.alice, hang_up);
     assert_snapshot!(flow.end());
 }
@@ -271,6 +295,96 @@ fn cancelled_reinvite_that_has_changed_something_is_accepted() {
     flow.send(600, &ack);
     flow.send(1000, &bye);
     assert_snapshot!(flow.end());
+}
+
+/// Alice's last INVITE.
+fn last_invite(flow: &Flow) -> drongo::message::Request {
+    let sent = flow.world.record().sent();
+    let invites = sent.filter_map(|sent| request(&sent.bytes));
+    let invites = invites.filter(|request| request.method().as_str() == "INVITE");
+    invites.last().unwrap()
+}
+
+/// A response of the raw Bob to it.
+fn says(flow: &mut Flow, millis: u64, status: u16, extra: &str) {
+    flow.world.run_until(Time::from_millis(millis));
+    let bytes = response(&last_invite(flow), status, "bob");
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    let text = text.replace("\r\n", "\n");
+    let text = text.replacen("Contact:", &format!("{extra}Contact:"), 1);
+    // An answer, unless it is a failure or there already.
+    let text = match status {
+        183 => with_sdp(&text),
+        _ => text,
+    };
+    flow.send(millis, &text);
+}
+
+#[test]
+fn refusal_that_an_update_overtook_is_made_good_by_another_reinvite() {
+    // Flow 28: 6141 figure 5, and 3.4 of it. 6141-3.4-51
+    let mut flow = talking();
+    flow.at(200, flow.alice, reinvite);
+    says(&mut flow, 250, 183, "Require: 100rel\nRSeq: 1\n");
+    flow.world.run_until(Time::from_millis(265));
+    let prack = flow.world.record().sent().last().unwrap().bytes.clone();
+    let ok = response(&request(&prack).unwrap(), 200, "bob");
+    let ok = String::from_utf8(ok.to_vec()).unwrap();
+    flow.send(270, &ok.replace("\r\n", "\n"));
+    // The 4xx is on its way when the UPDATE goes, and the UPDATE comes first.
+    let update = with_sdp(&in_dialog(&last_invite(&flow), "UPDATE", 2, "u"));
+    flow.send(300, &update);
+    says(&mut flow, 400, 488, "");
+    flow.at(1000, flow.alice, reinvite);
+    says(&mut flow, 1050, 200, "");
+    let bye = in_dialog(&last_invite(&flow), "BYE", 3, "b");
+    flow.send(2000, &bye);
+    assert_snapshot!(flow.end());
+}
+
+#[test]
+fn reinvite_that_is_taken_back_is_followed_by_another() {
+    // Flow 29: 6141 5.5. 6141-5.5-51
+    let bob = |turn: &mut Turn<'_>, event: Event| match event {
+        Event::Reoffered { call, .. } if turn.now < Time::from_secs(2) => {
+            let (status, outgoing) = (StatusCode::RINGING, empty());
+            turn.call(call, |call, now, out| {
+                call.progress(now, status, outgoing, out)
+            })
+            .unwrap();
+        }
+        event => answers(turn, event),
+    };
+    let mut flow = Flow::new(bob);
+    flow.place();
+    flow.at(1000, flow.alice, reinvite);
+    flow.at(2000, flow.alice, |turn| {
+        let call = call_of(turn);
+        turn.call(call, |call, now, out| {
+            call.cancel_reinvite(now, empty(), out)
+        })
+        .unwrap();
+    });
+    flow.at(2500, flow.alice, |turn| {
+        let call = call_of(turn);
+        let contact = HeaderList::new().with("Contact", "<sip:new@192.0.2.1>");
+        let outgoing = sdp().with_headers(contact.unwrap());
+        turn.call(call, |call, now, out| call.reinvite(now, outgoing, out))
+            .unwrap();
+    });
+    flow.at(4000, flow.alice, hang_up);
+    assert_snapshot!(flow.end());
+}
+
+/// A request of the raw Bob whose call Alice has answered.
+fn in_dialog(
+    invite: &drongo::message::Request,
+    method: &str,
+    cseq: u32,
+    branch: &str,
+) -> String {
+    let text = super::support::within(invite, "x", method, cseq, branch);
+    text.replace(";tag=bob;tag=x", ";tag=bob")
 }
 
 fn timed(seconds: u32) -> Config {

@@ -363,6 +363,7 @@ fn all_commands() -> Vec<Command> {
         Command::HangUp(outgoing()),
         Command::HangUp(outgoing().with_headers(reserved)),
         Command::Reinvite(outgoing()),
+        Command::CancelReinvite(outgoing()),
         Command::Update {
             leg: None,
             outgoing: outgoing(),
