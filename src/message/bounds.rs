@@ -128,6 +128,15 @@ impl Sizes {
         self.lists = self.lists.saturating_add(counted(row.list, more));
         self.vias = self.vias.saturating_add(counted(row.via, more));
     }
+
+    /// Counts a Via that has been added for the one hop that it is.
+    #[inline]
+    pub(super) fn is_one_hop(&mut self, (from, to): (u32, u32)) {
+        // As long as the shortest one.
+        let more = to.saturating_sub(from).saturating_sub(1);
+        self.lists = self.lists.saturating_sub(more);
+        self.vias = self.vias.saturating_sub(more);
+    }
 }
 
 /// Whether more than one row of this header may stand in a message (3261 7.3.1).
