@@ -32,39 +32,39 @@ static SETS: [u8; 256] = sets();
 
 /// The bytes at the front that are in the set, and the rest. Letters, digits, `-` and `.` are in
 /// all of them.
-#[inline]
+#[inline(always)]
 pub(crate) fn run(text: &[u8], set: u8) -> (&[u8], &[u8]) {
-    let of = |b: &u8| SETS.get(usize::from(*b)).copied().unwrap_or(0) & set != 0;
+    let of = |b: u8| SETS.get(usize::from(b)).copied().unwrap_or(0) & set != 0;
     let mut rest = text;
     // Eight bytes take one branch; others of the set than those in all take one each.
     while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let mut others = words::not_common(word);
-        while others != 0 {
-            let at = words::place(others);
-            if !of(&((word >> (others.trailing_zeros() & 56)) as u8)) {
-                return split_before(text, rest.get(at..).unwrap_or_default());
-            }
-            others &= others.wrapping_sub(1);
+        let others = words::not_common(u64::from_le_bytes(*chunk));
+        if others == 0 {
+            rest = tail;
+            continue;
         }
-        rest = tail;
+        match rest.get(words::place(others)..) {
+            Some([b, tail @ ..]) if of(*b) => rest = tail,
+            Some(end) => return split_before(text, end),
+            None => break,
+        }
     }
     // The last eight again, without those that have been seen.
     if let Some(chunk) = text.last_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let seen = 8_usize.wrapping_sub(rest.len());
-        let mut others = words::not_common(word) & u64::MAX.checked_shl((seen as u32).wrapping_mul(8)).unwrap_or(0);
+        let seen = 8_usize.wrapping_sub(rest.len()) as u32;
+        let mark = u64::MAX.checked_shl(seen.wrapping_mul(8)).unwrap_or(0);
+        let mut others = words::not_common(u64::from_le_bytes(*chunk)) & mark;
         while others != 0 {
-            if !of(&((word >> (others.trailing_zeros() & 56)) as u8)) {
-                let at = words::place(others).wrapping_sub(seen);
-                return split_before(text, rest.get(at..).unwrap_or_default());
+            let end = chunk.get(words::place(others)..).unwrap_or_default();
+            if !end.first().is_some_and(|b| of(*b)) {
+                return split_before(text, end);
             }
             others &= others.wrapping_sub(1);
         }
         return (text, &[]);
     }
     while let Some((b, tail)) = rest.split_first() {
-        if !of(b) {
+        if !of(*b) {
             break;
         }
         rest = tail;
