@@ -657,6 +657,32 @@ mod tests {
     use alloc::string::ToString;
 
     use super::*;
+
+    #[test]
+    fn text_is_read_alike_wherever_it_stands_and_whatever_is_around() {
+        for around in [&b"a"[..], b"\xe9", b"\xc3\xa9", b"\xf0\x9f\x98\x80"] {
+            for inner in [
+                &b""[..],
+                b"tag",
+                b"a-longer-tag.of-30-bytes.12345",
+                b"\xc3\xa9",
+                b"\xa9",
+                b"x\xc3",
+            ] {
+                for before in 0..20 {
+                    for after in [0, 1, 2, 5, 40] {
+                        let (front, behind) = (around.repeat(before), around.repeat(after));
+                        let whole = [&front[..], inner, &behind].concat();
+                        let (from, to) = (front.len(), front.len() + inner.len());
+                        let text = text_in(&whole, (from as u32, to as u32));
+                        assert_eq!(text, core::str::from_utf8(inner).ok());
+                    }
+                }
+            }
+        }
+        assert_eq!(text_in(b"short", (3, 9)), None);
+    }
+
     use crate::message::{Host, ValueErrorKind};
 
     const LINES: [&str; 7] = [
