@@ -2,7 +2,22 @@
 //! bytes parsed and written on both sides, no sockets. The yardstick is `httparse::parse_headers`
 //! over the header blocks of the messages in `vectors/corpus`, in the same run.
 //!
-//! The last line is the ratio of the two.
+//! Beside it, the same call with its INVITE challenged (401, digest with SHA-256), what a call
+//! allocates, and what it weighs over 100,000 calls. The last line is the ratio of the call to the
+//! yardstick.
+//!
+//! With numbers as its arguments the bench runs so many calls, and then so many digest calls, and
+//! nothing else. A profiler then gives the instructions of a call; what each side does stands in a
+//! frame of its own, `caller` and `callee`, whose inclusive counts are those of the two sides:
+//!
+//! ```text
+//! cargo bench --bench call --no-run
+//! valgrind --tool=callgrind --callgrind-out-file=calls.out target/release/deps/call-… 1000
+//! callgrind_annotate --inclusive=yes --threshold=100 calls.out | grep -E 'call::(caller|callee) '
+//! ```
+//!
+//! (`callgrind_annotate` gives a function one line for each source file that was inlined into it:
+//! the largest is the one that counts.) Timers do not run there, so that all calls linger.
 
 #![allow(
     unsafe_code,
@@ -19,13 +34,14 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::VecDeque;
 use std::hint::black_box;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use drongo::auth::{Account, Keyring, Policy, Presented, Secret, Side, Verifier};
 use drongo::call::Invitation;
 use drongo::endpoint::{CallHandle, Config, Endpoint, Event, Input, Output};
-use drongo::message::{Body, Outgoing};
-use drongo::seed::Seed;
+use drongo::message::{Body, HeaderList, Outgoing, Request, StatusCode};
+use drongo::seed::{Ids, Seed};
 use drongo::time::Time;
 use drongo::transport::{Flow, Local, Transport};
 
@@ -35,20 +51,25 @@ const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\
 
 struct Counting;
 
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static ALLOCATIONS: AtomicI64 = AtomicI64::new(0);
 static BYTES: AtomicI64 = AtomicI64::new(0);
+
+/// The bench has one thread: counting needs no locked instruction, which would be timed too.
+fn add(counter: &AtomicI64, n: i64) {
+    counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+}
 
 // SAFETY: every call goes to the system's allocator as it is; the counters touch no memory of it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        BYTES.fetch_add(layout.size() as i64, Ordering::Relaxed);
+        add(&ALLOCATIONS, 1);
+        add(&BYTES, layout.size() as i64);
         // SAFETY: as above.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        BYTES.fetch_sub(layout.size() as i64, Ordering::Relaxed);
+        add(&BYTES, -(layout.size() as i64));
         // SAFETY: as above.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -65,15 +86,47 @@ struct Pair {
     outs: [VecDeque<Output>; 2],
     answered: Vec<CallHandle>,
     ended: u64,
+    /// What each side has allocated.
+    allocations: [i64; 2],
+    /// Asks for credentials, if it is there.
+    verifier: Option<Verifier>,
+}
+
+/// What the caller does: a frame of its own, so that a profiler can tell the sides apart.
+#[inline(never)]
+fn caller(work: impl FnOnce()) {
+    black_box(0);
+    work();
+}
+
+/// What the callee does.
+#[inline(never)]
+fn callee(work: impl FnOnce()) {
+    black_box(1);
+    work();
 }
 
 impl Pair {
+    /// The caller has a password, and the callee asks for it.
+    fn with_digest() -> Self {
+        let mut ids = Ids::new(Seed::from_bytes([3; 32])).nonces(0);
+        let policy = Policy::new(Side::Server, "example.com");
+        Self {
+            verifier: Some(Verifier::new(policy, &mut ids).unwrap()),
+            ..Self::new()
+        }
+    }
+
     fn new() -> Self {
+        let secret = Secret::password("wonderland");
+        let account = Account::new("example.com", "alice", secret).unwrap();
+        let keyring = Keyring::new().with(account);
         let endpoint = |n: u8, address: &str| {
             let local = Local::new(Transport::Udp, address.parse().unwrap());
             let mut config = Config::default().local(local);
             // The 100 is part of the flow.
             config.timers.trying = Duration::ZERO;
+            config.keyring = keyring.clone();
             Endpoint::new(config, Seed::from_bytes([n; 32]), Time::ZERO).unwrap()
         };
         Self {
@@ -83,6 +136,8 @@ impl Pair {
             outs: [VecDeque::new(), VecDeque::new()],
             answered: Vec::new(),
             ended: 0,
+            allocations: [0; 2],
+            verifier: None,
         }
     }
 
@@ -90,13 +145,27 @@ impl Pair {
     fn call(&mut self) {
         self.place();
         while let Some(call) = self.answered.pop() {
-            self.endpoints[0]
-                .call(call)
-                .unwrap()
-                .hang_up(self.now, &mut self.outs[0])
-                .unwrap();
-            self.settle();
+            self.hang_up(call);
         }
+    }
+
+    fn hang_up(&mut self, call: CallHandle) {
+        let now = self.now;
+        self.side(0, |endpoint, out| {
+            endpoint.call(call).unwrap().hang_up(now, out).unwrap();
+        });
+        self.settle();
+    }
+
+    /// Work of one side, with what it allocates.
+    fn side(&mut self, at: usize, work: impl FnOnce(&mut Endpoint, &mut VecDeque<Output>)) {
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let (endpoint, out) = (&mut self.endpoints[at], &mut self.outs[at]);
+        match at {
+            0 => caller(|| work(endpoint, out)),
+            _ => callee(|| work(endpoint, out)),
+        }
+        self.allocations[at] += ALLOCATIONS.load(Ordering::Relaxed) - before;
     }
 
     fn place(&mut self) {
@@ -105,9 +174,10 @@ impl Pair {
             .unwrap()
             .with(outgoing);
         self.ordinal += 1;
-        self.endpoints[0]
-            .place(self.now, self.ordinal, invitation, &mut self.outs[0])
-            .unwrap();
+        let (now, ordinal) = (self.now, self.ordinal);
+        self.side(0, |endpoint, out| {
+            endpoint.place(now, ordinal, invitation, out).unwrap();
+        });
         self.settle();
     }
 
@@ -134,19 +204,43 @@ impl Pair {
                     flow,
                     bytes: t.bytes,
                 };
-                self.endpoints[1 - at].receive(now, input, &mut self.outs[1 - at]);
+                self.side(1 - at, |endpoint, out| endpoint.receive(now, input, out));
             }
-            Output::Event(Event::Incoming { call, .. }) => {
-                let out = &mut self.outs[at];
-                let mut call = self.endpoints[at].call(call).unwrap();
-                call.ring(now, out).unwrap();
+            Output::Event(Event::Incoming { call, request, .. }) => {
+                if let Some((status, headers)) = self.challenge(&request) {
+                    let outgoing = Outgoing::default().with_headers(headers);
+                    return self.side(at, |endpoint, out| {
+                        let mut call = endpoint.call(call).unwrap();
+                        call.reject(now, status, outgoing, out).unwrap();
+                    });
+                }
                 let outgoing = Outgoing::default().with_body(Body::sdp(SDP));
-                call.answer(now, outgoing, out).unwrap();
+                self.side(at, |endpoint, out| {
+                    let mut call = endpoint.call(call).unwrap();
+                    call.ring(now, out).unwrap();
+                    call.answer(now, outgoing, out).unwrap();
+                });
             }
             Output::Event(Event::Answered { call, .. }) => self.answered.push(call),
             Output::Event(Event::Ended { .. }) => self.ended += 1,
             Output::Event(_) => {}
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a request without good credentials gets, if it needs any.
+    fn challenge(&mut self, request: &Request) -> Option<(StatusCode, HeaderList)> {
+        let verifier = self.verifier.as_mut()?;
+        match verifier.read(request) {
+            Presented::Exempt => None,
+            Presented::Refused(refusal) => Some(verifier.refuse(self.now, refusal)),
+            Presented::Claim(claim) => {
+                let secret = Secret::password("wonderland");
+                let verified = verifier.verify(self.now, &claim, Some(&secret));
+                verified
+                    .err()
+                    .map(|refusal| verifier.refuse(self.now, refusal))
+            }
         }
     }
 
@@ -216,40 +310,49 @@ fn calls(pair: &mut Pair) -> Duration {
 }
 
 fn memory() {
-    const CALLS: u64 = 10_000;
+    const CALLS: i64 = 100_000;
+    // So many linger at once.
+    const BATCH: i64 = 10_000;
     let mut pair = Pair::new();
     pair.call();
     pair.rest();
-    let (before, at_rest) = (pair.ended, BYTES.load(Ordering::Relaxed));
-    for _ in 0..CALLS {
-        pair.place();
-    }
-    let lingering = BYTES.load(Ordering::Relaxed) - at_rest;
+    let (ended, at_rest) = (pair.ended, pair.heap());
     // Both endpoints are in this process: a side is half of it.
-    let side = 2 * CALLS as i64;
-    println!(
-        "heap per call and side, INVITE transaction lingering = {}",
-        lingering / side
-    );
-    pair.rest_of_transactions();
-    let idle = BYTES.load(Ordering::Relaxed) - at_rest - pair.answered_bytes();
-    println!("heap per call and side, idle = {}", idle / side);
-    while let Some(call) = pair.answered.pop() {
-        let now = pair.now;
-        pair.endpoints[0]
-            .call(call)
-            .unwrap()
-            .hang_up(now, &mut pair.outs[0])
-            .unwrap();
-        pair.settle();
+    for batch in 1..=CALLS / BATCH {
+        let before = pair.heap();
+        for _ in 0..BATCH {
+            pair.place();
+        }
+        if batch == 1 {
+            let lingering = (pair.heap() - before) / (2 * BATCH);
+            println!("heap per call and side, INVITE transaction lingering = {lingering}");
+        }
+        pair.rest_of_transactions();
     }
-    pair.answered = Vec::new();
+    let idle = (pair.heap() - at_rest) / (2 * CALLS);
+    println!("heap per call and side, idle = {idle}");
+    // The other sides of the calls are hung up in turn, too, while the timers run.
+    for _ in 0..CALLS / BATCH {
+        for _ in 0..BATCH {
+            let call = pair.answered.pop().unwrap();
+            pair.hang_up(call);
+        }
+        pair.rest_of_transactions();
+    }
     pair.rest();
-    assert_eq!(pair.ended - before, 2 * CALLS);
-    let left = BYTES.load(Ordering::Relaxed) - at_rest;
+    assert_eq!(pair.ended - ended, 2 * CALLS as u64);
+    let left = pair.heap() - at_rest;
     println!("heap after all have ended = {left}");
     // PAINS 115: a burst gives its memory back.
     assert!(left < 64 * 1024);
+}
+
+/// So many calls and nothing else, for a profiler.
+fn only(calls: u64, digest_calls: u64) {
+    let mut pair = Pair::new();
+    (0..calls).for_each(|_| pair.call());
+    let mut pair = Pair::with_digest();
+    (0..digest_calls).for_each(|_| pair.call());
 }
 
 impl Pair {
@@ -261,41 +364,55 @@ impl Pair {
             }
             self.settle();
         }
+    }
+
+    /// What the endpoints hold, without the bench's own lists.
+    fn heap(&mut self) -> i64 {
         for out in &mut self.outs {
             out.shrink_to_fit();
         }
-    }
-
-    fn answered_bytes(&self) -> i64 {
-        (self.answered.capacity() * size_of::<CallHandle>()) as i64
+        let own = self.answered.capacity() * size_of::<CallHandle>();
+        BYTES.load(Ordering::Relaxed) - own as i64
     }
 }
 
-fn main() {
-    let blocks = header_blocks();
-    let mut pair = Pair::new();
-    calls(&mut pair);
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    for _ in 0..100 {
+/// What the caller and the callee allocate in a call, on average.
+fn allocations(pair: &mut Pair) -> [i64; 2] {
+    const CALLS: i64 = 200;
+    calls(pair);
+    pair.allocations = [0; 2];
+    for _ in 0..CALLS {
         pair.call();
     }
-    let allocations = (ALLOCATIONS.load(Ordering::Relaxed) - before) / 200;
     pair.rest();
+    pair.allocations.map(|n| (n + CALLS - 1) / CALLS)
+}
+
+fn main() {
+    let numbers: Vec<u64> = std::env::args()
+        .filter_map(|arg| arg.parse().ok())
+        .collect();
+    if let Some(count) = numbers.first() {
+        return only(*count, numbers.get(1).copied().unwrap_or(0));
+    }
+    let blocks = header_blocks();
+    let (mut pair, mut digest) = (Pair::new(), Pair::with_digest());
+    let [caller, callee] = allocations(&mut pair);
+    let [digest_caller, digest_callee] = allocations(&mut digest);
     memory();
     // In turn, so that a machine whose speed drifts does not favour one of them; the least of many.
-    let (mut call, mut scan) = (Duration::MAX, Duration::MAX);
+    let (mut call, mut challenged, mut scan) = (Duration::MAX, Duration::MAX, Duration::MAX);
     for _ in 0..200 {
         scan = scan.min(yardstick(&blocks));
         call = call.min(calls(&mut pair));
+        challenged = challenged.min(calls(&mut digest));
     }
-    println!(
-        "httparse = {} ns, a call on both sides = {} ns",
-        scan.as_nanos(),
-        call.as_nanos()
-    );
-    println!("allocations per call and side = {allocations}");
-    println!(
-        "call/httparse = {:.1}",
-        call.as_secs_f64() / scan.as_secs_f64()
-    );
+    println!("allocations of a call: caller = {caller}, callee = {callee}");
+    println!("allocations of a digest call: caller = {digest_caller}, callee = {digest_callee}");
+    println!("httparse = {} ns", scan.as_nanos());
+    let ratio = |time: Duration| time.as_secs_f64() / scan.as_secs_f64();
+    println!("a digest call on both sides = {} ns", challenged.as_nanos());
+    println!("digest call/httparse = {:.1}", ratio(challenged));
+    println!("a call on both sides = {} ns", call.as_nanos());
+    println!("call/httparse = {:.1}", ratio(call));
 }

@@ -11,13 +11,13 @@
 mod common;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
 use common::{Application, Exit, Runner, What, count, listen, policy, sdp, seconds, session_timer};
 use drongo::auth::{Algorithm, Policy, Refusal, Secret, Side, Verified, Verifier};
+use drongo::driver::tokio::Listen;
 use drongo::endpoint::{CallHandle, Config, Event};
 use drongo::error::Misuse;
 use drongo::message::{Body, HeaderList, Outgoing, Request, StatusCode};
@@ -29,7 +29,7 @@ answer: answers SIP calls
 Usage: answer --listen udp:ADDRESS:PORT [OPTIONS]
 
 Options:
-  --listen udp:ADDRESS:PORT   where to listen; port 0 takes any [default: udp:127.0.0.1:5060]
+  --listen udp:ADDRESS:PORT   where to listen, or tcp:ADDRESS:PORT; port 0 takes any [default: udp:127.0.0.1:5060]
   --ring SECONDS              ring before answering [default: 0]
   --hang-up-after SECONDS     hang up so long after the ACK [default: the caller hangs up]
   --reliable POLICY           reliable provisional responses (RFC 3262): off, supported or
@@ -51,7 +51,7 @@ Each call event is a line on stderr. Ctrl-C hangs up, drains for up to 32 s and 
 JSON on stdout; a second Ctrl-C exits at once.";
 
 struct Options {
-    listen: SocketAddr,
+    listen: Listen,
     ring: Duration,
     hang_up_after: Option<Duration>,
     reject: Option<StatusCode>,
@@ -69,7 +69,7 @@ struct Options {
 fn options() -> Result<Options, Exit> {
     use lexopt::prelude::*;
     let mut options = Options {
-        listen: SocketAddr::from(([127, 0, 0, 1], 5060)),
+        listen: Listen::Udp(([127, 0, 0, 1], 5060).into()),
         ring: Duration::ZERO,
         hang_up_after: None,
         reject: None,
@@ -168,7 +168,7 @@ impl Guard {
             policy.algorithms.clone_from(&options.digest);
         }
         Ok(Some(Self {
-            verifier: runner.udp.endpoint().verifier(0, policy)?,
+            verifier: runner.driver.endpoint().verifier(0, policy)?,
             user: user.clone(),
             secret: Secret::password(password),
         }))
@@ -215,7 +215,7 @@ impl Answerer {
             None => (StatusCode::RINGING, Outgoing::default()),
         };
         let _ = runner
-            .udp
+            .driver
             .act(|endpoint, now, out| endpoint.call(call)?.progress(now, status, outgoing, out));
     }
 
@@ -224,7 +224,7 @@ impl Answerer {
         let Some(guard) = &mut self.guard else {
             return true;
         };
-        let now = runner.udp.act(|_, now, _| now);
+        let now = runner.driver.act(|_, now, _| now);
         match guard.check(now, invite) {
             Ok(verified) => {
                 self.proved
@@ -242,7 +242,7 @@ impl Answerer {
     fn proof(&mut self, runner: &mut Runner, call: CallHandle, body: &Body) -> HeaderList {
         match (&mut self.guard, self.proved.get(&call)) {
             (Some(guard), Some(verified)) => {
-                let now = runner.udp.act(|_, now, _| now);
+                let now = runner.driver.act(|_, now, _| now);
                 guard.verifier.info(now, verified, body.bytes())
             }
             (Some(_) | None, _) => HeaderList::new(),
@@ -330,7 +330,7 @@ async fn main() -> ExitCode {
     let runner = match Runner::bind(options.listen, options.config.clone()).await {
         Ok(runner) => runner,
         Err(error) => {
-            eprintln!("error: cannot listen on udp:{}: {error}", options.listen);
+            eprintln!("error: cannot listen on {:?}: {error}", options.listen);
             return ExitCode::FAILURE;
         }
     };

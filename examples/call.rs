@@ -18,6 +18,7 @@ use std::time::Duration;
 use common::{Application, Exit, Runner, What, count, listen, policy, sdp, seconds, session_timer};
 use drongo::auth::{Account, Keyring, Secret};
 use drongo::call::Invitation;
+use drongo::driver::tokio::Listen;
 use drongo::endpoint::{CallHandle, Config, Event};
 use drongo::message::{Outgoing, StatusCode};
 
@@ -28,7 +29,7 @@ Usage: call --to sip:USER@HOST:PORT [OPTIONS]
 
 Options:
   --to URI                    whom to call; HOST is an address or a name
-  --listen udp:ADDRESS:PORT   where from; port 0 takes any [default: udp:127.0.0.1:0, which
+  --listen udp:ADDRESS:PORT   where from, or tcp:ADDRESS:PORT; port 0 takes any [default: udp:127.0.0.1:0, which
                               reaches this machine only; udp:0.0.0.0:0 reaches others]
   --calls N                   how many calls [default: 1]
   --rate N                    how many of them a second [default: 10]
@@ -51,7 +52,7 @@ second one exits at once.";
 
 struct Options {
     to: String,
-    listen: SocketAddr,
+    listen: Listen,
     calls: u64,
     rate: u64,
     hold: Duration,
@@ -69,7 +70,7 @@ fn options() -> Result<Options, Exit> {
     let mut to = None;
     let mut options = Options {
         to: String::new(),
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        listen: Listen::Udp(([127, 0, 0, 1], 0).into()),
         calls: 1,
         rate: 10,
         hold: Duration::from_secs(1),
@@ -122,6 +123,10 @@ fn options() -> Result<Options, Exit> {
         }
     }
     options.to = to.ok_or_else(|| Exit::Usage("--to sip:USER@HOST:PORT is missing".into()))?;
+    let wants_tcp = matches!(options.listen, Listen::Tcp(_)) && !options.to.contains("transport=");
+    if wants_tcp {
+        options.to.push_str(";transport=tcp");
+    }
     let invitation = Invitation::new(&options.to, "sip:drongo@127.0.0.1").ok();
     match invitation.is_some_and(|invitation| invitation.target().as_sip().is_some()) {
         true => Ok(options),
@@ -172,7 +177,7 @@ impl Caller {
 
     fn place_one(&mut self, runner: &mut Runner) {
         runner.summary.calls += 1;
-        let here = SocketAddr::new(runner.face(), runner.udp.local_addr().port());
+        let here = SocketAddr::new(runner.face(), runner.driver.local_addr().port());
         let from = format!("sip:drongo@{here}");
         let outgoing = match self.options.early_media {
             true => Outgoing::default(),
@@ -180,7 +185,7 @@ impl Caller {
         };
         let placed = Invitation::new(&self.options.to, &from)
             .map(|invitation| invitation.with(outgoing))
-            .and_then(|invitation| runner.udp.place(invitation));
+            .and_then(|invitation| runner.driver.place(invitation));
         match placed {
             Ok(call) => {
                 eprintln!("{call} calling {}", self.options.to);
@@ -190,7 +195,7 @@ impl Caller {
                 }
             }
             Err(misuse) => {
-                let (to, from) = (&self.options.to, runner.udp.local_addr());
+                let (to, from) = (&self.options.to, runner.driver.local_addr());
                 eprintln!("cannot call {to} from udp:{from}: {misuse}");
                 runner.summary.failed += 1;
             }
@@ -253,7 +258,7 @@ async fn main() -> ExitCode {
     let mut runner = match Runner::bind(options.listen, config).await {
         Ok(runner) => runner,
         Err(error) => {
-            eprintln!("error: cannot listen on udp:{}: {error}", options.listen);
+            eprintln!("error: cannot listen on {:?}: {error}", options.listen);
             return ExitCode::FAILURE;
         }
     };

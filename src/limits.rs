@@ -78,6 +78,9 @@ pub struct Limits {
     /// How long a connection may be without use. Longer than the 14 minutes between two pings of a
     /// device on battery (5626 4.4.1).
     pub connection_idle: Duration,
+    /// Connections that a driver has open at once; one more is closed at once. Each costs a
+    /// descriptor, of which a process has a thousand by default.
+    pub connections: usize,
     /// How long the application may take to answer a query.
     pub query_wait: Duration,
 }
@@ -108,6 +111,7 @@ impl Limits {
         glare_retries: 8,
         message_wait: Duration::from_secs(32),
         connection_idle: Duration::from_secs(900),
+        connections: 100_000,
         query_wait: Duration::from_secs(10),
     };
 }

@@ -4,6 +4,7 @@
 //! no value depends on what a sibling did before.
 
 use core::fmt;
+use core::hash::Hasher;
 use core::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
@@ -146,31 +147,31 @@ impl Token {
 
     /// The identifier.
     pub fn as_str(&self) -> &str {
-        // It is ASCII from its constructors; neither default is ever taken.
-        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        core::str::from_utf8(bytes).unwrap_or_default()
+        // It is ASCII from its constructors: the default is never taken.
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The identifier as bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
     fn push_str(&mut self, text: &str) {
-        for byte in text.bytes() {
-            self.push(byte);
+        let places = self.bytes.iter_mut().skip(usize::from(self.len));
+        for (place, byte) in places.zip(text.bytes()) {
+            *place = byte;
+            self.len = self.len.saturating_add(1);
         }
     }
 
     /// Writes the lowest `5 * digits` bits; 25 digits at most have bits to show.
     fn push_digits(&mut self, bits: u128, digits: usize) {
         let mut rest = bits;
-        for _ in 0..digits {
-            let digit = DIGITS.get((rest & 31) as usize).copied().unwrap_or(b'a');
-            self.push(digit);
-            rest >>= 5;
-        }
-    }
-
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(usize::from(self.len)) {
-            *place = byte;
+        let places = self.bytes.iter_mut().skip(usize::from(self.len));
+        for place in places.take(digits) {
+            *place = DIGITS.get((rest & 31) as usize).copied().unwrap_or(b'a');
             self.len = self.len.saturating_add(1);
+            rest >>= 5;
         }
     }
 }
@@ -183,7 +184,7 @@ impl AsRef<str> for Token {
 
 impl AsRef<[u8]> for Token {
     fn as_ref(&self) -> &[u8] {
-        self.as_str().as_bytes()
+        self.as_bytes()
     }
 }
 
@@ -275,6 +276,18 @@ impl Ids {
         branch: Option<&str>,
         cseq: u32,
     ) -> Token {
+        let (from_tag, branch) = (from_tag.map(str::as_bytes), branch.map(str::as_bytes));
+        self.to_tag_of(call_id.as_bytes(), from_tag, branch, cseq)
+    }
+
+    /// As [`to_tag`](Self::to_tag).
+    pub(crate) fn to_tag_of(
+        &self,
+        call_id: &[u8],
+        from_tag: Option<&[u8]>,
+        branch: Option<&[u8]>,
+        cseq: u32,
+    ) -> Token {
         let mut hash = self.hash(Label::ToTag);
         hash.text(Some(call_id));
         hash.text(from_tag);
@@ -337,7 +350,11 @@ impl Ids {
 
     fn hash(&self, label: Label) -> KeyedHash {
         let [first, second] = self.hash_key;
-        let mut hash = KeyedHash(SipHasher24::new_with_keys(first, second));
+        let mut hash = KeyedHash {
+            hasher: SipHasher24::new_with_keys(first, second),
+            text: [0; 128],
+            len: 0,
+        };
         hash.number(label as u64);
         hash
     }
@@ -359,28 +376,51 @@ enum Label {
 }
 
 /// SipHash-2-4 with 128 bits over fields that say where they end.
-struct KeyedHash(SipHasher24);
+struct KeyedHash {
+    hasher: SipHasher24,
+    /// What is not hashed yet: to hash many small pieces costs more than to copy them.
+    text: [u8; 128],
+    len: usize,
+}
 
 impl KeyedHash {
     fn number(&mut self, number: u64) {
-        core::hash::Hasher::write(&mut self.0, &number.to_le_bytes());
+        self.put(&number.to_le_bytes());
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
-        core::hash::Hasher::write(&mut self.0, bytes);
+        self.put(bytes);
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.len.saturating_add(bytes.len());
+        if let Some(place) = self.text.get_mut(self.len..end) {
+            place.copy_from_slice(bytes);
+            self.len = end;
+        } else {
+            self.flush();
+            Hasher::write(&mut self.hasher, bytes);
+        }
+    }
+
+    fn flush(&mut self) {
+        let text = self.text.get(..self.len).unwrap_or_default();
+        Hasher::write(&mut self.hasher, text);
+        self.len = 0;
     }
 
     /// A missing text is no text's equal, not even that of the empty one.
-    fn text(&mut self, text: Option<&str>) {
+    fn text(&mut self, text: Option<&[u8]>) {
         match text {
-            Some(text) => self.bytes(text.as_bytes()),
+            Some(text) => self.bytes(text),
             None => self.number(u64::MAX),
         }
     }
 
-    fn finish(self) -> u128 {
-        u128::from(self.0.finish128())
+    fn finish(mut self) -> u128 {
+        self.flush();
+        u128::from(self.hasher.finish128())
     }
 }
 
@@ -509,6 +549,26 @@ mod tests {
             for counter in 0..4 {
                 assert!(seen.insert(ids.branch(call.branch_base, counter)));
             }
+        }
+    }
+
+    /// What fits no more into the buffer is hashed as if there were none.
+    #[test]
+    fn long_parts_hash_as_one_text() {
+        let ids = ids(7);
+        for len in [0, 1, 96, 111, 112, 113, 127, 128, 129, 500] {
+            let part = alloc::vec![b'x'; len];
+            let mut text = Vec::new();
+            let number = |n: u64| n.to_le_bytes();
+            text.extend_from_slice(&number(Label::Base as u64));
+            for part in [&part[..], b"y"] {
+                text.extend_from_slice(&number(part.len() as u64));
+                text.extend_from_slice(part);
+            }
+            let mut whole = SipHasher24::new_with_keys(ids.hash_key[0], ids.hash_key[1]);
+            Hasher::write(&mut whole, &text);
+            let whole = u128::from(whole.finish128()) as u64;
+            assert_eq!(ids.base(&[&part, b"y"]), whole, "{len}");
         }
     }
 

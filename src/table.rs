@@ -4,10 +4,13 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::mem;
 
+use hashbrown::hash_table::Entry;
 use hashbrown::{Equivalent, HashTable};
 use siphasher::sip::SipHasher13;
 
-/// A table with this many buckets or fewer is never made smaller.
+/// As many buckets as a table with one entry has.
+const LEAST: usize = 4;
+/// A table with this many buckets or fewer is not made smaller as long as it has an entry.
 const SMALL: usize = 64;
 
 /// A hash table keyed from the seed, without iteration.
@@ -68,13 +71,34 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Gives `key` a value, and returns the one it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        if let Some(place) = self.get_mut(&key) {
-            return Some(mem::replace(place, value));
-        }
         let secret = self.key;
-        self.entries
-            .insert_unique(hash(secret, &key), (key, value), |(k, _)| hash(secret, k));
-        None
+        let same = |(k, _): &(K, V)| *k == key;
+        match self
+            .entries
+            .entry(hash(secret, &key), same, |(k, _)| hash(secret, k))
+        {
+            Entry::Occupied(mut entry) => Some(mem::replace(&mut entry.get_mut().1, value)),
+            Entry::Vacant(entry) => {
+                entry.insert((key, value));
+                None
+            }
+        }
+    }
+
+    /// Gives `key` a value if it has none; says whether it had none.
+    pub fn insert_new(&mut self, key: K, value: V) -> bool {
+        let secret = self.key;
+        let same = |(k, _): &(K, V)| *k == key;
+        match self
+            .entries
+            .entry(hash(secret, &key), same, |(k, _)| hash(secret, k))
+        {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(entry) => {
+                entry.insert((key, value));
+                true
+            }
+        }
     }
 
     /// Takes the value of `key` out.
@@ -101,7 +125,10 @@ impl<K: Hash + Eq, V> Table<K, V> {
     /// a constant share of its entries must come or go before it is moved again.
     fn give_back(&mut self) {
         let buckets = self.entries.num_buckets();
-        if buckets > SMALL && self.len() < buckets / 16 {
+        if buckets > LEAST && self.is_empty() {
+            // As many entries as it had room for have come and gone.
+            self.entries.shrink_to(1, |_| 0);
+        } else if buckets > SMALL && self.len() < buckets / 16 {
             let secret = self.key;
             let room = self.len().saturating_mul(2);
             self.entries.shrink_to(room, |(k, _)| hash(secret, k));

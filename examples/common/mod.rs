@@ -15,7 +15,7 @@ use drongo::auth::{Refusal, Verifier};
 use drongo::call::offer_answer::Verdict;
 use drongo::call::reliable::Policy;
 use drongo::call::{EndReason, LegId, session_timer};
-use drongo::driver::tokio::Udp;
+use drongo::driver::tokio::{Driver, Listen};
 use drongo::endpoint::{CallHandle, Config, Event, RequestHandle};
 use drongo::message::{Body, HeaderList, Outgoing, StatusCode};
 use drongo::transaction::Failure;
@@ -55,16 +55,30 @@ pub(crate) fn exit(exit: Exit, help: &str) -> ExitCode {
     }
 }
 
-/// `udp:ADDRESS:PORT`.
-pub(crate) fn listen(name: &str, value: &str) -> Result<SocketAddr, Exit> {
-    let Some(address) = value.strip_prefix("udp:") else {
-        return Err(Exit::Usage(format!(
-            "{name} {value}: it must be udp:ADDRESS:PORT"
-        )));
+/// `udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`.
+pub(crate) fn listen(name: &str, value: &str) -> Result<Listen, Exit> {
+    let (transport, address) = value.split_once(':').unwrap_or_default();
+    let place: fn(SocketAddr) -> Listen = match transport {
+        "udp" => Listen::Udp,
+        "tcp" => Listen::Tcp,
+        _ => {
+            return Err(Exit::Usage(format!(
+                "{name} {value}: it must be udp:ADDRESS:PORT or tcp:ADDRESS:PORT"
+            )));
+        }
     };
+    let address = address.parse();
     address
-        .parse()
+        .map(place)
         .map_err(|error| Exit::Usage(format!("{name} {value}: {error}")))
+}
+
+/// What stands before the address of a place.
+pub(crate) fn prefix(place: Listen) -> &'static str {
+    match place {
+        Listen::Tcp(_) => "tcp:",
+        _ => "udp:",
+    }
 }
 
 /// `off`, `supported` or `required`.
@@ -132,8 +146,8 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    fn print(&self, udp: &Udp) {
-        let endpoint = udp.endpoint();
+    fn print(&self, driver: &Driver) {
+        let endpoint = driver.endpoint();
         println!(
             "{{\"calls\":{},\"answered\":{},\"rejected\":{},\"cancelled\":{},\"failed\":{},\
              \"bye_timeout\":{},\"dropped\":{},\"transactions\":{},\"dialogs\":{}}}",
@@ -200,7 +214,7 @@ pub(crate) enum What {
 
 /// The loop around a driver.
 pub(crate) struct Runner {
-    pub(crate) udp: Udp,
+    pub(crate) driver: Driver,
     pub(crate) summary: Summary,
     /// What is due when, in the order in which it was asked for.
     agenda: BTreeMap<(Instant, u64), What>,
@@ -214,15 +228,15 @@ pub(crate) struct Runner {
 
 impl Runner {
     /// Binds the sockets. What arrives as media is thrown away.
-    pub(crate) async fn bind(address: SocketAddr, config: Config) -> io::Result<Self> {
-        let udp = Udp::bind(address, config).await?;
-        let media = UdpSocket::bind(SocketAddr::new(udp.local_addr().ip(), 0))?;
+    pub(crate) async fn bind(place: Listen, config: Config) -> io::Result<Self> {
+        let driver = Driver::bind(&[place], config).await?;
+        let media = UdpSocket::bind(SocketAddr::new(driver.local_addr().ip(), 0))?;
         let ctrl_c = listen_for_ctrl_c();
         // So that whoever reads the next line can press it.
         tokio::task::yield_now().await;
-        eprintln!("listening on udp:{}", udp.local_addr());
+        eprintln!("listening on {}{}", prefix(place), driver.local_addr());
         Ok(Self {
-            udp,
+            driver,
             summary: Summary::default(),
             agenda: BTreeMap::new(),
             asked: 0,
@@ -235,9 +249,9 @@ impl Runner {
 
     /// The address that others are told: a wildcard would say nothing.
     pub(crate) fn face(&self) -> IpAddr {
-        let locals = &self.udp.endpoint().config().locals;
+        let locals = &self.driver.endpoint().config().locals;
         let told = locals.first().and_then(|local| local.host().ip());
-        told.unwrap_or(self.udp.local_addr().ip())
+        told.unwrap_or(self.driver.local_addr().ip())
     }
 
     /// Where this side pretends to take media.
@@ -259,7 +273,7 @@ impl Runner {
 
     /// Whether the call has got a final response.
     pub(crate) fn is_answered(&mut self, call: CallHandle) -> bool {
-        self.udp.act(|endpoint, _, _| {
+        self.driver.act(|endpoint, _, _| {
             let state = endpoint
                 .call(call)
                 .ok()
@@ -271,12 +285,12 @@ impl Runner {
     /// A verb that meets a call which has just ended is no trouble.
     pub(crate) fn hang_up(&mut self, call: CallHandle) {
         let _ = self
-            .udp
+            .driver
             .act(|endpoint, now, out| endpoint.call(call)?.hang_up(now, out));
     }
 
     pub(crate) fn reject(&mut self, call: CallHandle, status: StatusCode) {
-        let _ = self.udp.act(|endpoint, now, out| {
+        let _ = self.driver.act(|endpoint, now, out| {
             endpoint
                 .call(call)?
                 .reject(now, status, Outgoing::default(), out)
@@ -293,7 +307,7 @@ impl Runner {
         self.summary.calls -= 1;
         self.challenged.insert(call);
         let _ = self
-            .udp
+            .driver
             .act(|endpoint, now, out| endpoint.call(call)?.challenge(now, verifier, refusal, out));
     }
 
@@ -310,7 +324,7 @@ impl Runner {
         let mut outgoing = Outgoing::default().with_headers(headers);
         outgoing.body = body;
         let _ = self
-            .udp
+            .driver
             .act(|endpoint, now, out| endpoint.call(call)?.answer(now, outgoing, out));
     }
 
@@ -318,13 +332,13 @@ impl Runner {
     fn stop(&mut self) {
         self.stopping = true;
         self.agenda.clear();
-        let calls: Vec<CallHandle> = self.udp.endpoint().call_handles().collect();
+        let calls: Vec<CallHandle> = self.driver.endpoint().call_handles().collect();
         for call in calls {
             self.hang_up(call);
         }
         let (calls, transactions) = (
-            self.udp.endpoint().calls(),
-            self.udp.endpoint().transactions(),
+            self.driver.endpoint().calls(),
+            self.driver.endpoint().transactions(),
         );
         eprintln!(
             "stopping: {calls} calls and {transactions} transactions to drain, up to 32 s; \
@@ -333,9 +347,9 @@ impl Runner {
     }
 
     fn abandon(&mut self) {
-        let calls: Vec<CallHandle> = self.udp.endpoint().call_handles().collect();
+        let calls: Vec<CallHandle> = self.driver.endpoint().call_handles().collect();
         for call in calls {
-            self.udp.act(|endpoint, _, _| {
+            self.driver.act(|endpoint, _, _| {
                 let Ok(call) = endpoint.call(call) else {
                     return;
                 };
@@ -352,7 +366,7 @@ impl Runner {
     }
 
     fn is_drained(&self) -> bool {
-        self.udp.endpoint().calls() == 0 && self.udp.endpoint().transactions() == 0
+        self.driver.endpoint().calls() == 0 && self.driver.endpoint().transactions() == 0
     }
 
     /// Counts an event, says it on stderr, and answers what every application answers alike.
@@ -415,7 +429,7 @@ impl Runner {
             } => {
                 eprintln!("{} answered 200", message.method());
                 let request = *request;
-                let _ = self.udp.act(|endpoint, now, out| {
+                let _ = self.driver.act(|endpoint, now, out| {
                     let outgoing = Outgoing::default();
                     endpoint
                         .request(request)?
@@ -437,7 +451,7 @@ impl Runner {
             Some(body) => (StatusCode::OK, Outgoing::default().with_body(body)),
             None => (StatusCode::NOT_ACCEPTABLE_HERE, Outgoing::default()),
         };
-        let _ = self.udp.act(|endpoint, now, out| {
+        let _ = self.driver.act(|endpoint, now, out| {
             endpoint
                 .request(request)?
                 .respond(now, status, outgoing, out)
@@ -449,7 +463,7 @@ impl Runner {
         if let Some(body) = sdp::answer(offer, self.media()) {
             let outgoing = Outgoing::default().with_body(body);
             let _ = self
-                .udp
+                .driver
                 .act(|endpoint, now, out| endpoint.call(call)?.prack(now, leg, outgoing, out));
         }
     }
@@ -458,7 +472,7 @@ impl Runner {
     pub(crate) fn hold(&mut self, call: CallHandle) {
         let outgoing = Outgoing::default().with_body(sdp::hold(self.media()));
         let held = self
-            .udp
+            .driver
             .act(|endpoint, now, out| endpoint.call(call)?.reinvite(now, outgoing, out));
         if let Err(misuse) = held {
             eprintln!("{call} cannot be put on hold: {misuse}");
@@ -469,7 +483,7 @@ impl Runner {
     pub(crate) fn update(&mut self, call: CallHandle) {
         let outgoing = Outgoing::default().with_body(sdp::again(self.media()));
         let updated = self
-            .udp
+            .driver
             .act(|endpoint, now, out| endpoint.call(call)?.update(now, outgoing, out));
         if let Err(misuse) = updated {
             eprintln!("{call} cannot be updated: {misuse}");
@@ -482,7 +496,7 @@ impl Runner {
             None => Outgoing::default(),
         };
         let _ = self
-            .udp
+            .driver
             .act(|endpoint, now, out| endpoint.call(call)?.acknowledge(now, outgoing, out));
     }
 
@@ -510,7 +524,7 @@ impl Runner {
                 .then(|| Instant::now() + Duration::from_millis(50));
             let wake = [next, look].into_iter().flatten().min();
             tokio::select! {
-                event = self.udp.next_event() => {
+                event = self.driver.next_event() => {
                     let event = event?;
                     self.note(&event);
                     if !self.stopping {
@@ -536,7 +550,7 @@ impl Runner {
                 }
             }
         }
-        self.summary.print(&self.udp);
+        self.summary.print(&self.driver);
         Ok(self.summary)
     }
 }

@@ -1,5 +1,6 @@
 //! What this side answers to requests, at once or when its user does; and the end of a call.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -46,10 +47,9 @@ impl Core {
         &mut self,
         now: Time,
         server: ServerId,
-        request: Request,
+        (request, reply): (Box<Request>, Reply),
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        let reply = Reply::new(&request);
         if self.pending.len() >= self.context.limits.pending_requests {
             self.refuse(server, &reply, StatusCode::SERVICE_UNAVAILABLE, out);
             return;

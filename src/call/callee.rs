@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -49,7 +48,7 @@ pub(super) struct Incoming {
 impl Call {
     /// Takes an INVITE outside any dialog.
     ///
-    /// `local_tag` goes into every response, from the first on (8.2.6.2). `host` is what a Contact
+    /// `reply` is what answers it. `local_tag` goes into every response, from the first on (8.2.6.2). `host` is what a Contact
     /// of this side names: host, port and parameters, such as `192.0.2.1:5060` or
     /// `192.0.2.1:5061;transport=tls`, of where the INVITE came in.
     pub fn incoming(
@@ -57,12 +56,16 @@ impl Call {
         context: Arc<Context>,
         server: ServerId,
         invite: &Request,
+        reply: Reply,
         local_tag: &str,
         host: Bytes,
     ) -> Self {
         // 12.1.1: secure only if it came over TLS.
-        let transport = Transport::from_via(invite.top_via().transport());
-        let secure = is_sips(&invite.uri()) && transport.is_some_and(Transport::is_secure);
+        let came_secure = || {
+            let transport = Transport::from_via(invite.top_via().transport());
+            transport.is_some_and(Transport::is_secure)
+        };
+        let secure = is_sips(&invite.uri()) && came_secure();
         let from_tag = invite.from_tag().unwrap_or_default();
         let parts = [
             invite.call_id().as_bytes(),
@@ -81,7 +84,7 @@ impl Call {
         core.begin_reliable(now, server, invite);
         let state = Incoming {
             server,
-            reply: Reply::new(invite),
+            reply,
             cseq: invite.cseq().number,
             host: Host::new(host, invite),
             answer_until,
@@ -110,18 +113,14 @@ impl Incoming {
             Event::Cancel { server, cancel } if server == self.server => {
                 core.close_reliable(now);
                 core.refuse(server, &self.reply, StatusCode::REQUEST_TERMINATED, out);
-                core.end(
-                    EndReason::CancelledByCaller {
-                        cancel: Box::new(cancel),
-                    },
-                    out,
-                )
+                core.end(EndReason::CancelledByCaller { cancel }, out)
             }
             Event::Request {
                 server,
                 request,
                 host,
-            } => self.request(core, now, server, request, host, out),
+                reply,
+            } => self.request(core, now, server, (request, reply), host, out),
             Event::Response { request, response } if core.is_own(request) => {
                 let fate = core.on_own_response(now, request, response, out);
                 self.suffer(core, fate, out)
@@ -169,11 +168,10 @@ impl Incoming {
         core: &mut Core,
         now: Time,
         server: ServerId,
-        request: Request,
+        (request, reply): (Box<Request>, Reply),
         host: Bytes,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let reply = Reply::new(&request);
         if let Err(status) = core.take_cseq(&request) {
             core.refuse(server, &reply, status, out);
             return State::Incoming(self);
@@ -189,7 +187,7 @@ impl Incoming {
                     StatusCode::REQUEST_TERMINATED,
                     out,
                 );
-                let bye = Some(Box::new(request));
+                let bye = Some(request);
                 return core.end(
                     EndReason::HungUp {
                         by: Side::Remote,
@@ -200,12 +198,12 @@ impl Incoming {
             }
             // 14.2: a second INVITE before the first has its final response.
             Method::Invite => core.refuse_for_now(server, &reply, out),
-            Method::Update => core.on_update(now, server, request, host, out),
+            Method::Update => core.on_update(now, server, (request, reply), host, out),
             Method::Prack => {
-                let next = core.on_prack(now, server, request, out);
+                let next = core.on_prack(now, server, (request, reply), out);
                 return self.proceed(core, now, next, out);
             }
-            _ => core.hand_over(now, server, request, out),
+            _ => core.hand_over(now, server, (request, reply), out),
         }
         State::Incoming(self)
     }
@@ -582,7 +580,9 @@ impl Core {
         } else if !own.contains(Name::Contact) {
             let dialog = self.dialog();
             let secure = host.secure || dialog.is_some_and(Dialog::is_secure);
-            let _ = headers.push("Contact", contact(&self.user, &host.text, secure));
+            let scheme: &[u8] = if secure { b"<sips:" } else { b"<sip:" };
+            let at: &[u8] = if self.user.is_empty() { b"" } else { b"@" };
+            headers.push_own(Name::Contact, &[scheme, &self.user, at, &host.text, b">"]);
         }
         headers.extend(own);
         headers
@@ -598,11 +598,4 @@ impl Core {
         let tag = self.legs.first().map(|leg| leg.dialog.local_tag());
         reply.write_in_dialog(status, None, tag, headers, outgoing.body.as_ref())
     }
-}
-
-/// `<sip:user@host>`.
-fn contact(user: &[u8], host: &[u8], secure: bool) -> Vec<u8> {
-    let scheme: &[u8] = if secure { b"<sips:" } else { b"<sip:" };
-    let at: &[u8] = if user.is_empty() { b"" } else { b"@" };
-    [scheme, user, at, host, b">"].concat()
 }

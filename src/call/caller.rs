@@ -30,8 +30,8 @@ use crate::dialog::{Dialog, Origin, as_request_uri, routed};
 use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{
-    HeaderList, Host, Method, Name, NameAddr, Outgoing, Request, Response, SipUri, StatusCode, Uri,
-    UriBuf, parse_delta_seconds, split_commas,
+    HeaderList, Host, Method, Name, NameAddr, Outgoing, Reply, Request, Response, SipUri,
+    StatusCode, Uri, UriBuf, parse_delta_seconds, split_commas,
 };
 use crate::seed::CallIds;
 use crate::sink::Sink;
@@ -367,7 +367,8 @@ impl Inviting {
                 server,
                 request,
                 host,
-            } => self.request(core, now, server, request, host, out),
+                reply,
+            } => self.request(core, now, server, (request, reply), host, out),
             Event::Cancel { .. } | Event::Ack { .. } => {
                 out.push(Action::Absorbed);
                 State::Inviting(self)
@@ -386,7 +387,7 @@ impl Inviting {
         self: Box<Self>,
         core: &mut Core,
         now: Time,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let tag = response.to_tag();
@@ -464,7 +465,7 @@ impl Inviting {
         core: &mut Core,
         now: Time,
         request: RequestId,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let at = match core.find_leg(response.to_tag()) {
@@ -516,7 +517,7 @@ impl Inviting {
     fn refused(
         mut self: Box<Self>,
         core: &mut Core,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         if self.cancelled.is_none()
@@ -540,9 +541,7 @@ impl Inviting {
         }
         let reason = match self.cancelled {
             Some(cause) => cause.reason(),
-            None => EndReason::Refused {
-                response: Box::new(response),
-            },
+            None => EndReason::Refused { response },
         };
         core.end(reason, out)
     }
@@ -584,11 +583,10 @@ impl Inviting {
         core: &mut Core,
         now: Time,
         server: super::ServerId,
-        request: Request,
+        (request, reply): (Box<Request>, Reply),
         host: Bytes,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let reply = crate::message::Reply::new(&request);
         if let Err(status) = core.take_cseq(&request) {
             core.refuse(server, &reply, status, out);
             return State::Inviting(self);
@@ -603,8 +601,8 @@ impl Inviting {
             }
             // 14.2: there is an INVITE in progress on this dialog.
             Method::Invite => core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out),
-            Method::Update => core.on_update(now, server, request, host, out),
-            _ => core.hand_over(now, server, request, out),
+            Method::Update => core.on_update(now, server, (request, reply), host, out),
+            _ => core.hand_over(now, server, (request, reply), out),
         }
         State::Inviting(self)
     }

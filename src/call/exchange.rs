@@ -102,7 +102,7 @@ impl Core {
         &mut self,
         now: Time,
         request: RequestId,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Fate {
         if !response.status().is_final() {

@@ -1,5 +1,6 @@
 //! The legs of a call: finding them, their ACKs and BYEs, and what late messages still bring.
 
+use alloc::boxed::Box;
 use core::mem;
 
 use super::leg::{Leg, LegState};
@@ -7,7 +8,7 @@ use super::offer_answer::{Message, OfferAnswer};
 use super::{Action, Core, Event, RequestId};
 use crate::auth::Attempt;
 use crate::dialog::{Dialog, Origin, Phase};
-use crate::message::{HeaderList, Method, Outgoing, Reply, Request, Response, StatusCode};
+use crate::message::{HeaderList, Method, Outgoing, Request, Response, StatusCode};
 use crate::sink::Sink;
 use crate::time::Time;
 
@@ -47,14 +48,18 @@ impl Core {
             }
             Event::Gone { request } => self.gone(request),
             Event::Request {
-                server, request, ..
+                server,
+                request,
+                reply,
+                ..
             } if request.method() == Method::Prack => {
-                self.on_prack(now, server, request, out);
+                self.on_prack(now, server, (request, reply), out);
             }
             Event::Request {
                 server,
                 request,
                 host: _,
+                reply,
             } => {
                 // The owner asks has_dialog first; what comes all the same meets a BYE under way.
                 let leaving = self.leg_of(&request).is_some_and(Leg::is_leaving);
@@ -62,7 +67,7 @@ impl Core {
                     true => StatusCode::OK,
                     false => StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
                 };
-                self.refuse(server, &Reply::new(&request), status, out);
+                self.refuse(server, &reply, status, out);
             }
             Event::Cancel { .. } | Event::Ack { .. } => out.push(Action::Absorbed),
         }
@@ -128,9 +133,7 @@ impl Core {
 
     /// The leg of a response, by its To tag; made if the response makes a dialog.
     pub(super) fn find_leg(&self, tag: Option<&str>) -> Option<usize> {
-        self.legs
-            .iter()
-            .position(|leg| leg.dialog.remote_tag() == tag)
+        self.legs.iter().position(|leg| leg.dialog.is_with(tag))
     }
 
     /// A 2xx to an INVITE whose call has gone another way or is over: its ACK again, or ACK and
@@ -138,9 +141,9 @@ impl Core {
     pub(super) fn repeat_or_drop(
         &mut self,
         invite: RequestId,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
-    ) -> Option<Response> {
+    ) -> Option<Box<Response>> {
         let found = self.find_leg(response.to_tag());
         let cseq = response.cseq().number;
         if let Some((at, leg)) = found.and_then(|at| Some((at, self.legs.get(at)?))) {

@@ -141,7 +141,7 @@ pub enum Event {
         /// Which request.
         request: RequestId,
         /// The response.
-        response: Response,
+        response: Box<Response>,
     },
     /// A request of this side failed without a response.
     Failed {
@@ -160,22 +160,24 @@ pub enum Event {
         /// Its server transaction.
         server: ServerId,
         /// The request.
-        request: Request,
+        request: Box<Request>,
         /// Host, port and parameters for a Contact that answers it, as in
         /// [`Call::incoming`].
         host: Bytes,
+        /// What answers it.
+        reply: Reply,
     },
     /// A CANCEL for an INVITE that has no final response yet. It is answered already.
     Cancel {
         /// The server transaction of the INVITE.
         server: ServerId,
         /// The CANCEL.
-        cancel: Request,
+        cancel: Box<Request>,
     },
     /// An ACK within a dialog of this call, for a 2xx.
     Ack {
         /// The ACK.
-        ack: Request,
+        ack: Box<Request>,
     },
 }
 
@@ -254,10 +256,6 @@ pub enum Command {
 /// What a call wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Action {
     /// Send an INVITE in a client transaction of its own, and report on it until
     /// [`Event::Gone`].
@@ -366,10 +364,6 @@ enum State {
 }
 
 /// All that can happen, for the table.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 enum Input {
     Event(Event),
     Command(Command),
@@ -385,7 +379,7 @@ impl Call {
         self.core.legs.iter().any(|leg| {
             // A late PRACK is answered still.
             let over = matches!(leg.state, LegState::Left) && self.core.reliable.is_none();
-            !over && leg.dialog.remote_tag() == remote_tag
+            !over && leg.dialog.is_with(remote_tag)
         })
     }
 
@@ -576,18 +570,7 @@ impl Core {
 
     /// What this side can do, but for what the application says itself, and that.
     fn with_capabilities(&self, own: &HeaderList) -> HeaderList {
-        let mut headers = HeaderList::new();
-        for (name, text, value) in self.context.capabilities.iter() {
-            let said = own.iter().any(|(other, spelled, _)| {
-                other == name && (name != Name::Other || spelled.eq_ignore_ascii_case(text))
-            });
-            if !said {
-                // It was well-formed when it was pushed.
-                let _ = headers.push(core::str::from_utf8(text).unwrap_or_default(), value);
-            }
-        }
-        headers.extend(own);
-        headers
+        own.over(&self.context.capabilities)
     }
 
     /// The user part of Contact in an INVITE of this side, unless the application gives its own

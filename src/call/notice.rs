@@ -18,7 +18,7 @@ pub enum Notice {
     /// early media or a preview of it.
     Progress {
         /// The response.
-        response: Response,
+        response: Box<Response>,
         /// What it means for its early dialog; `None` for a 100, for one without To tag, and past
         /// [`Limits::forks`](crate::limits::Limits::forks).
         early: Option<Early>,
@@ -35,44 +35,44 @@ pub enum Notice {
     /// response asks (8.1.3.5). New credentials are not worth a word.
     Retried {
         /// The refusal.
-        response: Response,
+        response: Box<Response>,
     },
     /// The other side accepted. Its 2xx is acknowledged already, unless it carries an offer that
     /// must be answered in the ACK: then `answer_needed`.
     Answered {
         /// The 2xx.
-        response: Response,
+        response: Box<Response>,
         /// Whether [`Command::Acknowledge`](super::Command::Acknowledge) is owed.
         answer_needed: bool,
     },
     /// The other side acknowledged the 2xx of this side: the session stands.
     Acknowledged {
         /// The ACK, with the answer if the 2xx carried the offer.
-        ack: Request,
+        ack: Box<Request>,
         /// Whether it owes an answer and carries none.
         answer_missing: bool,
     },
     /// The other side wants to change the session: answer or reject it.
     Reoffered {
         /// The re-INVITE; without a body it asks for an offer.
-        request: Request,
+        request: Box<Request>,
     },
     /// The other side cancelled its re-INVITE; it is answered 487.
     ReofferCancelled {
         /// The CANCEL.
-        cancel: Request,
+        cancel: Box<Request>,
     },
     /// The re-INVITE or UPDATE of this side was accepted.
     Updated {
         /// The 2xx.
-        response: Response,
+        response: Box<Response>,
         /// Whether [`Command::Acknowledge`](super::Command::Acknowledge) is owed.
         answer_needed: bool,
     },
     /// The re-INVITE or UPDATE of this side was refused; the session is as it was before it.
     UpdateRefused {
         /// The 300-699.
-        response: Response,
+        response: Box<Response>,
         /// Whether an exchange was completed within the re-INVITE: that is undone now, and this
         /// side should offer once more what was in force before, so that both know (RFC 6141 3.4).
         changed: bool,
@@ -81,7 +81,7 @@ pub enum Notice {
     /// a delay that lets the other side go first or not (14.1).
     UpdateDeferred {
         /// The 491.
-        response: Response,
+        response: Box<Response>,
     },
     /// The other side's Contact changed; requests go to `Contact` of the message from now on.
     TargetRefreshed,
@@ -91,13 +91,13 @@ pub enum Notice {
         /// To answer it with.
         server: ServerId,
         /// The request.
-        request: Request,
+        request: Box<Request>,
     },
     /// The other side acknowledged a reliable provisional response of this side. Its PRACK is
     /// answered already.
     Pracked {
         /// The PRACK.
-        request: Request,
+        request: Box<Request>,
         /// What its session description is: the answer to the offer of this side, or
         /// [`Verdict::Missing`] where that is owed.
         session: Verdict,
@@ -105,26 +105,26 @@ pub enum Notice {
     /// The other side sent an UPDATE without an offer. It is answered already.
     Refreshed {
         /// The UPDATE.
-        request: Request,
+        request: Box<Request>,
     },
     /// This side refreshed the session (RFC 4028), and nothing changed.
     SessionRefreshed {
         /// The 2xx to the UPDATE or re-INVITE that did it.
-        response: Response,
+        response: Box<Response>,
     },
     /// A request within the dialog that is the user's to answer.
     Request {
         /// To answer it with.
         server: ServerId,
         /// The request.
-        request: Request,
+        request: Box<Request>,
     },
     /// A response to a request of this side within the dialog.
     Response {
         /// Which request.
         request: RequestId,
         /// The response.
-        response: Response,
+        response: Box<Response>,
     },
     /// A request of this side within the dialog got no response.
     RequestFailed {
@@ -136,7 +136,7 @@ pub enum Notice {
     /// Another fork of this side's INVITE answered too late: it is acknowledged and hung up.
     ForkDropped {
         /// Its 2xx.
-        response: Response,
+        response: Box<Response>,
     },
     /// The call is over for its user. Exactly once; the call may linger for its transactions.
     Ended {

@@ -14,6 +14,7 @@ use crate::message::{Method, Name, Outgoing, Response};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::Failure;
+use alloc::boxed::Box;
 
 /// A reliable response whose offer the user has not answered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -159,7 +160,7 @@ impl Core {
         &mut self,
         mut own: Own,
         (rseq, invite, counts): (u32, u32, bool),
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Fate {
         let body = !response.body_slice().is_empty();

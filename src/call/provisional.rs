@@ -306,10 +306,9 @@ impl Core {
         &mut self,
         now: Time,
         server: ServerId,
-        request: Request,
+        (request, reply): (Box<Request>, Reply),
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Next {
-        let reply = Reply::new(&request);
         let Some(Ok(rack)) = request.rack() else {
             self.refuse(server, &reply, StatusCode::BAD_REQUEST, out);
             return Next::Stay;
@@ -342,7 +341,7 @@ impl Core {
         server: ServerId,
         reply: Reply,
         ack: Acknowledged,
-        request: Request,
+        request: Box<Request>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         let body = !request.body_slice().is_empty();

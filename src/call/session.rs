@@ -207,8 +207,9 @@ impl Session {
                 server,
                 request,
                 host,
+                reply,
             } => {
-                return self.on_request(core, now, server, request, host, out);
+                return self.on_request(core, now, server, request, (host, reply), out);
             }
             Event::Cancel { server, cancel } => self.on_cancel(core, now, server, cancel, out),
             Event::Ack { ack } => return self.on_ack(core, ack, out),
@@ -221,7 +222,7 @@ impl Session {
         core: &mut Core,
         now: Time,
         request: RequestId,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         if let Some(leaving) = core
@@ -338,11 +339,10 @@ impl Session {
         core: &mut Core,
         now: Time,
         server: ServerId,
-        request: Request,
-        host: Bytes,
+        request: Box<Request>,
+        (host, reply): (Bytes, Reply),
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let reply = Reply::new(&request);
         if let Err(status) = core.take_cseq(&request) {
             core.refuse(server, &reply, status, out);
             return State::Confirmed(self);
@@ -367,7 +367,7 @@ impl Session {
                     Some(reason) => *reason,
                     None => EndReason::HungUp {
                         by: Side::Remote,
-                        bye: Some(Box::new(request)),
+                        bye: Some(request),
                     },
                 };
                 core.unanswered = self.reinvite.map(|reinvite| reinvite.request);
@@ -384,13 +384,13 @@ impl Session {
             Method::Invite if !own => {
                 core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
             }
-            Method::Invite => self.on_invite(core, now, server, request, host, out),
-            Method::Update => core.on_update(now, server, request, host, out),
+            Method::Invite => self.on_invite(core, now, server, request, (host, reply), out),
+            Method::Update => core.on_update(now, server, (request, reply), host, out),
             Method::Prack => {
-                let next = core.on_prack(now, server, request, out);
+                let next = core.on_prack(now, server, (request, reply), out);
                 self.proceed(core, now, next, out);
             }
-            _ => core.hand_over(now, server, request, out),
+            _ => core.hand_over(now, server, (request, reply), out),
         }
         State::Confirmed(self)
     }
@@ -399,7 +399,7 @@ impl Session {
     fn on_ack(
         mut self,
         core: &mut Core,
-        ack: Request,
+        ack: Box<Request>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let cseq = ack.cseq().number;
@@ -424,16 +424,10 @@ impl Session {
     fn lose(
         self,
         core: &mut Core,
-        response: Option<Response>,
+        response: Option<Box<Response>>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        self.leave(
-            core,
-            EndReason::DialogLost {
-                response: response.map(Box::new),
-            },
-            out,
-        )
+        self.leave(core, EndReason::DialogLost { response }, out)
     }
 
     /// BYE, for a reason that is not the user's wish.

@@ -121,7 +121,7 @@ impl Core {
         now: Time,
         mut own: Own,
         (glares, refresh): (u8, bool),
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Fate {
         if response.status().is_success() {
@@ -174,7 +174,7 @@ impl Core {
         now: Time,
         own: &Own,
         refresh: bool,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.is_authorized(&own.credentials, &response);
@@ -263,11 +263,10 @@ impl Core {
         &mut self,
         now: Time,
         server: ServerId,
-        request: Request,
+        (request, reply): (Box<Request>, Reply),
         host: Bytes,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        let reply = Reply::new(&request);
         let offers = !request.body_slice().is_empty();
         let room = self.pending.len() < self.context.limits.pending_requests;
         let at = self.find_leg(request.from_tag());
@@ -320,7 +319,7 @@ impl Core {
         server: ServerId,
         reply: Reply,
         asked: Asked,
-        request: Request,
+        request: Box<Request>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         let until = now + self.context.limits.request_wait;

@@ -71,11 +71,19 @@ impl Dialog {
     pub fn uas(request: &Request, local_tag: &str, secure: bool) -> Self {
         let target = contact_of(request).unwrap_or_else(|| request.from().uri());
         // A route is pre-loaded in the order of Record-Route at the UAS.
-        let mut text = Text::new();
-        text.call_id(request.call_id().as_bytes())
-            .local_with_tag(request.to_value(), local_tag)
-            .remote(request.from_value())
-            .target(&as_request_uri(target));
+        let target = as_request_uri(target);
+        let tag = b";tag=".len().saturating_add(local_tag.len());
+        let parts = [
+            request.call_id_bytes(),
+            request.to_value(),
+            request.from_value(),
+            &target,
+        ];
+        let mut text = Text::new(room(&parts).saturating_add(tag));
+        text.call_id(request.call_id_bytes())
+            .local_with_tag(request.to_value(), request.to_tag_bytes(), local_tag)
+            .remote(request.from_value(), request.tag_of_from())
+            .target(&target);
         put_routes(&mut text, record_routes(request));
         text.finish();
         Self {
@@ -92,11 +100,14 @@ impl Dialog {
     ///
     /// A response without To tag or Contact is tolerated.
     pub fn uac(origin: Origin<'_>, response: &Response) -> Self {
-        let mut text = Text::new();
+        let target = target_of(response, origin.uri);
+        let parts = [origin.call_id, origin.from, response.to_value(), &target];
+        let mut text = Text::new(room(&parts));
         text.call_id(origin.call_id)
             .local(origin.from)
-            .remote(response.to_value());
-        fill_from_response(&mut text, origin.uri, response);
+            .remote(response.to_value(), response.to_tag_bytes())
+            .target(&target);
+        put_response_routes(&mut text, response);
         text.finish();
         Self {
             text,
@@ -110,11 +121,20 @@ impl Dialog {
     /// The UAC's 2xx (§13.2.2.4): confirmed, with route set and remote target computed anew
     /// from it, and frozen from then on.
     pub fn confirm(&mut self, response: &Response) {
-        let mut text = Text::new();
-        text.call_id(self.text.call_id_bytes())
-            .local(self.text.local_bytes());
-        text.remote(response.to_value());
-        fill_from_response(&mut text, self.text.target_bytes(), response);
+        let old = &self.text;
+        let target = target_of(response, old.target_bytes());
+        let parts = [
+            old.call_id_bytes(),
+            old.local_bytes(),
+            response.to_value(),
+            &target,
+        ];
+        let mut text = Text::new(room(&parts));
+        text.call_id(old.call_id_bytes())
+            .local_of(old)
+            .remote(response.to_value(), response.to_tag_bytes())
+            .target(&target);
+        put_response_routes(&mut text, response);
         text.finish();
         self.text = text;
         self.phase = Phase::Confirmed;
@@ -149,6 +169,11 @@ impl Dialog {
     /// The tag of the other side; `None` for an RFC 2543 peer (§12.1).
     pub fn remote_tag(&self) -> Option<&str> {
         self.text.remote_tag()
+    }
+
+    /// Whether the other side has this tag, or none.
+    pub(crate) fn is_with(&self, remote_tag: Option<&str>) -> bool {
+        self.text.remote_tag_bytes() == remote_tag.map(str::as_bytes)
     }
 
     /// The From value of this side's requests.
@@ -220,12 +245,13 @@ impl Dialog {
         if *target == *self.remote_target() {
             return false;
         }
-        let mut text = Text::new();
-        text.call_id(self.text.call_id_bytes())
-            .local(self.text.local_bytes())
-            .remote(self.text.remote_bytes())
+        let old = &self.text;
+        let mut text = Text::new(old.len().saturating_add(target.len()));
+        text.call_id(old.call_id_bytes())
+            .local_of(old)
+            .remote_of(old)
             .target(&target);
-        for route in self.text.routes() {
+        for route in old.routes() {
             text.route(route);
         }
         text.finish();
@@ -304,12 +330,23 @@ pub(crate) fn as_request_uri(uri: Uri<'_>) -> Cow<'_, [u8]> {
     out.into()
 }
 
-/// Remote target and route set from a response (§12.1.2): Contact, and Record-Route reversed.
-fn fill_from_response(text: &mut Text, fallback: &[u8], response: &Response) {
+/// The remote target from a response (§12.1.2): its Contact.
+fn target_of<'a>(response: &'a Response, fallback: &'a [u8]) -> Cow<'a, [u8]> {
     match contact_of(response) {
-        Some(contact) => text.target(&as_request_uri(contact)),
-        None => text.target(fallback),
-    };
+        Some(contact) => as_request_uri(contact),
+        None => fallback.into(),
+    }
+}
+
+/// The length of all parts. Routes are rare, and make it grow.
+fn room(parts: &[&[u8]]) -> usize {
+    parts
+        .iter()
+        .fold(0, |room, part| room.saturating_add(part.len()))
+}
+
+/// The route set from a response (§12.1.2): Record-Route reversed.
+fn put_response_routes(text: &mut Text, response: &Response) {
     let routes: smallvec::SmallVec<[&[u8]; 8]> = record_routes(response).collect();
     put_routes(text, routes.into_iter().rev());
 }

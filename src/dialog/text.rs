@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::message::NameAddr;
+use crate::message::{NameAddr, range_in};
 
 /// Call-ID, local, remote, target and routes, one behind the other. They are put in that order.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -22,11 +22,10 @@ pub(super) struct Text {
 const SEPARATOR: u8 = b'\n';
 
 impl Text {
-    pub(super) fn new() -> Self {
-        // Call-ID, two name-addrs, a target and two routes rarely need more.
-        let bytes = Vec::with_capacity(256);
+    /// With room for values of this length altogether.
+    pub(super) fn new(room: usize) -> Self {
         Self {
-            bytes,
+            bytes: Vec::with_capacity(room),
             call_id: 0,
             local: 0,
             remote: 0,
@@ -47,23 +46,45 @@ impl Text {
         self
     }
 
-    /// A To value that may lack the tag that this side added to it.
-    pub(super) fn local_with_tag(&mut self, value: &[u8], tag: &str) -> &mut Self {
-        let has_tag = NameAddr::parse(value).is_ok_and(|v| v.tag().is_some());
-        self.put(value);
-        if !has_tag {
-            self.put(b";tag=");
-            self.put(tag.as_bytes());
+    /// A To value with the tag that it has; without one, this side adds `tag` to it.
+    pub(super) fn local_with_tag(
+        &mut self,
+        value: &[u8],
+        has: Option<&[u8]>,
+        tag: &str,
+    ) -> &mut Self {
+        self.local = self.put(value);
+        match has {
+            Some(has) => self.local_tag = within(self.call_id, value, has),
+            None => {
+                let start = self.put(b";tag=");
+                self.local = self.put(tag.as_bytes());
+                self.local_tag = Some((start, self.local));
+            }
         }
-        self.local = self.end();
-        self.local_tag = self.tag_between(self.call_id, self.local);
         self
     }
 
-    pub(super) fn remote(&mut self, value: &[u8]) -> &mut Self {
-        self.remote = self.put(value);
-        self.remote_tag = self.tag_between(self.local, self.remote);
+    /// The local address of another text, whose tag has been found.
+    pub(super) fn local_of(&mut self, other: &Self) -> &mut Self {
+        let value = other.local_bytes();
+        let tag = other.local_tag.map(|(start, end)| other.slice(start..end));
+        self.local = self.put(value);
+        self.local_tag = tag.and_then(|tag| within(self.call_id, value, tag));
         self
+    }
+
+    /// The remote address, and the part of it that is its tag.
+    pub(super) fn remote(&mut self, value: &[u8], tag: Option<&[u8]>) -> &mut Self {
+        self.remote = self.put(value);
+        self.remote_tag = tag.and_then(|tag| within(self.local, value, tag));
+        self
+    }
+
+    /// The remote address of another text.
+    pub(super) fn remote_of(&mut self, other: &Self) -> &mut Self {
+        let tag = other.remote_tag.map(|(start, end)| other.slice(start..end));
+        self.remote(other.remote_bytes(), tag)
     }
 
     pub(super) fn target(&mut self, value: &[u8]) -> &mut Self {
@@ -96,6 +117,10 @@ impl Text {
         self.bytes.capacity()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(super) fn call_id_bytes(&self) -> &[u8] {
         self.slice(0..self.call_id)
     }
@@ -126,6 +151,10 @@ impl Text {
         self.tag(self.local_tag)
     }
 
+    pub(super) fn remote_tag_bytes(&self) -> Option<&[u8]> {
+        self.remote_tag.map(|(start, end)| self.slice(start..end))
+    }
+
     pub(super) fn remote_tag(&self) -> Option<&str> {
         self.tag(self.remote_tag)
     }
@@ -137,11 +166,12 @@ impl Text {
 
     /// Appends on one line, whatever folding the value came with; returns where it ends.
     fn put(&mut self, value: &[u8]) -> u32 {
-        self.bytes.extend(
-            value
-                .iter()
-                .map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }),
-        );
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        let added = self.bytes.get_mut(start..).unwrap_or_default();
+        for b in added {
+            *b = if matches!(b, b'\r' | b'\n') { b' ' } else { *b };
+        }
         self.end()
     }
 
@@ -151,10 +181,7 @@ impl Text {
 
     fn tag_between(&self, start: u32, end: u32) -> Option<(u32, u32)> {
         let value = self.slice(start..end);
-        let tag = NameAddr::parse(value).ok()?.tag()?;
-        let offset = (tag.as_ptr() as usize).checked_sub(value.as_ptr() as usize)?;
-        let from = start.checked_add(u32::try_from(offset).ok()?)?;
-        Some((from, from.checked_add(u32::try_from(tag.len()).ok()?)?))
+        within(start, value, NameAddr::tag_of(value).ok()??)
     }
 
     fn slice(&self, range: Range<u32>) -> &[u8] {
@@ -162,4 +189,10 @@ impl Text {
             .get(range.start as usize..range.end as usize)
             .unwrap_or(&[])
     }
+}
+
+/// Where a part of `value` stands, if `value` stands at `start`.
+fn within(start: u32, value: &[u8], part: &[u8]) -> Option<(u32, u32)> {
+    let (from, to) = range_in(value, part)?;
+    Some((start.checked_add(from)?, start.checked_add(to)?))
 }

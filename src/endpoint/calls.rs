@@ -1,11 +1,13 @@
 //! Calls in their table, and what they want done.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
 
 use smallvec::SmallVec;
 
+use super::arrival::Arrival;
 use super::clients::{Owner as ClientOwner, Start};
 use super::queries::Errand;
 use super::servers::{Owner, server_handle, server_id};
@@ -43,21 +45,22 @@ pub(super) struct CallEntry {
     pub(super) queries: Vec<QueryId>,
 }
 
-/// Names the dialogs of a call: Call-ID and local tag. The remote tag tells its legs apart.
+/// Names the dialogs of a call: Call-ID and local tag. The remote tag tells its legs apart. The
+/// table and the call share it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) struct DialogKey(Box<[u8]>);
+pub(super) struct DialogKey(Arc<[u8]>);
 
 impl DialogKey {
     /// On the stack, to look up.
-    pub(super) fn text(call_id: &str, local_tag: &str) -> SmallVec<[u8; 96]> {
+    pub(super) fn text(call_id: &[u8], local_tag: &[u8]) -> SmallVec<[u8; 96]> {
         let mut text = SmallVec::new();
-        text.extend_from_slice(call_id.as_bytes());
+        text.extend_from_slice(call_id);
         text.push(0);
-        text.extend_from_slice(local_tag.as_bytes());
+        text.extend_from_slice(local_tag);
         text
     }
 
-    fn new(call_id: &str, local_tag: &str) -> Self {
+    fn new(call_id: &[u8], local_tag: &[u8]) -> Self {
         Self(Self::text(call_id, local_tag).as_slice().into())
     }
 }
@@ -85,7 +88,7 @@ impl Endpoint {
             });
         }
         let ids = self.context.ids.call(ordinal);
-        let key = DialogKey::new(ids.call_id.as_str(), ids.from_tag.as_str());
+        let key = DialogKey::new(ids.call_id.as_bytes(), ids.from_tag.as_bytes());
         if self.dialogs.contains_key(&key) {
             return Err(Misuse::Malformed {
                 what: "ordinal: it is in use",
@@ -97,7 +100,7 @@ impl Endpoint {
         let full = Misuse::LimitReached { limit: "calls" };
         let call = self.insert_call(call, key, None).ok_or(full)?;
         self.rearm_call(call);
-        self.perform_call(now, call, actions, out);
+        self.perform_call(now, call, &mut actions, out);
         Ok(call)
     }
 
@@ -119,39 +122,40 @@ impl Endpoint {
     pub(super) fn take_invite(
         &mut self,
         now: Time,
-        request: Request,
-        flow: Flow,
+        request: Box<Request>,
+        arrival: &Arrival,
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let key = DialogKey::new(request.call_id(), tag.as_str());
+        let key = DialogKey::new(request.call_id_bytes(), tag.as_bytes());
         if self.dialogs.contains_key(&key) {
             // The INVITE of a call that stands, come once more after its transaction has gone
             // (8.2.2.2).
             let none = HeaderList::new();
-            return self.refuse(&request, &flow, StatusCode::LOOP_DETECTED, &none, out);
+            return self.refuse(&request, arrival, StatusCode::LOOP_DETECTED, &none, out);
         }
         let full = self.calls() >= self.limits().calls || !self.has_room(false);
         let server = match full {
             true => None,
-            false => self.start_server(now, &request, flow, tag, Owner::Nobody, out),
+            false => self.start_server(now, &request, arrival, tag, Owner::Nobody, out),
         };
         let Some(server) = server else {
-            return self.overload(&request, &flow, out);
+            return self.overload(&request, arrival, out);
         };
-        let host = self.places.contact(&flow);
+        let host = self.places.contact(&arrival.flow);
         let context = self.context.clone();
         let call = Call::incoming(
             now,
             context,
             server_id(server),
             &request,
+            arrival.reply.clone(),
             tag.as_str(),
             host,
         );
-        let Some(call) = self.insert_call(call, key, Some(flow)) else {
+        let Some(call) = self.insert_call(call, key, Some(arrival.flow)) else {
             self.end_server(server);
-            return self.overload(&request, &flow, out);
+            return self.overload(&request, arrival, out);
         };
         if let Some(entry) = self.servers.get_mut(server) {
             entry.owner = Owner::Call(call);
@@ -190,11 +194,11 @@ impl Endpoint {
     /// The call with this dialog.
     pub(super) fn find_dialog(
         &self,
-        call_id: &str,
+        call_id: &[u8],
         local_tag: &str,
         remote_tag: Option<&str>,
     ) -> Option<CallHandle> {
-        let key = DialogKey::text(call_id, local_tag);
+        let key = DialogKey::text(call_id, local_tag.as_bytes());
         let call = *self.dialogs.get(key.as_slice())?;
         let entry = self.calls.get(call)?;
         entry.call.has_dialog(remote_tag).then_some(call)
@@ -241,7 +245,7 @@ impl Endpoint {
         let mut actions = Actions::new();
         drive(&mut entry.call, &mut actions);
         self.rearm_call(call);
-        self.perform_call(now, call, actions, out);
+        self.perform_call(now, call, &mut actions, out);
     }
 
     fn rearm_call(&mut self, call: CallHandle) {
@@ -253,11 +257,11 @@ impl Endpoint {
         &mut self,
         now: Time,
         call: CallHandle,
-        actions: Actions,
+        actions: &mut Actions,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let mut unsent = Unsent::new();
-        for action in actions {
+        for action in actions.drain(..) {
             match action {
                 Action::Invite { request, draft } | Action::Request { request, draft } => {
                     let request = Some(request);
@@ -471,12 +475,17 @@ impl Endpoint {
     }
 
     /// 503 with Retry-After, without a trace in the tables.
-    fn overload(&mut self, request: &Request, flow: &Flow, out: &mut (impl Sink<Output> + ?Sized)) {
+    fn overload(
+        &mut self,
+        request: &Request,
+        arrival: &Arrival,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
         let mut headers = HeaderList::new();
         let _ = headers.push("Retry-After", "5");
         self.refuse(
             request,
-            flow,
+            arrival,
             StatusCode::SERVICE_UNAVAILABLE,
             &headers,
             out,

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Endpoint;
+use super::arrival::Arrival;
 use crate::call::session_timer::{self, Answer, Negotiation};
 use crate::message::{ContentType, HeaderList, Method, Name, Params, Request, StatusCode};
 use crate::message::{split_commas, unquote};
@@ -13,10 +14,10 @@ pub(super) type Refusal = (StatusCode, HeaderList);
 
 impl Endpoint {
     /// Why this endpoint cannot process a request, if it cannot.
-    pub(super) fn refusal(&self, request: &Request) -> Option<Refusal> {
+    pub(super) fn refusal(&self, request: &Request, arrival: &Arrival) -> Option<Refusal> {
         self.wrong_method(request)
             .or_else(|| wrong_scheme(request))
-            .or_else(|| self.merged(request))
+            .or_else(|| self.merged(arrival))
             .or_else(|| self.wrong_extension(request))
             .or_else(|| self.wrong_content(request))
             .or_else(|| self.lacks_extension(request))
@@ -37,9 +38,9 @@ impl Endpoint {
     }
 
     /// 8.2.2.2.
-    fn merged(&self, request: &Request) -> Option<Refusal> {
+    fn merged(&self, arrival: &Arrival) -> Option<Refusal> {
         let refusal = (StatusCode::LOOP_DETECTED, HeaderList::new());
-        self.is_merged(request).then_some(refusal)
+        self.is_merged(arrival).then_some(refusal)
     }
 
     /// 8.2.2.3.
@@ -112,6 +113,14 @@ impl Endpoint {
         if request.method() != Method::Invite {
             return false;
         }
+        // Nearly always it is an accepted one to the letter.
+        let is_accepted = |value: &[u8]| {
+            let same = |range: &String| range.as_bytes().eq_ignore_ascii_case(value);
+            !value.contains(&b'*') && self.config.accept.iter().any(same)
+        };
+        if request.first(Name::ContentType).is_some_and(is_accepted) {
+            return false;
+        }
         // 20.15: without a type a body says nothing; it is taken for a session description.
         let Some(found) = request.content_type() else {
             return false;
@@ -155,8 +164,14 @@ impl Endpoint {
 
 /// 8.2.2.1.
 fn wrong_scheme(request: &Request) -> Option<Refusal> {
+    // The URI has been checked: its scheme says what it is.
+    let uri = request.uri_bytes().unwrap_or_default();
+    let begins = |scheme: &[u8]| {
+        uri.split_at_checked(scheme.len())
+            .is_some_and(|(start, _)| start.eq_ignore_ascii_case(scheme))
+    };
     let refusal = (StatusCode::UNSUPPORTED_URI_SCHEME, HeaderList::new());
-    request.uri().as_sip().is_none().then_some(refusal)
+    (!begins(b"sip:") && !begins(b"sips:")).then_some(refusal)
 }
 
 /// Nothing here unpacks a body.

@@ -1,5 +1,6 @@
 //! Client transactions in their table.
 
+use alloc::boxed::Box;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -7,7 +8,7 @@ use super::{CallEvent, CallHandle, ClientHandle, Dropped, Endpoint, Origin, Outp
 use crate::call::RequestId;
 use crate::error::Misuse;
 use crate::machine::Machine;
-use crate::message::{HeaderList, Method, Response, derive};
+use crate::message::{HeaderList, Method, Name, Response, derive, split_commas};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::invite_client::{Action, Command, Event};
@@ -150,9 +151,6 @@ impl Endpoint {
             });
         }
         let key = ClientKey::new(start.branch, start.method);
-        if self.client_keys.contains_key(&key) {
-            return Err(Misuse::DuplicateBranch);
-        }
         let mut actions = Actions::new();
         let machine = Client::new(now, &start, self.context.timers, &mut actions);
         let (owner, flow) = (start.owner, start.flow);
@@ -168,12 +166,15 @@ impl Endpoint {
             limit: "transactions",
         };
         let client = self.clients.insert(entry).ok_or(full)?;
-        self.client_keys.insert(key, client);
+        if !self.client_keys.insert_new(key, client) {
+            self.clients.remove(client);
+            return Err(Misuse::DuplicateBranch);
+        }
         if let Some(entry) = self.calls.get_mut(owner.call) {
             entry.clients.push((owner.request, client));
         }
         self.rearm_client(client);
-        self.perform_client(now, client, actions, out);
+        self.perform_client(now, client, &mut actions, out);
         Ok(client)
     }
 
@@ -191,7 +192,7 @@ impl Endpoint {
         let mut actions = Actions::new();
         call(&mut entry.machine, &mut actions);
         self.rearm_client(client);
-        self.perform_client(now, client, actions, out);
+        self.perform_client(now, client, &mut actions, out);
     }
 
     fn rearm_client(&mut self, client: ClientHandle) {
@@ -206,10 +207,10 @@ impl Endpoint {
         &mut self,
         now: Time,
         client: ClientHandle,
-        actions: Actions,
+        actions: &mut Actions,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        for action in actions {
+        for action in actions.drain(..) {
             let Some(entry) = self.clients.get(client) else {
                 return;
             };
@@ -312,11 +313,12 @@ impl Endpoint {
     pub(super) fn on_response(
         &mut self,
         now: Time,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         // 8.1.3.3: a second Via means that the response was for somebody else.
-        if !self.places.wrote(&response.top_via()) || response.vias().nth(1).is_some() {
+        let mut vias = response.all(Name::Via).flat_map(split_commas);
+        if !self.places.wrote(&response) || vias.nth(1).is_some() {
             return self.drop_packet(Dropped::ForeignResponse, out);
         }
         let key = ClientKey::of_response(&response);

@@ -16,7 +16,7 @@ use crate::message::{Incoming, Via, parse};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::invite_server;
-use crate::transport::{Flow, ResponseRoute, Transport, response_routes};
+use crate::transport::{Flow, ResponseRoute, Transport, first_response_route, response_routes};
 
 /// Where the responses of a server transaction go.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -50,11 +50,10 @@ impl ReturnPath {
     /// Where the response to a request on `flow` goes first (18.2.2): the core answers from the
     /// address that was asked.
     pub(super) fn new(via: &Via<'_>, flow: &Flow) -> Self {
-        let routes = response_routes(via, flow);
-        let (flow, tried) = match routes.first() {
-            Some(ResponseRoute::Flow(flow) | ResponseRoute::Datagram { flow, .. }) => (*flow, 1),
+        let (flow, tried) = match first_response_route(via, flow) {
+            ResponseRoute::Flow(flow) | ResponseRoute::Datagram { flow, .. } => (flow, 1),
             // Nothing is known better than where the request came from, until that fails.
-            Some(ResponseRoute::Connect { .. } | ResponseRoute::Lookup(_)) | None => (*flow, 0),
+            ResponseRoute::Connect { .. } | ResponseRoute::Lookup(_) => (*flow, 0),
         };
         Self {
             flow,

@@ -2,14 +2,16 @@
 //!
 //! Here, and nowhere else, it is decided that a request belongs to no dialog (481).
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use bytes::Bytes;
 
+use super::arrival::Arrival;
 use super::checks::Refusal;
 use super::detour::ReturnPath;
 use super::servers::Owner;
 use super::{CallEvent, CallHandle, Dropped, Endpoint, Event, Origin, Output, RequestHandle};
-use crate::message::{HeaderList, Incoming, Method, ParseError, Reply, Request, StatusCode, parse};
+use crate::message::{HeaderList, Incoming, Method, ParseError, Request, StatusCode, parse};
 use crate::seed::Token;
 use crate::sink::Sink;
 use crate::time::Time;
@@ -45,17 +47,22 @@ impl Endpoint {
             return self.drop_packet(Dropped::KeepAlive, out);
         }
         match parse(bytes, &self.context.limits) {
-            Ok(Incoming::Request(mut request)) => {
+            // A message with its index is half a kilobyte, and an event is moved from floor to
+            // floor.
+            Ok(Incoming::Request(request)) => {
+                let mut request = Box::new(request);
                 request.stamp_source(flow.remote);
                 self.on_request(now, flow, request, out);
             }
-            Ok(Incoming::Response(response)) => self.on_response(now, response, out),
+            Ok(Incoming::Response(response)) => {
+                self.on_response(now, Box::new(response), out);
+            }
             Err(error) => self.on_malformed(&flow, error, out),
         }
     }
 
     /// What is not a message: 400 or what else the error says, if it can be answered (8.2, 18.3).
-    fn on_malformed(
+    pub(super) fn on_malformed(
         &mut self,
         flow: &Flow,
         error: ParseError,
@@ -81,13 +88,14 @@ impl Endpoint {
         &mut self,
         now: Time,
         flow: Flow,
-        request: Request,
+        request: Box<Request>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         if request.method() == Method::Ack {
             return self.on_ack(now, request, out);
         }
-        let key = ServerKey::of_request(&request);
+        let via = request.top_via();
+        let key = ServerKey::with_via(&request, &via, request.method());
         if let Some(server) = self.server_keys.get(&key).copied() {
             let counter = &mut self.counters.retransmissions_received;
             *counter = counter.saturating_add(1);
@@ -95,16 +103,17 @@ impl Endpoint {
                 machine.receive(now, invite_server::Event::Invite, actions);
             });
         }
-        match (request.method(), request.to_tag().is_some()) {
-            (Method::Cancel, _) => self.on_cancel(now, flow, request, out),
-            (_, true) => self.on_request_in_dialog(now, flow, request, out),
-            (_, false) => self.on_request_outside(now, flow, request, out),
+        let arrival = self.arrival(flow, &request, &via, key);
+        match (request.method(), request.has_to_tag()) {
+            (Method::Cancel, _) => self.on_cancel(now, &arrival, request, out),
+            (_, true) => self.on_request_in_dialog(now, &arrival, request, out),
+            (_, false) => self.on_request_outside(now, &arrival, request, out),
         }
     }
 
     /// An ACK for a non-2xx is of its INVITE's transaction; one for a 2xx is of its dialog; none
     /// is ever answered.
-    fn on_ack(&mut self, now: Time, ack: Request, out: &mut (impl Sink<Output> + ?Sized)) {
+    fn on_ack(&mut self, now: Time, ack: Box<Request>, out: &mut (impl Sink<Output> + ?Sized)) {
         for candidate in ServerKey::of_acknowledged(&ack) {
             let Some(server) = self.server_keys.get(&candidate.key).copied() else {
                 continue;
@@ -119,7 +128,7 @@ impl Endpoint {
             });
         }
         let tag = ack.to_tag().unwrap_or_default();
-        match self.find_dialog(ack.call_id(), tag, ack.from_tag()) {
+        match self.find_dialog(ack.call_id_bytes(), tag, ack.from_tag()) {
             Some(call) => self.tell_call(now, call, CallEvent::Ack { ack }, out),
             None => self.drop_packet(Dropped::StrayAck, out),
         }
@@ -130,12 +139,12 @@ impl Endpoint {
     fn on_cancel(
         &mut self,
         now: Time,
-        flow: Flow,
-        cancel: Request,
+        arrival: &Arrival,
+        cancel: Box<Request>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let Some(server) = self.cancelled_by(&cancel) else {
-            return self.no_such_dialog(&cancel, &flow, out);
+            return self.no_such_dialog(&cancel, arrival, out);
         };
         let Some(entry) = self.servers.get(server) else {
             return;
@@ -143,7 +152,7 @@ impl Endpoint {
         // The tag of the 200 is that of the responses to the request (9.2).
         let (tag, call) = (entry.tag, entry.pending_call());
         let none = HeaderList::new();
-        self.answer_at_once(now, &cancel, flow, (StatusCode::OK, &none), tag, out);
+        self.answer_at_once(now, &cancel, arrival, (StatusCode::OK, &none), tag, out);
         if let Some(call) = call {
             let server = super::servers::server_id(server);
             self.tell_call(now, call, CallEvent::Cancel { server, cancel }, out);
@@ -163,24 +172,24 @@ impl Endpoint {
     fn on_request_in_dialog(
         &mut self,
         now: Time,
-        flow: Flow,
-        request: Request,
+        arrival: &Arrival,
+        request: Box<Request>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let local_tag = request.to_tag().unwrap_or_default();
-        let found = self.find_dialog(request.call_id(), local_tag, request.from_tag());
+        let found = self.find_dialog(request.call_id_bytes(), local_tag, request.from_tag());
         let Some(call) = found else {
-            return self.no_such_dialog(&request, &flow, out);
+            return self.no_such_dialog(&request, arrival, out);
         };
-        if let Some(refusal) = self.refusal(&request) {
-            return self.refuse_in_dialog(now, call, &request, flow, refusal, out);
+        if let Some(refusal) = self.refusal(&request, arrival) {
+            return self.refuse_in_dialog(now, call, &request, arrival, refusal, out);
         }
         let tag = Token::new(local_tag).unwrap_or_else(|| self.tag_for(&request));
         let owner = Owner::Call(call);
-        match self.admit(now, &request, flow, tag, owner, out) {
+        match self.admit(now, &request, arrival, tag, owner, out) {
             Some(server) => {
                 let server = super::servers::server_id(server);
-                let host = self.places.contact(&flow);
+                let host = self.places.contact(&arrival.flow);
                 self.tell_call(
                     now,
                     call,
@@ -188,11 +197,12 @@ impl Endpoint {
                         server,
                         request,
                         host,
+                        reply: arrival.reply.clone(),
                     },
                     out,
                 );
             }
-            None => self.busy(&request, &flow, out),
+            None => self.busy(&request, arrival, out),
         }
     }
 
@@ -202,12 +212,12 @@ impl Endpoint {
         now: Time,
         call: CallHandle,
         request: &Request,
-        flow: Flow,
+        arrival: &Arrival,
         (status, headers): Refusal,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         if !self.has_room(true) {
-            return self.busy(request, &flow, out);
+            return self.busy(request, arrival, out);
         }
         self.counters.refused = self.counters.refused.saturating_add(1);
         let entry = self.calls.get_mut(call);
@@ -217,33 +227,33 @@ impl Endpoint {
             Err(status) => (status, HeaderList::new()),
         };
         let tag = self.tag_for(request);
-        self.answer_at_once(now, request, flow, (status, &headers), tag, out);
+        self.answer_at_once(now, request, arrival, (status, &headers), tag, out);
     }
 
     /// 8.2: in the order of the RFC.
     fn on_request_outside(
         &mut self,
         now: Time,
-        flow: Flow,
-        request: Request,
+        arrival: &Arrival,
+        request: Box<Request>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        if let Some((status, headers)) = self.refusal(&request) {
-            return self.refuse(&request, &flow, status, &headers, out);
+        if let Some((status, headers)) = self.refusal(&request, arrival) {
+            return self.refuse(&request, arrival, status, &headers, out);
         }
         let tag = self.tag_for(&request);
         match request.method() {
-            Method::Invite => self.take_invite(now, request, flow, tag, out),
+            Method::Invite => self.take_invite(now, request, arrival, tag, out),
             Method::Options => {
                 if !self.has_room(false) {
-                    return self.busy(&request, &flow, out);
+                    return self.busy(&request, arrival, out);
                 }
                 let options = self.options.clone();
-                self.answer_at_once(now, &request, flow, (StatusCode::OK, &options), tag, out);
+                self.answer_at_once(now, &request, arrival, (StatusCode::OK, &options), tag, out);
             }
             // They make no sense without a dialog, and name none.
             Method::Bye | Method::Prack | Method::Update => {
-                self.no_such_dialog(&request, &flow, out);
+                self.no_such_dialog(&request, arrival, out);
             }
             // ACK and CANCEL have gone another way.
             Method::Ack
@@ -255,7 +265,7 @@ impl Endpoint {
             | Method::Subscribe
             | Method::Notify
             | Method::Publish
-            | Method::Other(_) => self.hand_over(now, request, flow, tag, out),
+            | Method::Other(_) => self.hand_over(now, request, arrival, tag, out),
         }
     }
 
@@ -263,34 +273,34 @@ impl Endpoint {
     fn hand_over(
         &mut self,
         now: Time,
-        request: Request,
-        flow: Flow,
+        request: Box<Request>,
+        arrival: &Arrival,
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let until = now + self.limits().request_wait;
         let owner = Owner::Application {
-            reply: Reply::new(&request),
+            reply: arrival.reply.clone(),
             until,
         };
-        match self.admit(now, &request, flow, tag, owner, out) {
+        match self.admit(now, &request, arrival, tag, owner, out) {
             Some(server) => out.push(Output::Event(Event::Request {
                 request: server,
                 call: None,
                 message: request,
             })),
-            None => self.busy(&request, &flow, out),
+            None => self.busy(&request, arrival, out),
         }
     }
 
     fn no_such_dialog(
         &mut self,
         request: &Request,
-        flow: &Flow,
+        arrival: &Arrival,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
-        self.stateless(request, flow, status, &HeaderList::new(), out);
+        self.stateless(request, arrival, status, &HeaderList::new(), out);
         self.drop_packet(Dropped::StrayRequest, out);
     }
 
@@ -298,13 +308,13 @@ impl Endpoint {
     pub(super) fn refuse(
         &mut self,
         request: &Request,
-        flow: &Flow,
+        arrival: &Arrival,
         status: StatusCode,
         headers: &HeaderList,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         self.counters.refused = self.counters.refused.saturating_add(1);
-        self.stateless(request, flow, status, headers, out);
+        self.stateless(request, arrival, status, headers, out);
     }
 
     /// 8.2.7: a response that leaves nothing in the tables. Its tag is a keyed hash of the request,
@@ -312,25 +322,24 @@ impl Endpoint {
     fn stateless(
         &mut self,
         request: &Request,
-        flow: &Flow,
+        arrival: &Arrival,
         status: StatusCode,
         headers: &HeaderList,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let tag = self.tag_for(request);
-        let bytes = Reply::new(request).write(status, None, Some(tag.as_str()), headers, None);
-        let flow = ReturnPath::new(&request.top_via(), flow).flow;
-        self.transmit(flow, bytes, Origin::Nobody, out);
+        let reply = &arrival.reply;
+        let bytes = reply.write(status, None, Some(tag.as_str()), headers, None);
+        self.transmit(arrival.path.flow, bytes, Origin::Nobody, out);
     }
 
     /// The To tag of every response to a request that has none.
     fn tag_for(&self, request: &Request) -> Token {
-        let cseq = request.cseq().number;
-        self.context.ids.to_tag(
-            request.call_id(),
-            request.from_tag(),
-            request.branch(),
-            cseq,
+        self.context.ids.to_tag_of(
+            request.call_id_bytes(),
+            request.tag_of_from(),
+            request.branch_bytes(),
+            request.cseq_number(),
         )
     }
 
@@ -350,7 +359,7 @@ impl Endpoint {
         &mut self,
         now: Time,
         request: &Request,
-        flow: Flow,
+        arrival: &Arrival,
         tag: Token,
         owner: Owner,
         out: &mut (impl Sink<Output> + ?Sized),
@@ -362,7 +371,7 @@ impl Endpoint {
         if !has_room {
             return None;
         }
-        self.start_server(now, request, flow, tag, owner, out)
+        self.start_server(now, request, arrival, tag, owner, out)
     }
 
     /// Whether a call may have one more request of the other side; it may always be ended.
@@ -371,12 +380,17 @@ impl Endpoint {
         request.method() == Method::Bye || servers < self.limits().call_transactions
     }
 
-    fn busy(&mut self, request: &Request, flow: &Flow, out: &mut (impl Sink<Output> + ?Sized)) {
+    fn busy(
+        &mut self,
+        request: &Request,
+        arrival: &Arrival,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
         let mut headers = HeaderList::new();
         let _ = headers.push("Retry-After", "5");
         self.refuse(
             request,
-            flow,
+            arrival,
             StatusCode::SERVICE_UNAVAILABLE,
             &headers,
             out,

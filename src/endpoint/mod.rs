@@ -5,6 +5,7 @@
 //! methods: [`Endpoint::place`], and the verbs of [`CallView`] and [`RequestView`]. The laws of
 //! [`Machine`] hold for it, but for L9: an endpoint does not end.
 
+mod arrival;
 mod calls;
 mod checks;
 mod clients;
@@ -228,6 +229,10 @@ impl Endpoint {
         let now = self.advance(now, out);
         match input {
             Input::Datagram { flow, bytes } => self.on_datagram(now, flow, bytes, out),
+            Input::Malformed { flow, error } => {
+                self.counters.received = self.counters.received.saturating_add(1);
+                self.on_malformed(&flow, error, out);
+            }
             Input::SendFailed { id } => self.on_send_failed(now, id, out),
             Input::Answer { id, answer } => self.on_answer(now, id, answer, out),
         }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{CallHandle, QueryId, RequestHandle, TransmitId};
 use crate::call::offer_answer::Verdict;
 use crate::call::{Early, EndReason, RequestId};
-use crate::message::{ParseErrorKind, Request, Response, UriBuf};
+use crate::message::{ParseError, ParseErrorKind, Request, Response, UriBuf};
 use crate::transaction::Failure;
 use crate::transport::Flow;
 
@@ -17,12 +17,20 @@ use crate::transport::Flow;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Input {
-    /// A datagram arrived.
+    /// A datagram arrived, or a whole message on a stream.
     Datagram {
         /// Where: the local address it was sent to, the remote one it came from.
         flow: Flow,
         /// All of it.
         bytes: Bytes,
+    },
+    /// What arrived on a stream cannot be cut into messages (18.3). The sender is told, if it can
+    /// be; then the driver closes the connection.
+    Malformed {
+        /// Where.
+        flow: Flow,
+        /// What is wrong.
+        error: ParseError,
     },
     /// A transmission could not be sent (18.4).
     SendFailed {
@@ -41,10 +49,6 @@ pub enum Input {
 /// What an endpoint wants done, in this order.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "an event carries its message by value, as all do"
-)]
 pub enum Output {
     /// Send these bytes.
     Transmit(Transmit),
@@ -101,7 +105,7 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// The INVITE.
-        request: Request,
+        request: Box<Request>,
         /// The offer in it; empty if this side is to make one in its 2xx.
         offer: Bytes,
     },
@@ -110,7 +114,7 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// The 1xx.
-        response: Response,
+        response: Box<Response>,
         /// What it means for its early dialog, if it belongs to one.
         early: Option<Early>,
     },
@@ -128,14 +132,14 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// The refusal.
-        response: Response,
+        response: Box<Response>,
     },
     /// The other side answered.
     Answered {
         /// The call.
         call: CallHandle,
         /// The 2xx.
-        response: Response,
+        response: Box<Response>,
         /// Whether `acknowledge` is owed, with the answer to the offer in the 2xx.
         answer_needed: bool,
     },
@@ -144,7 +148,7 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// The ACK.
-        request: Request,
+        request: Box<Request>,
         /// Whether it owes an answer and carries none.
         answer_missing: bool,
     },
@@ -153,21 +157,21 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// The re-INVITE.
-        request: Request,
+        request: Box<Request>,
     },
     /// The other side took its re-INVITE back.
     ReofferCancelled {
         /// The call.
         call: CallHandle,
         /// The CANCEL.
-        request: Request,
+        request: Box<Request>,
     },
     /// The other side accepted the re-INVITE or UPDATE of this side.
     Updated {
         /// The call.
         call: CallHandle,
         /// The 2xx.
-        response: Response,
+        response: Box<Response>,
         /// Whether `acknowledge` is owed.
         answer_needed: bool,
     },
@@ -176,7 +180,7 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// The 300-699.
-        response: Response,
+        response: Box<Response>,
         /// Whether changes that were made already are undone: see
         /// [`Notice::UpdateRefused`](crate::call::Notice::UpdateRefused).
         changed: bool,
@@ -186,7 +190,7 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// The 491.
-        response: Response,
+        response: Box<Response>,
     },
     /// The other side moved: its Contact changed.
     TargetRefreshed {
@@ -201,14 +205,14 @@ pub enum Event {
         /// To answer it.
         request: RequestHandle,
         /// The UPDATE or PRACK.
-        message: Request,
+        message: Box<Request>,
     },
     /// The other side acknowledged a reliable provisional response. Its PRACK is answered already.
     Pracked {
         /// The call.
         call: CallHandle,
         /// The PRACK.
-        request: Request,
+        request: Box<Request>,
         /// What its session description is: see [`Notice::Pracked`](crate::call::Notice::Pracked).
         session: Verdict,
     },
@@ -217,14 +221,14 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// The UPDATE.
-        request: Request,
+        request: Box<Request>,
     },
     /// This side refreshed the session (RFC 4028), and nothing changed.
     SessionRefreshed {
         /// The call.
         call: CallHandle,
         /// The 2xx that says so.
-        response: Response,
+        response: Box<Response>,
     },
     /// A request that is the application's to answer, within a call or outside of any.
     Request {
@@ -233,7 +237,7 @@ pub enum Event {
         /// The call that it belongs to.
         call: Option<CallHandle>,
         /// The request.
-        message: Request,
+        message: Box<Request>,
     },
     /// A response to a request that the application sent within a call.
     Response {
@@ -242,7 +246,7 @@ pub enum Event {
         /// Which request.
         request: RequestId,
         /// The response.
-        response: Response,
+        response: Box<Response>,
     },
     /// A request that the application sent within a call got no response.
     RequestFailed {
@@ -258,7 +262,7 @@ pub enum Event {
         /// The call.
         call: CallHandle,
         /// Its 2xx.
-        response: Response,
+        response: Box<Response>,
     },
     /// The call is over. Exactly once for each call.
     Ended {

@@ -6,7 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use crate::message::{Origin, Via};
+use crate::message::{Origin, Response};
 use crate::transport::{Flow, FlowId, Local, Transport};
 
 /// The local addresses of an endpoint.
@@ -19,6 +19,8 @@ struct Place {
     local: Local,
     sent_by: Bytes,
     contact: Bytes,
+    /// How a Via that this side wrote begins.
+    via: Bytes,
 }
 
 impl Places {
@@ -27,18 +29,26 @@ impl Places {
             let sent_by = format!("{}", local.sent_by());
             let parameter = contact_parameter(local.transport());
             let contact = format!("{sent_by}{parameter}");
+            let via = format!("SIP/2.0/{} {sent_by};", local.transport().as_via());
             Place {
                 local: local.clone(),
                 sent_by: sent_by.into(),
                 contact: contact.into(),
+                via: via.into(),
             }
         };
         Self(locals.iter().map(place).collect())
     }
 
-    /// Whether this endpoint wrote the Via (18.1.2).
-    pub(super) fn wrote(&self, via: &Via<'_>) -> bool {
-        self.0.iter().any(|place| place.local.is_ours(via))
+    /// Whether this endpoint wrote the top Via (18.1.2).
+    pub(super) fn wrote(&self, response: &Response) -> bool {
+        let value = response.top_via_value();
+        // Nearly always it comes back as it was written, and need not be read.
+        if self.0.iter().any(|place| value.starts_with(&place.via)) {
+            return true;
+        }
+        let via = response.top_via();
+        self.0.iter().any(|place| place.local.is_ours(&via))
     }
 
     /// Host, port and parameters for a Contact on this flow.
@@ -70,7 +80,10 @@ impl Places {
         known: Option<&Flow>,
     ) -> Option<Flow> {
         if let Some(known) = known {
-            let serves = known.transport == transport && same_family(known.local, remote);
+            // A request on a stream names a peer, not a connection: the driver has one or opens one.
+            let serves = known.transport == transport
+                && !transport.is_reliable()
+                && same_family(known.local, remote);
             if serves && self.of(known).is_some() {
                 return Some(Flow { remote, ..*known });
             }

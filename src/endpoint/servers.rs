@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::arrival::Arrival;
 use super::detour::ReturnPath;
 use super::{CallEvent, CallHandle, Endpoint, Origin, Output, Part, RequestHandle};
 use crate::call::ServerId;
@@ -15,7 +16,6 @@ use crate::time::Time;
 use crate::transaction::invite_server::{Action, Command, Event};
 use crate::transaction::key::ServerKey;
 use crate::transaction::{InviteServer, NonInviteServer, Reliability, non_invite_server, rebase};
-use crate::transport::Flow;
 
 /// What one call of a server transaction pushed.
 pub(super) type Actions = SmallVec<[Action; 3]>;
@@ -157,14 +157,14 @@ impl Endpoint {
         &mut self,
         now: Time,
         request: &Request,
-        flow: Flow,
+        arrival: &Arrival,
         tag: Token,
         owner: Owner,
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Option<RequestHandle> {
-        let reply = Reply::new(request);
+        let reply = arrival.reply.clone();
         let timers = self.context.timers;
-        let reliability = match flow.transport.is_reliable() {
+        let reliability = match arrival.flow.transport.is_reliable() {
             true => Reliability::Reliable,
             false => Reliability::Unreliable,
         };
@@ -179,9 +179,7 @@ impl Endpoint {
             )),
             false => Server::Other(NonInviteServer::new(now, timers, reliability, reply)),
         };
-        let key = ServerKey::of_request(request);
-        let path = ReturnPath::new(&request.top_via(), &flow);
-        let origin = self.origin_of(request);
+        let (key, origin) = (arrival.key.clone(), arrival.origin);
         let call = match &owner {
             Owner::Call(call) => Some(*call),
             Owner::Application { .. } | Owner::Nobody => None,
@@ -189,7 +187,7 @@ impl Endpoint {
         let entry = ServerEntry {
             machine,
             key: key.clone(),
-            path,
+            path: arrival.path.clone(),
             sent: Bytes::new(),
             owner,
             tag,
@@ -204,30 +202,8 @@ impl Endpoint {
             entry.servers.push(server);
         }
         self.rearm_server(server);
-        self.perform_server(now, server, actions, out);
+        self.perform_server(now, server, &mut actions, out);
         Some(server)
-    }
-
-    /// 8.2.2.2: a request without To tag that came before over another way, so with another
-    /// branch.
-    pub(super) fn is_merged(&self, request: &Request) -> bool {
-        self.origin_of(request)
-            .is_some_and(|origin| self.origins.contains_key(&origin))
-    }
-
-    /// A keyed hash of From tag, Call-ID and CSeq. A CANCEL has those of its INVITE.
-    fn origin_of(&self, request: &Request) -> Option<u64> {
-        if request.to_tag().is_some() || request.method() == Method::Cancel {
-            return None;
-        }
-        let cseq = request.cseq();
-        let parts = [
-            request.call_id().as_bytes(),
-            request.from_tag().unwrap_or_default().as_bytes(),
-            &cseq.number.to_be_bytes(),
-            cseq.method.as_str().as_bytes(),
-        ];
-        Some(self.context.ids.base(&parts))
     }
 
     /// Calls the machine and does what it wants.
@@ -244,7 +220,7 @@ impl Endpoint {
         let mut actions = Actions::new();
         call(&mut entry.machine, &mut actions);
         self.rearm_server(server);
-        self.perform_server(now, server, actions, out);
+        self.perform_server(now, server, &mut actions, out);
     }
 
     fn rearm_server(&mut self, server: RequestHandle) {
@@ -256,10 +232,10 @@ impl Endpoint {
         &mut self,
         now: Time,
         server: RequestHandle,
-        actions: Actions,
+        actions: &mut Actions,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        for action in actions {
+        for action in actions.drain(..) {
             let Some(entry) = self.servers.get_mut(server) else {
                 return;
             };
@@ -371,19 +347,16 @@ impl Endpoint {
         &mut self,
         now: Time,
         request: &Request,
-        flow: Flow,
+        arrival: &Arrival,
         (status, headers): (StatusCode, &HeaderList),
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let reply = Reply::new(request);
+        let reply = &arrival.reply;
         let bytes = reply.write(status, None, Some(tag.as_str()), headers, None);
-        match self.start_server(now, request, flow, tag, Owner::Nobody, out) {
+        match self.start_server(now, request, arrival, tag, Owner::Nobody, out) {
             Some(server) => self.respond(now, server, status, bytes, out),
-            None => {
-                let flow = ReturnPath::new(&request.top_via(), &flow).flow;
-                self.transmit(flow, bytes, Origin::Nobody, out);
-            }
+            None => self.transmit(arrival.path.flow, bytes, Origin::Nobody, out),
         }
     }
 

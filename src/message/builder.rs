@@ -121,11 +121,11 @@ impl Builder {
 }
 
 /// The status line. A line break in the reason comes out as a space.
-pub(crate) fn put_status_line(out: &mut dyn Put, status: StatusCode, reason: &str) {
+pub(crate) fn put_status_line(out: &mut (impl Put + ?Sized), status: StatusCode, reason: &str) {
     out.put(b"SIP/2.0 ");
     put::number(out, u64::from(status.as_u16()));
     out.put(b" ");
-    super::print::unfolded(reason.as_bytes(), &mut |piece| out.put(piece));
+    put::one_line(out, reason.as_bytes());
     out.put(b"\r\n");
 }
 

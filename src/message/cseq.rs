@@ -173,6 +173,7 @@ mod tests {
 
     #[test]
     fn rack_compares_its_method_with_case() {
+        // 3262-7.2-01
         let rack = |text: &'static str| RAck::parse(text.as_bytes()).unwrap();
         assert_eq!(rack("1 2 INVITE").to_string(), "1 2 INVITE");
         assert_ne!(rack("1 2 INVITE"), rack("1 2 invite"));

@@ -1,9 +1,10 @@
 //! Requests that are complete but for what the way they go decides.
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 
-use super::put::offset;
-use super::put::{Emit, Length, Put};
+use super::put::{self, Put, offset};
 use super::{Method, RequestWriter};
 use crate::seed::Token;
 
@@ -15,7 +16,7 @@ use crate::seed::Token;
 pub struct Draft {
     /// Start line; what stands between Via and Contact; the rest with the body; the user part of
     /// Contact.
-    text: Bytes,
+    text: Vec<u8>,
     method_end: u32,
     via_at: u32,
     contact_at: u32,
@@ -42,20 +43,20 @@ pub struct Origin<'a> {
 impl Draft {
     pub(super) fn new(writer: &RequestWriter<'_>, branch: Token, contact: Option<&[u8]>) -> Self {
         let user = contact.unwrap_or_default();
-        let text = Whole { writer, user }.to_bytes();
-        let mut length = Length::default();
-        writer.emit_start_line(&mut length);
-        let via_at = offset(length.taken());
-        writer.emit_core(&mut length);
-        let contact_at = offset(length.taken());
-        let hop = memchr::memmem::find(&text, writer.next_hop()).unwrap_or(0);
-        let hop_end = hop.saturating_add(writer.next_hop().len());
+        let mut text = Vec::with_capacity(writer.room().saturating_add(user.len()));
+        writer.emit_start_line(&mut text);
+        let via_at = text.len();
+        writer.emit_core(&mut text);
+        let contact_at = text.len();
+        writer.emit_rest(&mut text);
+        let user_at = text.len();
+        text.put(user);
         Self {
             method_end: offset(writer.method().as_str().len()),
-            via_at,
-            contact_at,
-            user_at: offset(text.len().saturating_sub(user.len())),
-            hop: (offset(hop), offset(hop_end)),
+            via_at: offset(via_at),
+            contact_at: offset(contact_at),
+            user_at: offset(user_at),
+            hop: writer.find_next_hop(&text, via_at),
             has_contact: contact.is_some(),
             secure: writer.is_secure(),
             branch,
@@ -65,11 +66,19 @@ impl Draft {
 
     /// The whole request as it goes from `origin`.
     pub fn seal(&self, origin: Origin<'_>) -> Bytes {
-        Sealed {
-            draft: self,
-            origin,
-        }
-        .to_bytes()
+        // The fixed parts of Via and Contact.
+        const REST: usize = 64;
+        let parts = [
+            self.text.len(),
+            origin.transport.len(),
+            origin.sent_by.len(),
+            origin.contact.len(),
+            Token::CAPACITY,
+        ];
+        let room = parts
+            .iter()
+            .fold(REST, |room, part| room.saturating_add(*part));
+        put::written(room, |out| self.write(origin, out))
     }
 
     /// The branch in its Via.
@@ -93,56 +102,26 @@ impl Draft {
         self.slice(self.hop.0, self.hop.1)
     }
 
-    fn user(&self) -> &[u8] {
-        self.text.get(self.user_at as usize..).unwrap_or(&[])
-    }
-
-    fn slice(&self, start: u32, end: u32) -> &[u8] {
-        self.text.get(start as usize..end as usize).unwrap_or(&[])
-    }
-}
-
-struct Whole<'a, 'w> {
-    writer: &'a RequestWriter<'w>,
-    user: &'a [u8],
-}
-
-impl Emit for Whole<'_, '_> {
-    fn emit(&self, out: &mut dyn Put) {
-        self.writer.emit_start_line(out);
-        self.writer.emit_core(out);
-        self.writer.emit_rest(out);
-        out.put(self.user);
-    }
-}
-
-struct Sealed<'a> {
-    draft: &'a Draft,
-    origin: Origin<'a>,
-}
-
-impl Emit for Sealed<'_> {
-    fn emit(&self, out: &mut dyn Put) {
-        let Self { draft, origin } = self;
-        out.put(draft.slice(0, draft.via_at));
+    fn write(&self, origin: Origin<'_>, out: &mut Vec<u8>) {
+        out.put(self.slice(0, self.via_at));
         out.put(b"Via: SIP/2.0/");
         out.put(origin.transport.as_bytes());
         out.put(b" ");
         out.put(origin.sent_by);
         out.put(b";branch=");
-        out.put(draft.branch.as_str().as_bytes());
+        out.put(self.branch.as_bytes());
         // RFC 3581 3: without a value, so that a server behind whatever address rewriting answers
         // to where the request came from.
         out.put(b";rport\r\n");
-        out.put(draft.slice(draft.via_at, draft.contact_at));
-        if draft.has_contact {
-            let secure: &[u8] = if draft.secure {
+        out.put(self.slice(self.via_at, self.contact_at));
+        if self.has_contact {
+            let secure: &[u8] = if self.secure {
                 b"Contact: <sips:"
             } else {
                 b"Contact: <sip:"
             };
             out.put(secure);
-            let user = draft.user();
+            let user = self.user();
             out.put(user);
             if !user.is_empty() {
                 out.put(b"@");
@@ -150,6 +129,14 @@ impl Emit for Sealed<'_> {
             out.put(origin.contact);
             out.put(b">\r\n");
         }
-        out.put(draft.slice(draft.contact_at, draft.user_at));
+        out.put(self.slice(self.contact_at, self.user_at));
+    }
+
+    fn user(&self) -> &[u8] {
+        self.text.get(self.user_at as usize..).unwrap_or(&[])
+    }
+
+    fn slice(&self, start: u32, end: u32) -> &[u8] {
+        self.text.get(start as usize..end as usize).unwrap_or(&[])
     }
 }

@@ -107,7 +107,7 @@ pub use name_addr::{ContactValue, NameAddr};
 pub use params::{MAX_PARAMS, Param, ParamIter, Params, unquote};
 pub use presence::Presence;
 pub use reply::Reply;
-pub(crate) use reply::salvage;
+pub(crate) use reply::{range_in, salvage};
 pub use request::{Incoming, Request, Response, parse};
 pub use request_writer::RequestWriter;
 pub use simple::{

@@ -31,6 +31,13 @@ pub(crate) trait Emit {
     }
 }
 
+/// Writes into room for that many bytes. More are taken too; what is left over is kept.
+pub(crate) fn written(room: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut bytes = Vec::with_capacity(room);
+    write(&mut bytes);
+    Bytes::from(bytes)
+}
+
 /// Counts.
 #[derive(Default)]
 pub(crate) struct Length(pub(crate) usize);
@@ -46,6 +53,7 @@ impl Put for Length {
 }
 
 impl Put for Vec<u8> {
+    #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
@@ -67,20 +75,35 @@ impl<A: Array<Item = u8>> Put for SmallVec<A> {
 
 /// A whole header line. A value that was folded comes out on one line, so no value can add a
 /// line of its own.
-pub(crate) fn line(out: &mut dyn Put, name: Name, value: &[u8]) {
+pub(crate) fn line(out: &mut (impl Put + ?Sized), name: Name, value: &[u8]) {
     start_of_line(out, name);
-    unfolded(value, &mut |piece| out.put(piece));
+    one_line(out, value);
     out.put(b"\r\n");
 }
 
+/// A value without its folds.
+#[inline]
+pub(crate) fn one_line(out: &mut (impl Put + ?Sized), value: &[u8]) {
+    // To call for a search of a few bytes costs more than the search.
+    let is_break = |b: &u8| matches!(*b, b'\r' | b'\n');
+    let folded = match value.len() {
+        0..16 => value.iter().any(is_break),
+        _ => memchr::memchr2(b'\r', b'\n', value).is_some(),
+    };
+    match folded {
+        false => out.put(value),
+        true => unfolded(value, &mut |piece| out.put(piece)),
+    }
+}
+
 /// `Name: `.
-pub(crate) fn start_of_line(out: &mut dyn Put, name: Name) {
+pub(crate) fn start_of_line(out: &mut (impl Put + ?Sized), name: Name) {
     out.put(name.as_str().as_bytes());
     out.put(b": ");
 }
 
 /// A number in decimal digits.
-pub(crate) fn number(out: &mut dyn Put, number: u64) {
+pub(crate) fn number(out: &mut (impl Put + ?Sized), number: u64) {
     out.put(digits(number, &mut [0; 20]));
 }
 
@@ -102,13 +125,13 @@ pub(crate) fn digits(number: u64, digits: &mut [u8; 20]) -> &[u8] {
 }
 
 /// `Content-Length: n`, the empty line and the body: the end of every message.
-pub(crate) fn end(out: &mut dyn Put, body: &[u8]) {
+pub(crate) fn end(out: &mut (impl Put + ?Sized), body: &[u8]) {
     end_before_body(out, body.len());
     out.put(body);
 }
 
 /// [`end`] without the body.
-pub(crate) fn end_before_body(out: &mut dyn Put, length: usize) {
+pub(crate) fn end_before_body(out: &mut (impl Put + ?Sized), length: usize) {
     start_of_line(out, Name::ContentLength);
     number(out, u64::try_from(length).unwrap_or(u64::MAX));
     out.put(b"\r\n\r\n");

@@ -10,14 +10,15 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::builder::put_status_line;
+use super::edit::bit;
 use super::error::{ParseError, ParseErrorKind};
+use super::header_block::Entry;
 use super::lexer::{self, Line};
-use super::print::unfolded;
 use super::put::offset;
-use super::put::{self, Emit, Put};
+use super::put::{self, Put};
 use super::via_stamp::put_top_via;
 use super::write::put_rest;
-use super::{Body, HeaderList, Method, Name, NameAddr, Request, StatusCode, Via};
+use super::{Body, HeaderList, Message, Method, Name, NameAddr, Request, StatusCode, Via};
 
 /// What is needed to answer a request: small, and detached from the datagram.
 ///
@@ -50,10 +51,12 @@ impl Reply {
     /// Takes from the request what every response copies (RFC 3261 8.2.6.2).
     pub fn new(request: &Request) -> Self {
         let mut draft = Draft::default();
-        for header in request.headers() {
-            draft.take(header.name, header.value);
+        for (at, entry) in request.entries().iter().enumerate() {
+            if NEEDED & bit(entry.name) != 0 {
+                draft.take(entry.name, Row::of(request, at, entry));
+            }
         }
-        draft.to_tag = Tag::Read(request.to_tag());
+        draft.to_tag = Tag::Read(request.to_tag_bytes());
         draft
             .reply(request.source())
             .unwrap_or_else(|| Self::empty(request.source()))
@@ -69,7 +72,7 @@ impl Reply {
     fn stamped(&self, source: SocketAddr) -> Option<Self> {
         let mut draft = Draft::default();
         // To ends without CRLF; every other line has it.
-        draft.take(Name::To, self.to_value());
+        draft.take(Name::To, Row::new(self.to_value()));
         let rest = self.slice(self.marks.to_end..offset(self.bytes.len()));
         for lines in [self.slice(0..self.marks.fixed_end), rest] {
             lines
@@ -82,7 +85,7 @@ impl Reply {
     /// Writes a response. A tag is added to To only if the request had none, and never to a 100;
     /// a 100 copies Timestamp (RFC 3261 8.2.6). Record-Route is not copied.
     ///
-    /// Without a reason, that of the RFCs. One exact allocation.
+    /// Without a reason, that of the RFCs. One allocation.
     pub fn write(
         &self,
         status: StatusCode,
@@ -213,8 +216,30 @@ struct Response<'a> {
     record_route: bool,
 }
 
-impl Emit for Response<'_> {
-    fn emit(&self, out: &mut dyn Put) {
+impl Response<'_> {
+    /// One pass, into room for all that the response may have.
+    fn to_bytes(&self) -> Bytes {
+        // Status line; tag; Content-Type and Content-Length.
+        const REST: usize = 128;
+        let reason = self.reason.map_or(32, str::len);
+        let tag = self.to_tag.map_or(0, str::len);
+        let body = self.body.map_or(0, |body| {
+            body.bytes().len().saturating_add(body.content_type().len())
+        });
+        let parts = [
+            self.reply.bytes.len(),
+            self.headers.as_bytes().len(),
+            reason,
+            tag,
+            body,
+        ];
+        let room = parts
+            .iter()
+            .fold(REST, |room, part| room.saturating_add(*part));
+        put::written(room, |out| self.emit(out))
+    }
+
+    fn emit(&self, out: &mut Vec<u8>) {
         let reply = self.reply;
         put_status_line(
             out,
@@ -225,7 +250,7 @@ impl Emit for Response<'_> {
         let trying = self.status.as_u16() == 100;
         if let Some(tag) = self.to_tag.filter(|_| !trying && reply.to_tag.is_none()) {
             out.put(b";tag=");
-            unfolded(tag.as_bytes(), &mut |piece| out.put(piece));
+            put::one_line(out, tag.as_bytes());
         }
         out.put(b"\r\n");
         if self.record_route {
@@ -241,14 +266,56 @@ impl Emit for Response<'_> {
 /// What a reply is made of, still in the datagram.
 #[derive(Default)]
 struct Draft<'a> {
-    vias: SmallVec<[&'a [u8]; 8]>,
-    record_routes: SmallVec<[&'a [u8]; 8]>,
-    from: &'a [u8],
-    to: &'a [u8],
-    call_id: &'a [u8],
-    cseq: &'a [u8],
-    timestamp: &'a [u8],
+    vias: SmallVec<[Row<'a>; 4]>,
+    record_routes: SmallVec<[Row<'a>; 4]>,
+    from: Row<'a>,
+    to: Row<'a>,
+    call_id: Row<'a>,
+    cseq: Row<'a>,
+    timestamp: Row<'a>,
     to_tag: Tag<'a>,
+}
+
+/// The headers that it takes to answer a request.
+const NEEDED: u128 = bit(Name::Via)
+    | bit(Name::RecordRoute)
+    | bit(Name::From)
+    | bit(Name::To)
+    | bit(Name::CallId)
+    | bit(Name::CSeq)
+    | bit(Name::Timestamp);
+
+/// One header line that a reply copies.
+#[derive(Clone, Copy, Default)]
+struct Row<'a> {
+    value: &'a [u8],
+    /// The whole line, if it stands already as it would be written.
+    line: Option<&'a [u8]>,
+}
+
+impl<'a> Row<'a> {
+    const fn new(value: &'a [u8]) -> Self {
+        Self { value, line: None }
+    }
+
+    fn of(message: &'a Message, at: usize, entry: &Entry) -> Self {
+        let (value, line) = (message.value(entry), message.entry_line(at));
+        let name = entry.name.as_str().as_bytes();
+        let rest = line.strip_prefix(name);
+        let rest = rest.and_then(|rest| rest.strip_prefix(b": "));
+        let is_strict = rest.is_some_and(|rest| rest.len() == value.len().saturating_add(2));
+        Self {
+            value,
+            line: (is_strict && !entry.folded).then_some(line),
+        }
+    }
+
+    fn put(&self, out: &mut (impl Put + ?Sized), name: Name) {
+        match self.line {
+            Some(line) => out.put(line),
+            None => put::line(out, name, self.value),
+        }
+    }
 }
 
 /// What is known of the To tag.
@@ -257,15 +324,15 @@ enum Tag<'a> {
     #[default]
     Unread,
     /// A part of the To value, if there is one.
-    Read(Option<&'a str>),
+    Read(Option<&'a [u8]>),
 }
 
 impl<'a> Draft<'a> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "seven of a hundred names")]
-    fn take(&mut self, name: Name, value: &'a [u8]) {
+    fn take(&mut self, name: Name, row: Row<'a>) {
         let single = match name {
-            Name::Via => return self.vias.push(value),
-            Name::RecordRoute => return self.record_routes.push(value),
+            Name::Via => return self.vias.push(row),
+            Name::RecordRoute => return self.record_routes.push(row),
             Name::From => &mut self.from,
             Name::To => &mut self.to,
             Name::CallId => &mut self.call_id,
@@ -273,8 +340,8 @@ impl<'a> Draft<'a> {
             Name::Timestamp => &mut self.timestamp,
             _ => return,
         };
-        if single.is_empty() {
-            *single = value;
+        if single.value.is_empty() {
+            *single = row;
         }
     }
 
@@ -285,15 +352,18 @@ impl<'a> Draft<'a> {
             return;
         };
         if let Some((name, value)) = line.split_at_checked(colon) {
-            self.take(Name::parse(name), value.get(2..).unwrap_or_default());
+            let value = value.get(2..).unwrap_or_default();
+            self.take(Name::parse(name), Row::new(value));
         }
     }
 
     /// The reply, if everything that it needs was there.
     fn reply(&self, source: Option<SocketAddr>) -> Option<Reply> {
-        let top = self.vias.first().filter(|top| !top.is_empty())?;
-        let needed = [self.from, self.to, self.call_id, self.cseq];
-        (!needed.contains(&b"".as_slice())).then(|| self.write(source, top))
+        let top = self.vias.first().map(|row| row.value);
+        let top = top.filter(|top| !top.is_empty())?;
+        let needed = [&self.from, &self.to, &self.call_id, &self.cseq];
+        let is_whole = needed.iter().all(|row| !row.value.is_empty());
+        is_whole.then(|| self.write(source, top))
     }
 
     fn write(&self, source: Option<SocketAddr>, top: &[u8]) -> Reply {
@@ -317,7 +387,7 @@ impl<'a> Draft<'a> {
         let rows = self.vias.iter().chain(&self.record_routes);
         let fixed = [self.from, self.to, self.call_id, self.cseq, self.timestamp];
         rows.chain(&fixed).fold(SOURCE, |room, row| {
-            room.saturating_add(row.len()).saturating_add(LINE)
+            room.saturating_add(row.value.len()).saturating_add(LINE)
         })
     }
 
@@ -327,8 +397,8 @@ impl<'a> Draft<'a> {
         match self.to_tag {
             Tag::Read(None) => None,
             // Without folds the value was copied as it is.
-            Tag::Read(Some(tag)) if to.len() == self.to.len() => {
-                let (start, end) = range_in(self.to, tag.as_bytes())?;
+            Tag::Read(Some(tag)) if to.len() == self.to.value.len() => {
+                let (start, end) = range_in(self.to.value, tag)?;
                 let (at, _) = range_in(&reply.bytes, to)?;
                 Some((at.checked_add(start)?, at.checked_add(end)?))
             }
@@ -338,30 +408,30 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn lay(&self, out: &mut dyn Put, source: Option<SocketAddr>, top: &[u8]) -> Marks {
+    fn lay(&self, out: &mut (impl Put + ?Sized), source: Option<SocketAddr>, top: &[u8]) -> Marks {
         put::start_of_line(out, Name::Via);
         put_top_via(out, top, source);
         let top_via_end = offset(out.taken());
         out.put(b"\r\n");
         for via in self.vias.iter().skip(1) {
-            put::line(out, Name::Via, via);
+            via.put(out, Name::Via);
         }
         let vias_end = offset(out.taken());
-        put::line(out, Name::From, self.from);
+        self.from.put(out, Name::From);
         let from_end = offset(out.taken());
-        put::line(out, Name::CallId, self.call_id);
+        self.call_id.put(out, Name::CallId);
         let call_id_end = offset(out.taken());
-        put::line(out, Name::CSeq, self.cseq);
+        self.cseq.put(out, Name::CSeq);
         let fixed_end = offset(out.taken());
         put::start_of_line(out, Name::To);
-        unfolded(self.to, &mut |piece| out.put(piece));
+        put::one_line(out, self.to.value);
         let to_end = offset(out.taken());
         for route in &self.record_routes {
-            put::line(out, Name::RecordRoute, route);
+            route.put(out, Name::RecordRoute);
         }
         let record_routes_end = offset(out.taken());
-        if !self.timestamp.is_empty() {
-            put::line(out, Name::Timestamp, self.timestamp);
+        if !self.timestamp.value.is_empty() {
+            self.timestamp.put(out, Name::Timestamp);
         }
         Marks {
             top_via_end,
@@ -442,10 +512,8 @@ fn draft_of(bytes: &[u8]) -> Option<Draft<'_>> {
             Ok(Line::End { .. }) => return Some(draft),
             Ok(Line::Header(header)) => {
                 let name = bytes.get(header.name.0..header.name.1)?;
-                draft.take(
-                    Name::parse(name),
-                    bytes.get(header.value.0..header.value.1)?,
-                );
+                let value = bytes.get(header.value.0..header.value.1)?;
+                draft.take(Name::parse(name), Row::new(value));
                 at = header.next;
             }
             Err(_) => {

@@ -141,6 +141,16 @@ macro_rules! essentials {
                 self.parts.text(&self.message, self.parts.branch)
             }
 
+            /// The branch of the top Via.
+            pub(crate) fn branch_bytes(&self) -> Option<&[u8]> {
+                self.parts.bytes(&self.message, self.parts.branch)
+            }
+
+            /// The To tag.
+            pub(crate) fn to_tag_bytes(&self) -> Option<&[u8]> {
+                self.parts.bytes(&self.message, self.parts.to_tag)
+            }
+
             /// Call-ID.
             pub fn call_id(&self) -> &str {
                 self.parts
@@ -209,6 +219,26 @@ essentials!(Request);
 essentials!(Response);
 
 impl Request {
+    /// Call-ID.
+    pub(crate) fn call_id_bytes(&self) -> &[u8] {
+        value(&self.message, self.parts.call_id)
+    }
+
+    /// The From tag.
+    pub(crate) fn tag_of_from(&self) -> Option<&[u8]> {
+        self.parts.bytes(&self.message, self.parts.from_tag)
+    }
+
+    /// Whether To has a tag.
+    pub(crate) fn has_to_tag(&self) -> bool {
+        self.parts.to_tag != NOWHERE
+    }
+
+    /// The number of CSeq.
+    pub(crate) fn cseq_number(&self) -> u32 {
+        self.parts.cseq_number
+    }
+
     /// The method.
     pub fn method(&self) -> Method<'_> {
         let method = self.message.method_bytes().unwrap_or_default();
@@ -311,6 +341,10 @@ impl Parts {
             return None;
         }
         text_in(message.bytes(), span)
+    }
+
+    fn bytes<'m>(&self, message: &'m Message, span: Span) -> Option<&'m [u8]> {
+        (span != NOWHERE).then(|| value(message, span))
     }
 
     fn top_via<'m>(&self, message: &'m Message) -> Via<'m> {

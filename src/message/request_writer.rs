@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::print::unfolded;
-use super::put::{self, Emit, Put};
+use super::put::{self, Emit, Put, offset};
 use super::write::put_rest;
 use super::{Body, Draft, HeaderList, Method, Name, NameAddr};
 use crate::seed::Token;
@@ -179,17 +178,50 @@ impl<'a> RequestWriter<'a> {
         self.method
     }
 
-    /// The URI that says where to send: that of the first Route, or the Request-URI.
-    pub(super) fn next_hop(&self) -> &'a [u8] {
+    /// Where in the written text the URI is that says where to send: that of the first Route, or
+    /// the Request-URI. The first Route begins at `routes`.
+    pub(super) fn find_next_hop(&self, text: &[u8], routes: usize) -> (u32, u32) {
         let route = self
             .routes
             .first()
             .and_then(|route| NameAddr::parse(route).ok());
-        match (route, self.last_route) {
+        let (uri, line) = match (&route, self.last_route) {
             // A strict router stands in the Request-URI (RFC 3261 12.2.1.1).
-            (Some(route), None) => route.uri().as_bytes(),
-            (Some(_), Some(_)) | (None, _) => self.uri,
-        }
+            (Some(route), None) => (route.uri().as_bytes(), routes),
+            (Some(_), Some(_)) | (None, _) => (self.uri, 0),
+        };
+        let line_text = text.get(line..).unwrap_or_default();
+        let start = match line {
+            // Behind the method and a blank.
+            0 => self.method.as_str().len().saturating_add(1),
+            _ => memchr::memmem::find(line_text, uri).unwrap_or(0),
+        };
+        let start = line.saturating_add(start);
+        (offset(start), offset(start.saturating_add(uri.len())))
+    }
+
+    /// Room for the whole text, with a little to spare.
+    pub(super) fn room(&self) -> usize {
+        // Names, blanks and line breaks of the fixed lines, and three numbers.
+        const FIXED: usize = 128;
+        const LINE: usize = 16;
+        let values = [self.from, self.to, self.call_id, self.last_route];
+        let routes = self.routes.iter().copied();
+        let lines = routes.chain(values.into_iter().flatten());
+        let lines = lines.fold(FIXED, |room, line| {
+            room.saturating_add(line.len()).saturating_add(LINE)
+        });
+        let headers = self.headers.map_or(0, |headers| headers.as_bytes().len());
+        let body = self.body.map_or(0, |body| {
+            body.bytes()
+                .len()
+                .saturating_add(body.content_type().len())
+                .saturating_add(LINE)
+        });
+        let parts = [self.uri.len(), headers, body];
+        parts
+            .iter()
+            .fold(lines, |room, part| room.saturating_add(*part))
     }
 
     /// Whether Contact must be a SIPS URI (RFC 3261 8.1.1.8).
@@ -204,15 +236,15 @@ impl<'a> RequestWriter<'a> {
     }
 
     /// Everything before a Via.
-    pub(super) fn emit_start_line(&self, out: &mut dyn Put) {
+    pub(super) fn emit_start_line(&self, out: &mut (impl Put + ?Sized)) {
         out.put(self.method.as_str().as_bytes());
         out.put(b" ");
-        unfolded(self.uri, &mut |piece| out.put(piece));
+        put::one_line(out, self.uri);
         out.put(b" SIP/2.0\r\n");
     }
 
     /// What stands between Via and Contact.
-    pub(super) fn emit_core(&self, out: &mut dyn Put) {
+    pub(super) fn emit_core(&self, out: &mut (impl Put + ?Sized)) {
         for route in &self.routes {
             put::line(out, Name::Route, route);
         }
@@ -239,7 +271,7 @@ impl<'a> RequestWriter<'a> {
     }
 
     /// What stands behind Contact.
-    pub(super) fn emit_rest(&self, out: &mut dyn Put) {
+    pub(super) fn emit_rest(&self, out: &mut (impl Put + ?Sized)) {
         match self.headers {
             Some(headers) => put_rest(out, headers, self.body),
             None => put_rest(out, &HeaderList::new(), self.body),
@@ -262,7 +294,7 @@ impl Emit for RequestWriter<'_> {
 }
 
 /// The CSeq line.
-pub(crate) fn put_cseq(out: &mut dyn Put, number: u32, method: &[u8]) {
+pub(crate) fn put_cseq(out: &mut (impl Put + ?Sized), number: u32, method: &[u8]) {
     put::start_of_line(out, Name::CSeq);
     put::number(out, u64::from(number));
     out.put(b" ");

@@ -354,8 +354,16 @@ mod tests {
             parse_max_forwards(b"300").map_err(kind),
             Err(ValueErrorKind::Overflow)
         );
-        assert_eq!(parse_rseq(b"0").map_err(kind), overflow);
+    }
+
+    #[test]
+    fn rseq_is_one_number_from_1_to_what_32_bits_hold() {
+        // 3262-7.1-01, 3262-7.1-03
         assert_eq!(parse_rseq(b"1"), Ok(1));
+        assert_eq!(parse_rseq(b"4294967295"), Ok(u32::MAX));
+        for wrong in ["", "0", "-1", "x", "1 2", "4294967296"] {
+            assert!(parse_rseq(wrong.as_bytes()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

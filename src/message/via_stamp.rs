@@ -1,10 +1,10 @@
 //! Where a request came from, written into its top Via (RFC 3261 18.2.1, RFC 3581 4).
 
 use core::fmt::{self, Write as _};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::print::{AsFmt, unfolded};
-use super::put::{Put, offset};
+use super::put::{self, Put, offset};
 use super::reply::range_in;
 use super::scan::trim;
 use super::{Via, split_commas};
@@ -14,7 +14,7 @@ use super::{Via, split_commas};
 /// `received` is written unless sent-by is the source and neither parameter is there; a `received`
 /// that is there is replaced, since the sender cannot know it. `rport` is filled in if it has no
 /// value. All other bytes stay, those of a Via that cannot be read too.
-pub(crate) fn put_top_via(out: &mut dyn Put, row: &[u8], source: Option<SocketAddr>) {
+pub(crate) fn put_top_via(out: &mut (impl Put + ?Sized), row: &[u8], source: Option<SocketAddr>) {
     // Empty elements may stand before the first.
     let first = split_commas(row)
         .next()
@@ -24,42 +24,117 @@ pub(crate) fn put_top_via(out: &mut dyn Put, row: &[u8], source: Option<SocketAd
     let rest = row.get(end as usize..).unwrap_or_default();
     match source {
         Some(source) => put_stamped(out, via, source),
-        None => unfolded(via, &mut |piece| out.put(piece)),
+        None => put::one_line(out, via),
     }
-    unfolded(rest, &mut |piece| out.put(piece));
+    put::one_line(out, rest);
 }
 
-fn put_stamped(out: &mut dyn Put, via: &[u8], source: SocketAddr) {
+fn put_stamped(out: &mut (impl Put + ?Sized), via: &[u8], source: SocketAddr) {
     let address = source.ip().to_canonical();
-    let sent_by = Via::parse(via)
-        .ok()
-        .and_then(|via| via.host().ip())
-        .map(|ip| ip.to_canonical());
-    let mut received = sent_by != Some(address);
+    let is_elsewhere = || {
+        let via = Via::parse(via).ok();
+        let sent_by = via.and_then(|via| via.host().ip());
+        sent_by.map(|ip| ip.to_canonical()) != Some(address)
+    };
+    let found = match put_plain(out, via, source.port()) {
+        Some(found) => found,
+        None => put_segments(out, via, source.port()),
+    };
+    if found || is_elsewhere() {
+        out.put(b";received=");
+        put_address(out, address);
+    }
+}
+
+/// Writes a Via whose parameters are visible ASCII without quotes, so that each `;` parts two of
+/// them, nothing is folded and nothing need be trimmed: what stays goes out in one piece up to
+/// what changes. Says whether `received` or `rport` was there; `None` if the Via is of another
+/// form, and nothing was written.
+fn put_plain(out: &mut (impl Put + ?Sized), via: &[u8], port: u16) -> Option<bool> {
+    let params = memchr::memchr(b';', via).unwrap_or(via.len());
+    let (head, tail) = via.split_at_checked(params)?;
+    let is_plain = tail.iter().fold(true, |plain, b| {
+        plain & matches!(*b, b'!' | b'#'..=b'~') // Without an early end it is one comparison.
+    });
+    if !is_plain || trim(head).len() != head.len() || memchr::memchr2(b'\r', b'\n', head).is_some()
+    {
+        return None;
+    }
+    let (mut found, mut done) = (false, 0_usize);
+    let mut at = params;
+    // Each round begins at a `;`.
+    while let Some(segment) = via.get(at.saturating_add(1)..) {
+        let len = memchr::memchr(b';', segment).unwrap_or(segment.len());
+        let end = at.saturating_add(1).saturating_add(len);
+        let segment = segment.get(..len).unwrap_or_default();
+        if names(segment, b"received") {
+            found = true;
+            out.put(via.get(done..at).unwrap_or_default());
+            done = end;
+        } else if names(segment, b"rport") {
+            found = true;
+            if segment.len() == b"rport".len() {
+                out.put(via.get(done..end).unwrap_or_default());
+                out.put(b"=");
+                put::number(out, u64::from(port));
+                done = end;
+            }
+        }
+        at = end;
+    }
+    out.put(via.get(done..).unwrap_or_default());
+    Some(found)
+}
+
+/// Whether a parameter without white space has this name.
+fn names(segment: &[u8], name: &[u8]) -> bool {
+    segment
+        .split_at_checked(name.len())
+        .is_some_and(|(start, rest)| {
+            matches!(rest.first(), None | Some(b'=')) && start.eq_ignore_ascii_case(name)
+        })
+}
+
+/// Writes a Via of any form. Says whether `received` or `rport` was there.
+fn put_segments(out: &mut (impl Put + ?Sized), via: &[u8], port: u16) -> bool {
+    let mut found = false;
     let (mut segment, mut rest) = split_segment(via);
     unfolded(trim(segment), &mut |piece| out.put(piece));
     while let Some(next) = rest.get(1..) {
         (segment, rest) = split_segment(next);
         let name = trim(segment.split(|&b| b == b'=').next().unwrap_or_default());
         if name.eq_ignore_ascii_case(b"received") {
-            received = true;
+            found = true;
             continue;
         }
         out.put(b";");
         unfolded(trim(segment), &mut |piece| out.put(piece));
         if name.eq_ignore_ascii_case(b"rport") {
-            received = true;
+            found = true;
             if name.len() == trim(segment).len() {
-                put_text(out, format_args!("={}", source.port()));
+                out.put(b"=");
+                put::number(out, u64::from(port));
             }
         }
     }
-    if received {
-        put_text(out, format_args!(";received={address}"));
+    found
+}
+
+fn put_address(out: &mut (impl Put + ?Sized), address: IpAddr) {
+    match address {
+        IpAddr::V4(ip) => {
+            let mut dot: &[u8] = b"";
+            for octet in ip.octets() {
+                out.put(dot);
+                put::number(out, u64::from(octet));
+                dot = b".";
+            }
+        }
+        IpAddr::V6(ip) => put_text(out, format_args!("{ip}")),
     }
 }
 
-fn put_text(out: &mut dyn Put, text: fmt::Arguments<'_>) {
+fn put_text(out: &mut (impl Put + ?Sized), text: fmt::Arguments<'_>) {
     // Writing into a message cannot fail.
     let _ = AsFmt(&mut |piece: &[u8]| out.put(piece)).write_fmt(text);
 }
@@ -79,4 +154,40 @@ fn split_segment(row: &[u8]) -> (&[u8], &[u8]) {
     });
     row.split_at_checked(at.unwrap_or(row.len()))
         .unwrap_or((row, &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The two ways to write a Via differ in no byte.
+        #[test]
+        fn plain_way_is_the_general_one(
+            params in prop::collection::vec(
+                "(rport|RPORT|received|rports|branch|x|ttl)(=[a-z0-9.\"]{0,4})?", 0..5),
+            blank in prop::sample::select(Vec::from(["", " ", "\t", "\r\n "])),
+        ) {
+            let mut via = Vec::from(*b"SIP/2.0/UDP a:5060");
+            for param in &params {
+                via.extend_from_slice(blank.as_bytes());
+                via.push(b';');
+                via.extend_from_slice(param.as_bytes());
+            }
+            let (mut plain, mut general) = (Vec::new(), Vec::new());
+            let found = put_segments(&mut general, &via, 9988);
+            match put_plain(&mut plain, &via, 9988) {
+                Some(same) => prop_assert_eq!((same, plain), (found, general)),
+                None => {
+                    prop_assert!(plain.is_empty());
+                    let odd = via.contains(&b'"') || !blank.is_empty();
+                    prop_assert!(odd);
+                }
+            }
+        }
+    }
 }

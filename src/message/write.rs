@@ -8,6 +8,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
+use super::edit::bit;
 use super::put::{self, Put};
 use super::scan::is_token;
 use super::{ContentType, Name};
@@ -56,6 +57,43 @@ impl HeaderList {
         self.lines.put(value);
         self.lines.put(b"\r\n");
         Ok(())
+    }
+
+    /// Adds a header of the core's own, with a value in parts: whatever is in them, it is one line.
+    pub(crate) fn push_own(&mut self, name: Name, value: &[&[u8]]) {
+        let room = value
+            .iter()
+            .fold(name.as_str().len().saturating_add(4), |room, part| {
+                room.saturating_add(part.len())
+            });
+        self.lines.reserve(room);
+        put::start_of_line(&mut self.lines, name);
+        for part in value {
+            put::one_line(&mut self.lines, part);
+        }
+        self.lines.put(b"\r\n");
+    }
+
+    /// The lines of `defaults` that this list has no header for, and then its own.
+    pub(crate) fn over(&self, defaults: &Self) -> Self {
+        if self.is_empty() {
+            return defaults.clone();
+        }
+        let said = self.iter().fold(0, |set, (name, ..)| set | bit(name));
+        let room = self.lines.len().saturating_add(defaults.lines.len());
+        let mut lines = Vec::with_capacity(room);
+        for line in defaults.lines.split_inclusive(|&b| b == b'\n') {
+            let name = line.split(|&b| b == b':').next().unwrap_or_default();
+            let known = Name::parse(name);
+            let spelled = |other: &[u8]| other.eq_ignore_ascii_case(name);
+            let is_said = said & bit(known) != 0
+                && (known != Name::Other || self.iter().any(|(_, other, _)| spelled(other)));
+            if !is_said {
+                lines.put(line);
+            }
+        }
+        lines.put(&self.lines);
+        Self { lines }
     }
 
     /// The same list with one header more.
@@ -255,7 +293,7 @@ pub(crate) fn check_value(value: &[u8]) -> Result<(), Misuse> {
 }
 
 /// The end of a message: added headers, Content-Type, Content-Length, the empty line, the body.
-pub(crate) fn put_rest(out: &mut dyn Put, headers: &HeaderList, body: Option<&Body>) {
+pub(crate) fn put_rest(out: &mut (impl Put + ?Sized), headers: &HeaderList, body: Option<&Body>) {
     out.put(headers.as_bytes());
     match body {
         Some(body) => {

@@ -39,6 +39,7 @@
 //! CANCEL is a transaction of its own, but when it may be sent is decided here, where the 1xx
 //! arrives (9.1): a `Cancel` command in Calling waits for it. The INVITE goes on meanwhile.
 
+use alloc::boxed::Box;
 use core::mem;
 use core::time::Duration;
 
@@ -54,13 +55,9 @@ use crate::time::Time;
 /// What the transport tells an INVITE client transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Event {
     /// A response that matches by [`ClientKey`](super::key::ClientKey).
-    Response(Response),
+    Response(Box<Response>),
     /// What was last transmitted could not be sent.
     TransportError,
 }
@@ -77,15 +74,11 @@ pub enum Command {
 /// What an INVITE client transaction wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Action {
     /// Send these bytes to where the INVITE went: the INVITE, or the ACK for a 300-699.
     Transmit(Bytes),
     /// Hand this response to the user.
-    Response(Response),
+    Response(Box<Response>),
     /// Send the CANCEL for this INVITE now, in a non-INVITE client transaction of its own; the
     /// bytes are the INVITE to derive it from.
     Cancel(Bytes),
@@ -140,9 +133,9 @@ enum State {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Input {
-    Provisional(Response),
-    Success(Response),
-    Failure(Response),
+    Provisional(Box<Response>),
+    Success(Box<Response>),
+    Failure(Box<Response>),
     TransportError,
     Cancel,
     Timer(Timer),
@@ -411,7 +404,7 @@ impl InviteClient {
         &self,
         now: Time,
         invite: &Bytes,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let ack = derive::ack_for_failure(invite, &response);

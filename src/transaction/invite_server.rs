@@ -43,6 +43,7 @@
 //!               +-----------------------+
 //! ```
 
+use alloc::boxed::Box;
 use core::mem;
 
 use bytes::Bytes;
@@ -57,15 +58,11 @@ use crate::time::Time;
 /// What the transport tells an INVITE server transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Event {
     /// The INVITE came again.
     Invite,
     /// An ACK that matches by [`ServerKey`](super::key::ServerKey).
-    Ack(Request),
+    Ack(Box<Request>),
     /// What was last transmitted could not be sent.
     TransportError,
 }
@@ -86,16 +83,12 @@ pub enum Command {
 /// What an INVITE server transaction wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Action {
     /// Send these bytes to where responses to the INVITE go (18.2.2).
     Transmit(Bytes),
     /// Hand this ACK to the user: it came with the branch of an INVITE answered 2xx, as RFC 2543
     /// clients send it.
-    Ack(Request),
+    Ack(Box<Request>),
     /// Tell the user: [`Failure::Transport`] leaves the state as it is, [`Failure::NoAck`] ends
     /// the transaction.
     Failed(Failure),
@@ -152,13 +145,9 @@ enum State {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 enum Input {
     Invite,
-    Ack(Request),
+    Ack(Box<Request>),
     TransportError,
     Provisional(Bytes),
     Success(Bytes),

@@ -54,10 +54,14 @@ pub struct ClientKey(Text);
 impl ClientKey {
     /// The key of a request of this side.
     pub fn new(branch: &str, method: Method<'_>) -> Self {
+        Self::of_bytes(branch.as_bytes(), method)
+    }
+
+    fn of_bytes(branch: &[u8], method: Method<'_>) -> Self {
         let mut text = Text::new();
         text.extend_from_slice(method.as_str().as_bytes());
         text.push(END);
-        lowercase(&mut text, branch.as_bytes());
+        lowercase(&mut text, branch);
         Self(text)
     }
 
@@ -69,7 +73,10 @@ impl ClientKey {
 
     /// The key of the request that this response answers; `None` if its top Via has no branch.
     pub fn of_response(response: &Response) -> Option<Self> {
-        Some(Self::new(response.branch()?, response.cseq().method))
+        Some(Self::of_bytes(
+            response.branch_bytes()?,
+            response.cseq().method,
+        ))
     }
 }
 
@@ -85,7 +92,7 @@ impl ServerKey {
     /// The key under which a request other than ACK creates its transaction, and which its copies
     /// have.
     pub fn of_request(request: &Request) -> Self {
-        Self::with_method(request, request.method())
+        Self::with_via(request, &request.top_via(), request.method())
     }
 
     /// The keys of the INVITE that an ACK may acknowledge, the likelier first.
@@ -95,13 +102,14 @@ impl ServerKey {
     /// the response sent ([`Acknowledged::by_sent_tag`]).
     pub fn of_acknowledged(ack: &Request) -> SmallVec<[Acknowledged; 2]> {
         let mut keys = SmallVec::new();
-        let key = Self::with_method(ack, Method::Invite);
+        let via = ack.top_via();
+        let key = Self::with_via(ack, &via, Method::Invite);
         keys.push(Acknowledged {
             key,
             by_sent_tag: false,
         });
-        if usable_branch(&ack.top_via()).is_none() && ack.to_tag().is_some() {
-            let key = Self::legacy(ack, Method::Invite, None);
+        if usable_branch(ack).is_none() && ack.has_to_tag() {
+            let key = Self::legacy(ack, &via, Method::Invite, None);
             keys.push(Acknowledged {
                 key,
                 by_sent_tag: true,
@@ -112,26 +120,25 @@ impl ServerKey {
 
     /// The key of the request with this method that a CANCEL cancels (9.2).
     pub fn of_cancelled(cancel: &Request, method: Method<'_>) -> Self {
-        Self::with_method(cancel, method)
+        Self::with_via(cancel, &cancel.top_via(), method)
     }
 
-    fn with_method(request: &Request, method: Method<'_>) -> Self {
-        let via = request.top_via();
-        let Some(branch) = usable_branch(&via) else {
-            return Self::legacy(request, method, request.to_tag());
+    /// The key of a request with this top Via, as if it had this method.
+    pub(crate) fn with_via(request: &Request, via: &Via<'_>, method: Method<'_>) -> Self {
+        let Some(branch) = usable_branch(request) else {
+            return Self::legacy(request, via, method, request.to_tag());
         };
         let mut text = Text::new();
         text.extend_from_slice(method.as_str().as_bytes());
         text.push(END);
-        sent_by(&mut text, &via);
+        sent_by(&mut text, via);
         text.push(END);
-        text.extend_from_slice(branch.as_bytes());
+        text.extend_from_slice(branch);
         Self(text)
     }
 
     /// The rules for clients of RFC 2543. A tag that is missing takes part as null.
-    fn legacy(request: &Request, method: Method<'_>, to_tag: Option<&str>) -> Self {
-        let via = request.top_via();
+    fn legacy(request: &Request, via: &Via<'_>, method: Method<'_>, to_tag: Option<&str>) -> Self {
         let mut text = Text::new();
         // No method is empty, so that the two kinds of keys cannot meet.
         text.push(END);
@@ -145,7 +152,7 @@ impl ServerKey {
         for via_part in [via.transport(), via.branch().unwrap_or_default()] {
             part(&mut text, Some(&via_part.to_ascii_lowercase().into_bytes()));
         }
-        sent_by(&mut text, &via);
+        sent_by(&mut text, via);
         Self(text)
     }
 }
@@ -162,9 +169,9 @@ pub struct Acknowledged {
 
 /// A branch that identifies: the cookie and something behind it. The bare cookie identifies
 /// nothing, two requests can have it (RFC 4475 3.2.1).
-fn usable_branch<'a>(via: &Via<'a>) -> Option<&'a str> {
-    let branch = via.branch()?;
-    let rest = branch.strip_prefix(MAGIC_COOKIE)?;
+fn usable_branch(request: &Request) -> Option<&[u8]> {
+    let branch = request.branch_bytes()?;
+    let rest = branch.strip_prefix(MAGIC_COOKIE.as_bytes())?;
     if rest.is_empty() { None } else { Some(branch) }
 }
 
@@ -230,7 +237,11 @@ fn part(text: &mut Text, part: Option<&[u8]>) {
 }
 
 fn lowercase(text: &mut Text, bytes: &[u8]) {
-    text.extend(bytes.iter().map(u8::to_ascii_lowercase));
+    let start = text.len();
+    text.extend_from_slice(bytes);
+    if let Some(added) = text.get_mut(start..) {
+        added.make_ascii_lowercase();
+    }
 }
 
 impl fmt::Debug for ClientKey {

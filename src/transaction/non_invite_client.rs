@@ -35,6 +35,7 @@
 //!                             +-----------+
 //! ```
 
+use alloc::boxed::Box;
 use core::mem;
 
 use bytes::Bytes;
@@ -49,13 +50,9 @@ use crate::time::Time;
 /// What the transport tells a non-INVITE client transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Event {
     /// A response that matches by [`ClientKey`](super::key::ClientKey).
-    Response(Response),
+    Response(Box<Response>),
     /// What was last transmitted could not be sent.
     TransportError,
 }
@@ -67,15 +64,11 @@ pub enum Command {}
 /// What a non-INVITE client transaction wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a message travels by value: no allocation"
-)]
 pub enum Action {
     /// Send the request.
     Transmit(Bytes),
     /// Hand this response to the user: any number of provisional ones, one final.
-    Response(Response),
+    Response(Box<Response>),
     /// Tell the user that the request failed.
     Failed(Failure),
     /// The last action: the resources are free.
@@ -117,8 +110,8 @@ enum State {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Input {
-    Provisional(Response),
-    Final(Response),
+    Provisional(Box<Response>),
+    Final(Box<Response>),
     TransportError,
     Timer(Timer),
 }

@@ -88,6 +88,27 @@ pub fn response_routes<'a>(
     routes
 }
 
+/// The first of [`response_routes`]. A Via that asks for `rport` alone, as nearly all do, leaves
+/// no choice, and is looked through once.
+pub(crate) fn first_response_route<'a>(top: &Via<'a>, flow: &Flow) -> ResponseRoute<'a> {
+    let back = ResponseRoute::Flow(*flow);
+    if flow.transport.is_reliable() {
+        return back;
+    }
+    let (mut asks, mut has_maddr) = (false, false);
+    for param in top.params() {
+        asks |= param.value.is_none() && param.name.eq_ignore_ascii_case("rport");
+        has_maddr |= param.name.eq_ignore_ascii_case("maddr");
+    }
+    if asks && !has_maddr {
+        return back;
+    }
+    response_routes(top, flow)
+        .into_iter()
+        .next()
+        .unwrap_or(back)
+}
+
 /// `maddr` overrides all but an open connection.
 fn to_maddr<'a>(top: &Via<'a>, maddr: Host<'a>, flow: &Flow, port: u16) -> ResponseRoute<'a> {
     match maddr.ip() {
@@ -203,6 +224,60 @@ mod tests {
             let fallback = to(&flow, "10.1.1.1:4540", None);
             assert_eq!(routes(via, &flow), [ResponseRoute::Flow(flow), fallback]);
         }
+    }
+
+    #[test]
+    fn the_first_route_is_the_first_of_all() {
+        let hosts = [
+            "192.0.2.1",
+            "192.0.2.7:5070",
+            "[2001:db8::7]",
+            "h.example",
+            "h.example:1",
+        ];
+        let params = [
+            "",
+            ";rport",
+            ";rport=7",
+            ";rport=9988",
+            ";received=192.0.2.7",
+            ";received=h",
+        ];
+        let maddr = [
+            "",
+            ";maddr=192.0.2.8",
+            ";maddr=h.example",
+            ";maddr",
+            ";maddr=224.2.0.1;ttl=3",
+        ];
+        let flows = ["192.0.2.1:9988", "192.0.2.7:5060", "[2001:db8::7]:5060"];
+        let transports = [
+            Transport::Udp,
+            Transport::Tcp,
+            Transport::Tls,
+            Transport::Wss,
+        ];
+        let mut seen = 0;
+        for (host, param) in hosts
+            .iter()
+            .flat_map(|h| params.iter().map(move |p| (h, p)))
+        {
+            for (maddr, remote) in maddr.iter().flat_map(|m| flows.iter().map(move |f| (m, f))) {
+                for transport in transports {
+                    let flow = flow(transport, remote);
+                    let via = format!("SIP/2.0/UDP {host}{param}{maddr};branch=z9hG4bK1");
+                    let via = Via::parse(via.as_bytes()).unwrap();
+                    let all = response_routes(&via, &flow);
+                    assert_eq!(
+                        first_response_route(&via, &flow),
+                        all[0],
+                        "{via:?} {flow:?}"
+                    );
+                    seen += 1;
+                }
+            }
+        }
+        assert_eq!(seen, 5 * 6 * 5 * 3 * 4);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use drongo::seed::Seed;
 use drongo::time::Time;
 use drongo::transport::{Flow, FlowId, Local, Transport};
 
+mod reliable;
 mod rules;
 
 const HERE: &str = "192.0.2.1:5060";

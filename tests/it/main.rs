@@ -16,6 +16,9 @@ mod auth;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+#[cfg(feature = "tokio")]
+mod driver;
+#[cfg(test)]
 mod endpoint;
 #[cfg(test)]
 #[cfg(feature = "sim")]
@@ -26,6 +29,8 @@ mod fuzz_corpus;
 mod grammar;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod models;
 #[cfg(test)]
 mod oracles;
 #[cfg(test)]

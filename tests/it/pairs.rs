@@ -259,7 +259,7 @@ impl World {
             .any(|a| a.key == *key)
         {
             let mut out = Vec::new();
-            server.receive(self.now, invite_server::Event::Ack(ack), &mut out);
+            server.receive(self.now, invite_server::Event::Ack(ack.into()), &mut out);
             self.perform_server(out);
         } else {
             // With a branch of its own: that of a 2xx.
@@ -341,12 +341,19 @@ impl World {
         let branch = parsed("INVITE").branch().unwrap().to_owned();
         if key == Some(ClientKey::new(&branch, parsed("INVITE").method())) {
             let mut out = Vec::new();
-            self.client
-                .receive(now, invite_client::Event::Response(response), &mut out);
+            self.client.receive(
+                now,
+                invite_client::Event::Response(response.into()),
+                &mut out,
+            );
             self.perform_client(out);
         } else if let Some(client) = &mut self.canceller {
             let mut out = Vec::new();
-            client.receive(now, non_invite_client::Event::Response(response), &mut out);
+            client.receive(
+                now,
+                non_invite_client::Event::Response(response.into()),
+                &mut out,
+            );
             self.perform_canceller(out);
         } else {
             panic!("a response to nothing: {response:?}");

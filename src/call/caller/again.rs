@@ -15,9 +15,9 @@ use crate::sink::Sink;
 /// How an INVITE goes again.
 pub(super) enum Again {
     /// To the same target, changed as this response asks.
-    Changed(Response),
+    Changed(Box<Response>),
     /// To the next target; the response is the 3xx that named it, or how the last target failed.
-    Elsewhere(Option<Response>),
+    Elsewhere(Option<Box<Response>>),
 }
 
 impl Inviting {
@@ -37,12 +37,12 @@ impl Inviting {
                 }
             } else if self.budget.has(kind) && remedy(kind, template, response, core) {
                 self.budget.spend(kind);
-                return Some(Again::Changed(response.clone()));
+                return Some(Again::Changed(Box::new(response.clone())));
             }
         }
         // 21.6: a 6xx speaks for the user, wherever else they might be.
         let more = status.class() != 6 && self.next_target();
-        more.then(|| Again::Elsewhere(Some(response.clone())))
+        more.then(|| Again::Elsewhere(Some(Box::new(response.clone()))))
     }
 
     pub(super) fn next_target(&mut self) -> bool {
@@ -71,7 +71,6 @@ impl Inviting {
             Again::Elsewhere(response) => {
                 core.forget_server_credentials();
                 let target = self.template.target.clone();
-                let response = response.map(Box::new);
                 let notice = Notice::Redirected { target, response };
                 (notice, auth::Attempt::new())
             }

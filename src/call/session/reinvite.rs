@@ -25,7 +25,7 @@ impl Session {
         core: &mut Core,
         now: Time,
         request: RequestId,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let status = response.status();
@@ -68,7 +68,7 @@ impl Session {
         core: &mut Core,
         now: Time,
         mut reinvite: Reinvite,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let status = response.status();
@@ -113,11 +113,10 @@ impl Session {
         core: &mut Core,
         now: Time,
         server: ServerId,
-        request: Request,
-        host: Bytes,
+        request: Box<Request>,
+        (host, reply): (Bytes, Reply),
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        let reply = Reply::new(&request);
         if self.reoffer.is_some() {
             core.refuse_for_now(server, &reply, out);
         } else if self.reinvite.is_some() || self.unacked.is_some() || !core.is_talking() {
@@ -152,7 +151,7 @@ impl Session {
         core: &mut Core,
         now: Time,
         server: ServerId,
-        cancel: Request,
+        cancel: Box<Request>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         let is_its = self.reoffer.as_ref().is_some_and(|r| r.server == server);
@@ -445,7 +444,7 @@ fn on_accepted(
     core: &mut Core,
     now: Time,
     reinvite: &Reinvite,
-    response: Response,
+    response: Box<Response>,
     out: &mut (impl Sink<Action> + ?Sized),
 ) {
     let body = has_body(&response);

@@ -1,6 +1,7 @@
 //! Requests of this side within the dialog, other than INVITE and BYE: sent again when they are
 //! challenged (RFC 3261 22.2), and what their failure ends (RFC 5057 5.1).
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -79,7 +80,7 @@ impl Session {
         mut self,
         core: &mut Core,
         request: RequestId,
-        response: Response,
+        response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         let Some(at) = self.requests.iter().position(|sent| sent.last == request) else {

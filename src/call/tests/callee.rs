@@ -261,7 +261,7 @@ fn incoming_without_from_tag_is_answered() {
     // 3261-12.1.1-11, PAINS 95, 112
     assert!(s.call.has_dialog(None));
     let ack = s.their_request("ACK", 100, None, &[], None);
-    s.receive(crate::call::Event::Ack { ack });
+    s.receive(crate::call::Event::Ack { ack: ack.into() });
     s.hang_up();
     assert_eq!(s.take(), ["200 INVITE 100", "acknowledged", "BYE 1"]);
     // 3261-12.2.1.1-02
@@ -571,7 +571,10 @@ fn incoming_events_of_a_caller_are_absorbed() {
     let other = Script::place();
     let request = other.id("INVITE 1");
     let response = other.response("INVITE 1", 200, Some("a"), &[], None);
-    s.receive(crate::call::Event::Response { request, response });
+    s.receive(crate::call::Event::Response {
+        request,
+        response: response.into(),
+    });
     s.receive(crate::call::Event::Failed {
         request,
         failure: Failure::Timeout,

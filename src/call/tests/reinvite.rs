@@ -440,7 +440,7 @@ fn confirmed_contact_of_an_ack_changes_no_target() {
     s.command(Command::Answer(sdp("answer"))).unwrap();
     let contact = [("Contact", "<sip:else@192.0.2.99>")];
     let ack = s.their_request("ACK", 100, Some("them"), &contact, None);
-    s.receive(crate::call::Event::Ack { ack });
+    s.receive(crate::call::Event::Ack { ack: ack.into() });
     // 3261-12.2-02
     let dialog = s.call.dialog().unwrap();
     assert_eq!(dialog.remote_target(), b"sip:them@192.0.2.4:5070");

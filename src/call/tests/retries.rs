@@ -241,8 +241,14 @@ fn ended_reason_says_when_to_come_again() {
         let response = s.response("INVITE 1", status, Some("r"), &after, None);
         let request = s.id("INVITE 1");
         let mut out = Vec::new();
-        s.call
-            .receive(s.now, Event::Response { request, response }, &mut out);
+        s.call.receive(
+            s.now,
+            Event::Response {
+                request,
+                response: response.into(),
+            },
+            &mut out,
+        );
         let Some(Action::Notify(Notice::Ended { reason })) = out.first() else {
             panic!("{out:?}");
         };

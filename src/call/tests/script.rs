@@ -185,7 +185,15 @@ impl Script {
     pub(super) fn incoming_with(context: Context, invite: &Request) -> Self {
         let host = Bytes::from_static(b"192.0.2.1:5060");
         let context = Arc::new(context);
-        let call = Call::incoming(Time::ZERO, context, ServerId(1), invite, "me", host);
+        let call = Call::incoming(
+            Time::ZERO,
+            context,
+            ServerId(1),
+            invite,
+            Reply::new(invite),
+            "me",
+            host,
+        );
         Self::new(call, "their-call", "me")
     }
 
@@ -292,7 +300,10 @@ impl Script {
     ) {
         let response = self.response(label, status, tag, extra, body);
         let request = self.id(label);
-        self.receive(Event::Response { request, response });
+        self.receive(Event::Response {
+            request,
+            response: response.into(),
+        });
     }
 
     pub(super) fn response(
@@ -338,7 +349,8 @@ impl Script {
         let host = Bytes::from_static(b"192.0.2.1:5060");
         self.receive(Event::Request {
             server,
-            request,
+            reply: Reply::new(&request),
+            request: request.into(),
             host,
         });
         server
@@ -346,12 +358,15 @@ impl Script {
 
     pub(super) fn ack(&mut self, cseq: u32, tag: &str) {
         let ack = self.their_request("ACK", cseq, Some(tag), &[], None);
-        self.receive(Event::Ack { ack });
+        self.receive(Event::Ack { ack: ack.into() });
     }
 
     pub(super) fn cancel(&mut self, server: ServerId) {
         let cancel = self.their_request("CANCEL", 100, Some("them"), &[], None);
-        self.receive(Event::Cancel { server, cancel });
+        self.receive(Event::Cancel {
+            server,
+            cancel: cancel.into(),
+        });
     }
 
     pub(super) fn their_request(

@@ -67,7 +67,10 @@ fn confirmed_challenge_to_any_request_is_answered() {
         let response = s.response(again, 200, Some("a"), &[], None);
         let request = s.id(again);
         let mut out = Vec::new();
-        let event = Event::Response { request, response };
+        let event = Event::Response {
+            request,
+            response: response.into(),
+        };
         s.call.receive(s.now, event, &mut out);
         assert!(format!("{out:?}").contains(&format!("{name:?}")), "{out:?}");
         assert_eq!(out.len(), 1);

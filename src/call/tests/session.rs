@@ -314,7 +314,10 @@ fn confirmed_strangers_are_absorbed() {
     let other = Script::place();
     let request = other.id("INVITE 1");
     let response = other.response("INVITE 1", 200, Some("a"), &[], None);
-    s.receive(Event::Response { request, response });
+    s.receive(Event::Response {
+        request,
+        response: response.into(),
+    });
     s.receive(Event::Failed {
         request,
         failure: Failure::Timeout,

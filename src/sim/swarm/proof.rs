@@ -63,9 +63,10 @@ fn check_call(call: &CallLog, wrong: &mut Vec<String>) {
     if call.caller.stands && !accepted {
         wrong.push(format!("call {number}: answered, but nobody answered it"));
     }
-    // Who gave up hangs up a 2xx that crossed the CANCEL without a word to its user (15).
-    let gave_up =
-        call.caller.abandoned || call.caller.ends.iter().any(|end| end.contains("Cancel"));
+    // Who gave up, or lost the dialog to a PRACK that was never answered, hangs up a 2xx that
+    // crossed the CANCEL without a word to its user (15, 12.2.1.2).
+    let is_for_itself = |end: &String| end.contains("Cancel") || end.contains("DialogLost");
+    let gave_up = call.caller.abandoned || call.caller.ends.iter().any(is_for_itself);
     if call.callees.iter().any(|callee| callee.stands) && !call.caller.stands && !gave_up {
         wrong.push(format!(
             "call {number}: acknowledged, but its caller does not know"
@@ -135,8 +136,8 @@ fn check_reliable(world: &World, wrong: &mut Vec<String>) {
 fn check_acknowledgements(world: &World, scenario: &Scenario, wrong: &mut Vec<String>) {
     let entries = world.record().entries();
     let offerless = scenario.calls.iter().any(|call| !call.with_offer);
-    // Who forgot a call refuses the copies of a request that it had accepted: its transaction
-    // takes that for nothing, as it should (6026 7.2).
+    // Who forgot a call refuses the copies of a request that it had accepted: the transaction on
+    // the other side takes the second answer for nothing, as it should (6026 7.2).
     let acts = scenario.calls.iter().flat_map(|call| &call.acts);
     let forgetful = acts.into_iter().any(|act| act.deed == Deed::Abandon);
     for (at, entry) in entries.iter().enumerate() {
@@ -160,7 +161,7 @@ fn check_acknowledgements(world: &World, scenario: &Scenario, wrong: &mut Vec<St
             .is_some_and(|cseq| cseq.ends_with(b"INVITE"));
         // The ACK that owes an answer waits for the user.
         let is_success = message.status_code().is_some_and(|s| s.is_success());
-        let is_waiting = (offerless && is_success) || (forgetful && !is_success);
+        let is_waiting = forgetful || (offerless && is_success);
         if !is_final || !to_invite || is_waiting {
             continue;
         }

@@ -25,7 +25,7 @@ fn proceeding_over(reliability: Reliability) -> Script {
     let mut script = calling_over(reliability);
     assert_eq!(
         script.receive(0, of(180)),
-        [Action::Response(response(180))]
+        [Action::Response(response(180).into())]
     );
     script
 }
@@ -47,11 +47,11 @@ fn accepted_over(reliability: Reliability) -> Script {
 }
 
 fn of(status: u16) -> Event {
-    Event::Response(response(status))
+    Event::Response(response(status).into())
 }
 
 fn up(status: u16) -> Action {
-    Action::Response(response(status))
+    Action::Response(response(status).into())
 }
 
 fn failed(failure: Failure) -> [Action; 2] {
@@ -263,8 +263,8 @@ fn accepted_every_success_goes_up_and_timer_m_runs_on() {
     let mut script = accepted_over(UNRELIABLE);
     for (at, tag) in [(100, "a6c85cf"), (20_000, "otherfork"), (31_999, "a6c85cf")] {
         let success = tagged(200, tag, "INVITE");
-        let actions = script.receive(at, Event::Response(success.clone()));
-        assert_eq!(actions, [Action::Response(success)]);
+        let actions = script.receive(at, Event::Response(success.clone().into()));
+        assert_eq!(actions, [Action::Response(success.into())]);
         assert_eq!(script.machine.next_timer(), Some((ms(32_000), Timer::M)));
     }
 }
@@ -455,9 +455,9 @@ fn cells(reliability: Reliability) -> Vec<Cell> {
     let states = states(reliability);
     let timers = [Timer::A, Timer::B, Timer::D, Timer::M, Timer::CancelGuard];
     let mut inputs = vec![
-        ("1xx".into(), Input::Provisional(response(180))),
-        ("2xx".into(), Input::Success(response(200))),
-        ("300-699".into(), Input::Failure(response(486))),
+        ("1xx".into(), Input::Provisional(response(180).into())),
+        ("2xx".into(), Input::Success(response(200).into())),
+        ("300-699".into(), Input::Failure(response(486).into())),
         ("transport error".into(), Input::TransportError),
         ("cancel".into(), Input::Cancel),
     ];

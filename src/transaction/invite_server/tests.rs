@@ -63,7 +63,7 @@ fn ack_request() -> Request {
 }
 
 fn ack() -> Event {
-    Event::Ack(ack_request())
+    Event::Ack(ack_request().into())
 }
 
 /// The 100 that this script says by itself, and when.
@@ -221,7 +221,10 @@ fn accepted_success_is_sent_each_time() {
 fn accepted_ack_goes_up_and_timer_l_runs_on() {
     let mut script = after(UNRELIABLE, 200);
     for at in [10, 20, 31_999] {
-        assert_eq!(script.receive(at, ack()), [Action::Ack(ack_request())]);
+        assert_eq!(
+            script.receive(at, ack()),
+            [Action::Ack(ack_request().into())]
+        );
         assert_eq!(script.machine.next_timer(), Some((ms(32_000), Timer::L)));
     }
 }
@@ -377,7 +380,7 @@ fn label(machine: &InviteServer) -> String {
 fn cells(reliability: Reliability) -> Vec<Cell> {
     let mut inputs = vec![
         ("INVITE".into(), Input::Invite),
-        ("ACK".into(), Input::Ack(ack_request())),
+        ("ACK".into(), Input::Ack(ack_request().into())),
         ("user 101-199".into(), Input::Provisional(written(183))),
         ("user 2xx".into(), Input::Success(written(200))),
         ("user 300-699".into(), Input::Failure(written(603))),

@@ -377,8 +377,8 @@ fn legacy_ack_of_a_success_goes_up() {
             .any(|a| a.key == key(&legacy()))
     );
     assert_eq!(
-        script.receive(10, Event::Ack(ack.clone())),
-        [Action::Ack(ack)]
+        script.receive(10, Event::Ack(ack.clone().into())),
+        [Action::Ack(ack.into())]
     );
 }
 
@@ -389,8 +389,8 @@ fn ack_of_a_success_with_the_branch_of_the_invite_goes_up() {
     let ack = request(&with_to_tag(&method(INVITE, "ACK"), "ours"));
     assert_eq!(ServerKey::of_acknowledged(&ack)[0].key, key(INVITE));
     assert_eq!(
-        script.receive(10, Event::Ack(ack.clone())),
-        [Action::Ack(ack)]
+        script.receive(10, Event::Ack(ack.clone().into())),
+        [Action::Ack(ack.into())]
     );
 }
 
@@ -404,7 +404,7 @@ fn legacy_ack_repeated_matches_again_and_is_absorbed() {
                 .iter()
                 .any(|a| a.key == key(&legacy()))
         );
-        assert_eq!(script.receive(10, Event::Ack(ack.clone())), []);
+        assert_eq!(script.receive(10, Event::Ack(ack.clone().into())), []);
         assert_eq!(script.machine.state(), "Confirmed");
     }
 }

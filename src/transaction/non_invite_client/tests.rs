@@ -38,11 +38,11 @@ fn completed() -> Script {
 }
 
 fn of(status: u16) -> Event {
-    Event::Response(tagged(status, "a", "OPTIONS"))
+    Event::Response(tagged(status, "a", "OPTIONS").into())
 }
 
 fn up(status: u16) -> Action {
-    Action::Response(tagged(status, "a", "OPTIONS"))
+    Action::Response(tagged(status, "a", "OPTIONS").into())
 }
 
 fn failed(failure: Failure) -> [Action; 2] {
@@ -188,7 +188,7 @@ fn completed_responses_are_absorbed() {
         of(200),
         of(100),
         of(404),
-        Event::Response(tagged(200, "other", "OPTIONS")),
+        Event::Response(tagged(200, "other", "OPTIONS").into()),
     ] {
         assert_eq!(script.receive(10, event), []);
     }
@@ -222,8 +222,8 @@ fn states(reliability: Reliability) -> Vec<NonInviteClient> {
 fn cells(reliability: Reliability) -> Vec<Cell> {
     let response = |status| tagged(status, "a", "OPTIONS");
     let mut inputs = vec![
-        ("1xx".into(), Input::Provisional(response(100))),
-        ("200-699".into(), Input::Final(response(404))),
+        ("1xx".into(), Input::Provisional(response(100).into())),
+        ("200-699".into(), Input::Final(response(404).into())),
         ("transport error".into(), Input::TransportError),
     ];
     let timers = [Timer::E, Timer::F, Timer::K];

@@ -112,13 +112,19 @@ impl OfCall {
             let all = [(180, "b"), (200, "a"), (200, "b"), (481, "a"), (302, "c")];
             for (status, tag) in all {
                 let response = response(status, tag);
-                events.push(Event::Response { request, response });
+                events.push(Event::Response {
+                    request,
+                    response: response.into(),
+                });
             }
             for failure in [Failure::Timeout, Failure::Transport] {
                 events.push(Event::Failed { request, failure });
             }
             let response = reliable_response();
-            events.push(Event::Response { request, response });
+            events.push(Event::Response {
+                request,
+                response: response.into(),
+            });
             events.push(Event::Gone { request });
         }
         let remote = if self.is_caller() { "a" } else { "them" };
@@ -131,29 +137,33 @@ impl OfCall {
             ("UPDATE", 106),
         ];
         for (server, (method, cseq)) in (2..).zip(methods) {
+            let request = request(method, cseq, remote);
             events.push(Event::Request {
                 server: ServerId(server),
-                request: request(method, cseq, remote),
+                reply: Reply::new(&request),
+                request: request.into(),
                 host: Bytes::from_static(b"192.0.2.1"),
             });
         }
-        events.push(Event::Request {
-            server: ServerId(8),
-            request: request_with("UPDATE", 107, remote, true),
-            host: Bytes::from_static(b"192.0.2.1"),
-        });
-        events.push(Event::Request {
-            server: ServerId(9),
-            request: prack(&self.context, remote),
-            host: Bytes::from_static(b"192.0.2.1"),
-        });
+        let update = request_with("UPDATE", 107, remote, true);
+        for (server, request) in [(8, update), (9, prack(&self.context, remote))] {
+            events.push(Event::Request {
+                server: ServerId(server),
+                reply: Reply::new(&request),
+                request: request.into(),
+                host: Bytes::from_static(b"192.0.2.1"),
+            });
+        }
         for cseq in [100, 101] {
             let ack = request("ACK", cseq, remote);
-            events.push(Event::Ack { ack });
+            events.push(Event::Ack { ack: ack.into() });
         }
         for server in [ServerId(1), ServerId(2)] {
             let cancel = request("CANCEL", 100, remote);
-            events.push(Event::Cancel { server, cancel });
+            events.push(Event::Cancel {
+                server,
+                cancel: cancel.into(),
+            });
         }
         events
     }
@@ -176,7 +186,14 @@ fn placed(context: &Arc<Context>, start: Start, now: Time, out: &mut Vec<Action>
         _ => return call,
     };
     let response = response(status, "a");
-    call.receive(now, Event::Response { request, response }, out);
+    call.receive(
+        now,
+        Event::Response {
+            request,
+            response: response.into(),
+        },
+        out,
+    );
     call
 }
 
@@ -184,7 +201,15 @@ fn placed(context: &Arc<Context>, start: Start, now: Time, out: &mut Vec<Action>
 fn taken(context: &Arc<Context>, start: Start, now: Time, out: &mut Vec<Action>) -> Call {
     let invite = request("INVITE", 100, "them");
     let host = Bytes::from_static(b"192.0.2.1");
-    let mut call = Call::incoming(now, context.clone(), ServerId(1), &invite, "me", host);
+    let mut call = Call::incoming(
+        now,
+        context.clone(),
+        ServerId(1),
+        &invite,
+        Reply::new(&invite),
+        "me",
+        host,
+    );
     // It has no sink: with waits of zero its first deadline is at once.
     call.on_deadline(now, out);
     if start != Start::Incoming {
@@ -193,7 +218,7 @@ fn taken(context: &Arc<Context>, start: Start, now: Time, out: &mut Vec<Action>)
     }
     if start == Start::CalleeConfirmed {
         let ack = request("ACK", 100, "them");
-        call.receive(now, Event::Ack { ack }, out);
+        call.receive(now, Event::Ack { ack: ack.into() }, out);
     }
     call
 }

@@ -146,7 +146,7 @@ subject!(
         let responses = responses("INVITE", &[180, 200, 486]);
         responses
             .into_iter()
-            .map(Event::Response)
+            .map(|response| Event::Response(response.into()))
             .chain([Event::TransportError])
             .collect()
     },
@@ -163,7 +163,7 @@ subject!(
         let responses = responses("OPTIONS", &[100, 404]);
         responses
             .into_iter()
-            .map(Event::Response)
+            .map(|response| Event::Response(response.into()))
             .chain([Event::TransportError])
             .collect()
     },
@@ -182,7 +182,7 @@ subject!(
         use invite_server::Event;
         vec![
             Event::Invite,
-            Event::Ack(parsed("ACK")),
+            Event::Ack(parsed("ACK").into()),
             Event::TransportError,
         ]
     },

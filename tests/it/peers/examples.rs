@@ -22,17 +22,20 @@ pub(super) struct Answer {
 impl Answer {
     /// Starts it on a port that the system chooses, with these arguments besides.
     pub(super) fn start(arguments: &[&str]) -> Self {
+        Self::start_on("udp", arguments)
+    }
+
+    /// Starts it over another transport.
+    pub(super) fn start_on(transport: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(path("answer"));
-        let process = Process::start(
-            "answer",
-            command
-                .args(["--listen", "udp:127.0.0.1:0"])
-                .args(arguments),
-        );
+        let listen = format!("{transport}:127.0.0.1:0");
+        command.args(["--listen", &listen]).args(arguments);
+        let process = Process::start("answer", &mut command);
+        let said = format!("listening on {transport}:");
         let address: SocketAddr = process.wait_for_line(
-            "`listening on udp:ADDRESS` on stderr",
+            "`listening on TRANSPORT:ADDRESS` on stderr",
             Duration::from_secs(10),
-            |line| line.trim().strip_prefix("listening on udp:")?.parse().ok(),
+            |line| line.trim().strip_prefix(&said)?.parse().ok(),
         );
         assert_ne!(
             address.port(),

@@ -14,6 +14,7 @@ mod process;
 mod scenarios;
 mod sipp;
 mod socket;
+mod tcp;
 #[cfg(all(feature = "sim", feature = "trace"))]
 mod tshark;
 

@@ -1,0 +1,425 @@
+//! Sockets on tokio, with an endpoint behind them: UDP and TCP.
+
+mod tcp;
+mod udp;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tokio::net::{UdpSocket, lookup_host};
+use tokio::sync::mpsc;
+use tokio::time::{Duration, Instant, sleep_until};
+
+use crate::call::Invitation;
+use crate::endpoint::{
+    Answer, CallHandle, Config, Endpoint, Event, Input, Output, Query, QueryId, Transmit,
+};
+use crate::error::Misuse;
+use crate::seed::{Ids, Seed};
+use crate::time::Time;
+use crate::transport::{Advertised, Local, Transport};
+use tcp::Tcp;
+use udp::Udp;
+
+/// Where to listen.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Listen {
+    /// UDP on this address; port 0 takes any.
+    Udp(SocketAddr),
+    /// TCP on this address; port 0 takes any.
+    Tcp(SocketAddr),
+}
+
+/// An endpoint on a UDP socket, a TCP socket, or one of each.
+///
+/// ```no_run
+/// use drongo::driver::tokio::Driver;
+/// use drongo::endpoint::{Config, Event};
+/// use drongo::message::Outgoing;
+///
+/// # async fn run() -> std::io::Result<()> {
+/// let mut driver = Driver::udp("127.0.0.1:5060".parse().unwrap(), Config::default()).await?;
+/// loop {
+///     match driver.next_event().await? {
+///         Event::Incoming { call, .. } => {
+///             let answered = driver.act(|endpoint, now, out| {
+///                 endpoint.call(call)?.answer(now, Outgoing::default(), out)
+///             });
+///             println!("{call}: {answered:?}");
+///         }
+///         Event::Ended { call, reason, .. } => println!("{call} ended: {reason:?}"),
+///         _ => {}
+///     }
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Driver {
+    core: Core,
+    udp: Option<Udp>,
+    tcp: Option<Tcp>,
+}
+
+/// The endpoint and what goes in and out of it.
+#[derive(Debug)]
+struct Core {
+    endpoint: Endpoint,
+    /// Time zero of the endpoint.
+    origin: Instant,
+    /// The ordinal of the next call that is placed.
+    ordinal: u64,
+    outputs: VecDeque<Output>,
+    events: VecDeque<Event>,
+    answers: (
+        mpsc::UnboundedSender<Looked>,
+        mpsc::UnboundedReceiver<Looked>,
+    ),
+}
+
+/// What a look-up found.
+type Looked = (QueryId, Vec<IpAddr>);
+
+impl Driver {
+    /// Binds a UDP socket: [`bind`](Self::bind) with one place.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub async fn udp(address: SocketAddr, config: Config) -> io::Result<Self> {
+        Self::bind(&[Listen::Udp(address)], config).await
+    }
+
+    /// Binds a TCP socket: [`bind`](Self::bind) with one place.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub async fn tcp(address: SocketAddr, config: Config) -> io::Result<Self> {
+        Self::bind(&[Listen::Tcp(address)], config).await
+    }
+
+    /// Binds the sockets, and puts an endpoint with this configuration behind them; the addresses
+    /// are added to [`Config::locals`]. A wildcard address is told to others as the address that
+    /// the operating system would send from. The wildcard of IPv6 serves IPv4 too, where the
+    /// operating system lets it, and stands for two local addresses.
+    ///
+    /// # Errors
+    ///
+    /// What binding a socket says; `InvalidInput` for no place, for two of one transport, and for
+    /// a configuration that [`Endpoint::new`] refuses.
+    pub async fn bind(places: &[Listen], mut config: Config) -> io::Result<Self> {
+        let (mut udp, mut tcp) = (None, None);
+        for place in places {
+            let (transport, local) = match place {
+                Listen::Udp(address) if udp.is_none() => {
+                    let socket = Udp::bind(*address).await?;
+                    (Transport::Udp, udp.insert(socket).local)
+                }
+                Listen::Tcp(address) if tcp.is_none() => {
+                    let ids = Ids::new(Seed::from_bytes(entropy()?));
+                    let socket = Tcp::bind(*address, config.limits.clone(), ids).await?;
+                    (Transport::Tcp, tcp.insert(socket).local)
+                }
+                Listen::Udp(_) | Listen::Tcp(_) => {
+                    return Err(wrong("one place of each transport"));
+                }
+            };
+            config = config.local(face(transport, local).await?);
+            if let Some(second) = second(local) {
+                config = config.local(face(transport, second).await?);
+            }
+        }
+        if places.is_empty() {
+            return Err(wrong("a place to listen"));
+        }
+        let endpoint = Endpoint::new(config, Seed::from_bytes(entropy()?), Time::ZERO)
+            .map_err(|misuse| io::Error::new(io::ErrorKind::InvalidInput, misuse))?;
+        let core = Core {
+            endpoint,
+            origin: clock(),
+            ordinal: 0,
+            outputs: VecDeque::new(),
+            events: VecDeque::new(),
+            answers: mpsc::unbounded_channel(),
+        };
+        Ok(Self { core, udp, tcp })
+    }
+
+    /// The address of the first place that it listens on.
+    pub fn local_addr(&self) -> SocketAddr {
+        let udp = self.udp.as_ref().map(|udp| udp.local);
+        let tcp = self.tcp.as_ref().map(|tcp| tcp.local);
+        udp.or(tcp)
+            .unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
+    }
+
+    /// The endpoint, to look at.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.core.endpoint
+    }
+
+    /// How many datagrams were given up because too many waited for a socket that could not send.
+    /// Transactions repeat what they need.
+    pub fn given_up(&self) -> u64 {
+        self.udp.as_ref().map_or(0, |udp| udp.given_up)
+    }
+
+    /// Connections that are open or being opened.
+    pub fn connections(&self) -> usize {
+        self.tcp.as_ref().map_or(0, Tcp::connections)
+    }
+
+    /// Connections that were closed at once because there were too many
+    /// ([`Limits::connections`](crate::limits::Limits::connections)).
+    pub fn connections_refused(&self) -> u64 {
+        self.tcp.as_ref().map_or(0, |tcp| tcp.refused)
+    }
+
+    /// The time of the endpoint now.
+    pub fn now(&self) -> Time {
+        self.core.now()
+    }
+
+    /// Does something with the endpoint, at the time that it is, and performs what it causes.
+    pub fn act<R>(
+        &mut self,
+        act: impl FnOnce(&mut Endpoint, Time, &mut VecDeque<Output>) -> R,
+    ) -> R {
+        let now = self.now();
+        let result = act(&mut self.core.endpoint, now, &mut self.core.outputs);
+        self.perform();
+        result
+    }
+
+    /// Places a call.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::place`].
+    pub fn place(&mut self, invitation: Invitation) -> Result<CallHandle, Misuse> {
+        let ordinal = self.core.ordinal;
+        self.core.ordinal = ordinal.wrapping_add(1);
+        self.act(|endpoint, now, out| endpoint.place(now, ordinal, invitation, out))
+    }
+
+    /// Runs until there is something for the application. Nothing is lost if the future is
+    /// dropped; while nobody awaits it, the endpoint stands still.
+    ///
+    /// # Errors
+    ///
+    /// What a socket says when it cannot receive any more.
+    pub async fn next_event(&mut self) -> io::Result<Event> {
+        loop {
+            if let Some(event) = self.core.events.pop_front() {
+                return Ok(event);
+            }
+            self.turn().await?;
+        }
+    }
+
+    /// Waits for one thing, and does what it takes.
+    async fn turn(&mut self) -> io::Result<()> {
+        let deadlines = [
+            self.core.endpoint.deadline(),
+            self.tcp.as_ref().and_then(Tcp::deadline),
+        ];
+        let wake = deadlines.into_iter().flatten().min();
+        let wake = wake.and_then(|at| self.core.instant(at));
+        let Self { core, udp, tcp } = self;
+        tokio::select! {
+            biased;
+            // There are no more answers than questions of this side; a socket under a flood is
+            // always readable.
+            Some((id, addresses)) = core.answers.1.recv() => {
+                let answer = Answer::Addresses(addresses);
+                self.receive(Input::Answer { id, answer });
+            }
+            ready = some(udp.as_ref().map(Udp::readable)) => {
+                ready?;
+                self.read_datagrams()?;
+            }
+            ready = some(udp.as_ref().map(Udp::writable)) => {
+                ready?;
+                self.perform();
+            }
+            () = some(tcp.as_mut().map(Tcp::wait)) => self.on_streams(),
+            () = some(wake.map(sleep_until)) => {
+                let now = self.now();
+                self.core.endpoint.on_deadline(now, &mut self.core.outputs);
+                self.perform();
+                if let Some(tcp) = &mut self.tcp {
+                    tcp.on_deadline(now);
+                }
+                self.on_streams();
+            }
+        }
+        Ok(())
+    }
+
+    /// Feeds what is readable, in order.
+    fn read_datagrams(&mut self) -> io::Result<()> {
+        for _ in 0..Udp::BATCH {
+            let Some(input) = self.udp.as_mut().map(Udp::read).transpose()?.flatten() else {
+                break;
+            };
+            self.receive(input);
+        }
+        Ok(())
+    }
+
+    /// Feeds what connections brought, in order.
+    fn on_streams(&mut self) {
+        let now = self.now();
+        while let Some(input) = self.tcp.as_mut().and_then(|tcp| tcp.next_input(now)) {
+            self.receive(input);
+        }
+        // What was to be answered on a connection that ends has been.
+        if let Some(tcp) = &mut self.tcp {
+            tcp.close_ended();
+        }
+    }
+
+    fn receive(&mut self, input: Input) {
+        let now = self.now();
+        self.core
+            .endpoint
+            .receive(now, input, &mut self.core.outputs);
+        self.perform();
+    }
+
+    fn perform(&mut self) {
+        loop {
+            while let Some(output) = self.core.outputs.pop_front() {
+                match output {
+                    Output::Transmit(transmit) => self.transmit(transmit),
+                    Output::Event(event) => self.core.events.push_back(event),
+                    Output::Query { id, query } => self.core.ask(id, query),
+                    // The endpoint has counted it.
+                    Output::Dropped(_) => {}
+                }
+            }
+            let Some(id) = self.udp.as_mut().and_then(Udp::flush) else {
+                return;
+            };
+            self.core.send_failed(id);
+        }
+    }
+
+    fn transmit(&mut self, transmit: Transmit) {
+        let now = self.now();
+        let id = transmit.id;
+        let is_sent = match (&mut self.udp, &mut self.tcp, transmit.flow.transport) {
+            (Some(udp), _, Transport::Udp) => {
+                udp.push(transmit);
+                true
+            }
+            (_, Some(tcp), Transport::Tcp) => tcp.send(now, transmit),
+            (_, _, Transport::Udp | Transport::Tcp)
+            | (_, _, Transport::Tls | Transport::Ws | Transport::Wss) => false,
+        };
+        if !is_sent {
+            self.core.send_failed(id);
+        }
+    }
+}
+
+impl Core {
+    fn now(&self) -> Time {
+        let elapsed = clock().saturating_duration_since(self.origin);
+        Time::from_nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn instant(&self, at: Time) -> Option<Instant> {
+        self.origin.checked_add(Duration::from_nanos(at.as_nanos()))
+    }
+
+    fn send_failed(&mut self, id: crate::endpoint::TransmitId) {
+        let now = self.now();
+        let input = Input::SendFailed { id };
+        self.endpoint.receive(now, input, &mut self.outputs);
+    }
+
+    fn ask(&self, id: QueryId, query: Query) {
+        let Query::Resolve { host } = query;
+        let answers = self.answers.0.clone();
+        tokio::spawn(async move {
+            // The receiver is gone only if the driver is.
+            let _ = answers.send((id, look_up(&host).await));
+        });
+    }
+}
+
+/// A future that may not be there never comes.
+async fn some<F: Future>(future: Option<F>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn wrong(what: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("a driver needs {what}"),
+    )
+}
+
+fn entropy() -> io::Result<[u8; 32]> {
+    let mut entropy = [0; 32];
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a driver is where entropy comes from"
+    )]
+    getrandom::fill(&mut entropy).map_err(io::Error::other)?;
+    Ok(entropy)
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a driver is where time comes from"
+)]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+/// What the wildcard of IPv6 stands for besides: the wildcard of IPv4.
+fn second(local: SocketAddr) -> Option<SocketAddr> {
+    let both = local.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    both.then(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, local.port())))
+}
+
+/// What a socket's address is to others.
+async fn face(transport: Transport, local: SocketAddr) -> io::Result<Local> {
+    let face = Local::new(transport, local);
+    if !local.ip().is_unspecified() {
+        return Ok(face);
+    }
+    let loopback = match local {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    let ip = outbound(local).await.unwrap_or(loopback);
+    let advertised = Advertised::new(&ip.to_string(), Some(local.port()))
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(face.advertise(advertised))
+}
+
+/// The address that packets to elsewhere leave from. Connecting a UDP socket sends nothing; the
+/// target is an address for documentation (RFC 5737, RFC 3849).
+async fn outbound(local: SocketAddr) -> io::Result<IpAddr> {
+    let probe = UdpSocket::bind(SocketAddr::new(local.ip(), 0)).await?;
+    match local {
+        SocketAddr::V4(_) => probe.connect("192.0.2.1:9").await?,
+        SocketAddr::V6(_) => probe.connect("[2001:db8::1]:9").await?,
+    }
+    Ok(probe.local_addr()?.ip())
+}
+
+async fn look_up(host: &str) -> Vec<IpAddr> {
+    match lookup_host((host, 0)).await {
+        Ok(addresses) => addresses.map(|address| address.ip()).collect(),
+        Err(_) => Vec::new(),
+    }
+}

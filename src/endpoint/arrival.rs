@@ -1,0 +1,61 @@
+//! A request on its way to its owner, and what of it is needed more than once.
+
+use super::Endpoint;
+use super::detour::ReturnPath;
+use crate::message::{Method, Reply, Request, Via};
+use crate::transaction::key::ServerKey;
+use crate::transport::Flow;
+
+/// What is made of a new request once: its top Via is read for all of it.
+pub(super) struct Arrival {
+    /// Where it came from.
+    pub(super) flow: Flow,
+    pub(super) key: ServerKey,
+    /// Where its responses go.
+    pub(super) path: ReturnPath,
+    /// What answers it.
+    pub(super) reply: Reply,
+    /// What its copies over another way have in common with it (8.2.2.2).
+    pub(super) origin: Option<u64>,
+}
+
+impl Endpoint {
+    pub(super) fn arrival(
+        &self,
+        flow: Flow,
+        request: &Request,
+        via: &Via<'_>,
+        key: ServerKey,
+    ) -> Arrival {
+        Arrival {
+            flow,
+            key,
+            path: ReturnPath::new(via, &flow),
+            reply: Reply::new(request),
+            origin: self.origin_of(request),
+        }
+    }
+
+    /// 8.2.2.2: a request without To tag that came before over another way, so with another
+    /// branch.
+    pub(super) fn is_merged(&self, arrival: &Arrival) -> bool {
+        arrival
+            .origin
+            .is_some_and(|origin| self.origins.contains_key(&origin))
+    }
+
+    /// A keyed hash of From tag, Call-ID and CSeq. A CANCEL has those of its INVITE.
+    fn origin_of(&self, request: &Request) -> Option<u64> {
+        let method = request.method();
+        if request.has_to_tag() || method == Method::Cancel {
+            return None;
+        }
+        let parts = [
+            request.call_id_bytes(),
+            request.tag_of_from().unwrap_or_default(),
+            &request.cseq_number().to_be_bytes(),
+            method.as_str().as_bytes(),
+        ];
+        Some(self.context.ids.base(&parts))
+    }
+}

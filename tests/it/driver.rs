@@ -1,0 +1,267 @@
+//! The tokio driver over real sockets of this machine: calls over TCP, and peers that misbehave.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use drongo::call::Invitation;
+use drongo::driver::tokio::{Driver, Listen};
+use drongo::endpoint::{Config, Event};
+use drongo::message::Outgoing;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Far more than anything here takes.
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { timeout(LIMIT, test).await })
+        .expect("it takes too long")
+}
+
+fn anywhere() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// A driver that answers every call, and where it listens.
+async fn answering(config: Config) -> (SocketAddr, tokio::task::JoinHandle<io::Result<()>>) {
+    let mut driver = Driver::tcp(anywhere(), config).await.unwrap();
+    let address = driver.local_addr();
+    let task = tokio::spawn(async move {
+        loop {
+            if let Event::Incoming { call, .. } = driver.next_event().await? {
+                let answered = driver.act(|endpoint, now, out| {
+                    endpoint.call(call)?.answer(now, Outgoing::default(), out)
+                });
+                answered.map_err(io::Error::other)?;
+            }
+        }
+    });
+    (address, task)
+}
+
+#[test]
+fn call_over_tcp_stands_and_is_hung_up() {
+    run(async {
+        let (address, callee) = answering(Config::default()).await;
+        let mut caller = Driver::tcp(anywhere(), Config::default()).await.unwrap();
+        let target = format!("sip:bob@{address};transport=tcp");
+        let mut ended = 0;
+        for _ in 0..3 {
+            let from = format!("sip:alice@{}", caller.local_addr());
+            let invitation = Invitation::new(&target, &from).unwrap();
+            caller.place(invitation).unwrap();
+        }
+        while ended < 3 {
+            match caller.next_event().await.unwrap() {
+                Event::Answered { call, .. } => {
+                    let hang_up = |endpoint: &mut drongo::endpoint::Endpoint, now, out: &mut _| {
+                        endpoint.call(call)?.hang_up(now, out)
+                    };
+                    caller.act(hang_up).unwrap();
+                }
+                Event::Ended { .. } => ended += 1,
+                _ => {}
+            }
+        }
+        assert_eq!(caller.connections(), 1, "one connection serves all");
+        assert!(!callee.is_finished());
+        callee.abort();
+    });
+}
+
+#[test]
+fn target_where_nobody_listens_fails_the_call() {
+    run(async {
+        let nobody = tokio::net::TcpListener::bind(anywhere()).await.unwrap();
+        let address = nobody.local_addr().unwrap();
+        drop(nobody);
+        let mut caller = Driver::tcp(anywhere(), Config::default()).await.unwrap();
+        let target = format!("sip:bob@{address};transport=tcp");
+        let invitation = Invitation::new(&target, "sip:alice@127.0.0.1").unwrap();
+        let placed = caller.place(invitation).unwrap();
+        let event = caller.next_event().await.unwrap();
+        assert!(
+            matches!(event, Event::Ended { call, .. } if call == placed),
+            "{event:?}"
+        );
+        assert_eq!(caller.connections(), 0);
+    });
+}
+
+fn options(headers: &str) -> String {
+    format!(
+        "OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK1\r\n\
+         From: <sip:b@127.0.0.1>;tag=1\r\nTo: <sip:a@127.0.0.1>\r\nCall-ID: 1\r\n\
+         CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n{headers}\r\n"
+    )
+}
+
+/// What comes back until the other side closes, or until so much is there.
+async fn read(stream: &mut TcpStream, enough: usize) -> String {
+    let mut text = Vec::new();
+    while text.len() < enough {
+        let mut chunk = [0; 4096];
+        match stream.read(&mut chunk).await {
+            Ok(0) | Err(_) => break,
+            Ok(length) => text.extend_from_slice(&chunk[..length]),
+        }
+    }
+    String::from_utf8(text).unwrap()
+}
+
+async fn is_served(address: SocketAddr) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = options("Content-Length: 0\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    assert!(read(&mut stream, 1).await.starts_with("SIP/2.0 200 "));
+}
+
+#[test]
+fn bytes_one_by_one_and_requests_in_one_piece_are_answered_alike() {
+    run(async {
+        let (address, callee) = answering(Config::default()).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let one = options("Content-Length: 0\r\n");
+        for byte in one.bytes() {
+            stream.write_all(&[byte]).await.unwrap();
+        }
+        assert!(read(&mut stream, 1).await.starts_with("SIP/2.0 200 "));
+        let two = one
+            .replace("z9hG4bK1", "z9hG4bK2")
+            .replace("1 OPTIONS", "2 OPTIONS");
+        let three = one
+            .replace("z9hG4bK1", "z9hG4bK3")
+            .replace("1 OPTIONS", "3 OPTIONS");
+        stream
+            .write_all(format!("{two}{three}").as_bytes())
+            .await
+            .unwrap();
+        let mut text = String::new();
+        while text.matches("SIP/2.0 200 ").count() < 2 {
+            text.push_str(&read(&mut stream, 1).await);
+        }
+        callee.abort();
+    });
+}
+
+#[test]
+fn ping_is_answered_with_a_pong() {
+    // 5626-5.4-01
+    run(async {
+        let (address, callee) = answering(Config::default()).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"\r\n\r\n").await.unwrap();
+        assert_eq!(read(&mut stream, 2).await, "\r\n");
+        callee.abort();
+    });
+}
+
+#[test]
+fn stream_that_cannot_be_read_is_answered_and_closed_and_others_are_served() {
+    // 3261-18.3-07, 3261-18.3-08
+    run(async {
+        let (address, callee) = answering(Config::default()).await;
+        for (headers, status) in [
+            ("", "400"),
+            ("Content-Length: x\r\n", "400"),
+            ("Content-Length: 1073741824\r\n", "513"),
+        ] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(options(headers).as_bytes()).await.unwrap();
+            // It reads until the end, so the other side has closed.
+            let text = read(&mut stream, usize::MAX).await;
+            assert!(text.starts_with(&format!("SIP/2.0 {status} ")), "{text}");
+        }
+        let mut garbage = TcpStream::connect(address).await.unwrap();
+        garbage
+            .write_all(b"\x16\x03\x01\x02\x00\n\n")
+            .await
+            .unwrap();
+        assert_eq!(read(&mut garbage, usize::MAX).await, "");
+        is_served(address).await;
+        callee.abort();
+    });
+}
+
+#[test]
+fn connection_cut_in_the_middle_of_a_message_harms_nobody() {
+    run(async {
+        let (address, callee) = answering(Config::default()).await;
+        for length in [1, 40, 200] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = options("Content-Length: 9\r\n");
+            stream
+                .write_all(&request.as_bytes()[..length])
+                .await
+                .unwrap();
+        }
+        is_served(address).await;
+        assert!(!callee.is_finished());
+        callee.abort();
+    });
+}
+
+#[test]
+fn message_that_stays_incomplete_is_given_up() {
+    run(async {
+        let mut config = Config::default();
+        config.limits.message_wait = Duration::from_millis(100);
+        let (address, callee) = answering(config).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"OPTIONS sip:a").await.unwrap();
+        assert_eq!(read(&mut stream, usize::MAX).await, "");
+        is_served(address).await;
+        callee.abort();
+    });
+}
+
+#[test]
+fn connection_too_many_is_closed_at_once() {
+    run(async {
+        let mut config = Config::default();
+        config.limits.connections = 2;
+        let (address, callee) = answering(config).await;
+        let mut first = TcpStream::connect(address).await.unwrap();
+        let mut second = TcpStream::connect(address).await.unwrap();
+        // Both are there before the third.
+        for stream in [&mut first, &mut second] {
+            stream.write_all(b"\r\n\r\n").await.unwrap();
+            assert_eq!(read(stream, 2).await, "\r\n");
+        }
+        let mut third = TcpStream::connect(address).await.unwrap();
+        assert_eq!(read(&mut third, usize::MAX).await, "");
+        drop(first);
+        // Its place is free again, as soon as the driver knows.
+        loop {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let _ = stream.write_all(b"\r\n\r\n").await;
+            if read(&mut stream, 2).await == "\r\n" {
+                break;
+            }
+        }
+        callee.abort();
+    });
+}
+
+#[test]
+fn wrong_places_are_refused() {
+    run(async {
+        let bind = |places: Vec<Listen>| async move {
+            let bound = Driver::bind(&places, Config::default()).await;
+            bound.map(|_| ()).map_err(|error| error.kind())
+        };
+        assert_eq!(bind(vec![]).await, Err(io::ErrorKind::InvalidInput));
+        let two = vec![Listen::Tcp(anywhere()), Listen::Tcp(anywhere())];
+        assert_eq!(bind(two).await, Err(io::ErrorKind::InvalidInput));
+        let both = vec![Listen::Udp(anywhere()), Listen::Tcp(anywhere())];
+        assert_eq!(bind(both).await, Ok(()));
+    });
+}
