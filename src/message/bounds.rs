@@ -128,6 +128,15 @@ impl Sizes {
         self.lists = self.lists.saturating_add(counted(row.list, more));
         self.vias = self.vias.saturating_add(counted(row.via, more));
     }
+
+    /// Counts a Via that has been added for the one hop that it is.
+    #[inline]
+    pub(super) fn is_one_hop(&mut self, (from, to): (u32, u32)) {
+        // As long as the shortest one.
+        let more = to.saturating_sub(from).saturating_sub(1);
+        self.lists = self.lists.saturating_sub(more);
+        self.vias = self.vias.saturating_sub(more);
+    }
 }
 
 /// Whether more than one row of this header may stand in a message (3261 7.3.1).
@@ -340,6 +349,19 @@ mod tests {
         let hops = |n: usize| format!("v: {}", "SIP/2.0/UDP h,".repeat(n));
         assert_eq!(kind(&hops(70), &Limits::DEFAULT), None);
         assert_eq!(kind(&hops(71), &Limits::DEFAULT), many(Name::Via));
+        // A long first Via of the common form is one hop, whatever its length.
+        let long = |n: usize| {
+            let text = format!(
+                "OPTIONS sip:a@b SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z9hG4bK1;x={}\r\nv: {}\r\n\
+                 f: <sip:a@b>\r\nt: <sip:a@b>\r\ni: 1\r\nCSeq: 1 OPTIONS\r\n\r\n",
+                "y".repeat(300),
+                "a,".repeat(n)
+            );
+            let read = crate::message::parse(text.into(), &Limits::DEFAULT);
+            read.err().map(|error| error.kind)
+        };
+        assert_eq!(long(69), None);
+        assert_eq!(long(70), many(Name::Via));
         let tags = |n: usize| format!("Supported: {}", "x,".repeat(n));
         assert_eq!(kind(&tags(256), &Limits::DEFAULT), None);
         assert_eq!(kind(&tags(257), &Limits::DEFAULT), many(Name::Supported));

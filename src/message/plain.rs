@@ -32,9 +32,9 @@ static SETS: [u8; 256] = sets();
 
 /// The bytes at the front that are in the set, and the rest. Letters, digits, `-` and `.` are in
 /// all of them.
-#[inline]
+#[inline(always)]
 pub(crate) fn run(text: &[u8], set: u8) -> (&[u8], &[u8]) {
-    let of = |b: &u8| SETS.get(usize::from(*b)).copied().unwrap_or(0) & set != 0;
+    let of = |b: u8| SETS.get(usize::from(b)).copied().unwrap_or(0) & set != 0;
     let mut rest = text;
     // Eight bytes take one branch; others of the set than those in all take one each.
     while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
@@ -44,13 +44,27 @@ pub(crate) fn run(text: &[u8], set: u8) -> (&[u8], &[u8]) {
             continue;
         }
         match rest.get(words::place(others)..) {
-            Some([b, tail @ ..]) if of(b) => rest = tail,
+            Some([b, tail @ ..]) if of(*b) => rest = tail,
             Some(end) => return split_before(text, end),
             None => break,
         }
     }
+    // The last eight again, without those that have been seen.
+    if let Some(chunk) = text.last_chunk::<8>() {
+        let seen = 8_usize.wrapping_sub(rest.len()) as u32;
+        let mark = u64::MAX.checked_shl(seen.wrapping_mul(8)).unwrap_or(0);
+        let mut others = words::not_common(u64::from_le_bytes(*chunk)) & mark;
+        while others != 0 {
+            let end = chunk.get(words::place(others)..).unwrap_or_default();
+            if !end.first().is_some_and(|b| of(*b)) {
+                return split_before(text, end);
+            }
+            others &= others.wrapping_sub(1);
+        }
+        return (text, &[]);
+    }
     while let Some((b, tail)) = rest.split_first() {
-        if !of(b) {
+        if !of(*b) {
             break;
         }
         rest = tail;

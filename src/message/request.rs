@@ -340,7 +340,7 @@ impl Parts {
         if span == NOWHERE {
             return None;
         }
-        core::str::from_utf8(value(message, span)).ok()
+        text_in(message.bytes(), span)
     }
 
     fn bytes<'m>(&self, message: &'m Message, span: Span) -> Option<&'m [u8]> {
@@ -362,6 +362,24 @@ impl Parts {
     fn address<'m>(&self, message: &'m Message, span: Span) -> NameAddr<'m> {
         let raw = value(message, span);
         NameAddr::parse(raw).unwrap_or_else(|_| NameAddr::from_uri(Uri::parse_again(raw)))
+    }
+}
+
+/// The text of a span.
+///
+/// Reading text is fast where it is aligned, so that what is around the span is read too, up to
+/// there: header lines, and so ASCII as a rule. If it is not, the span is read alone.
+#[inline]
+fn text_in(whole: &[u8], (from, to): Span) -> Option<&str> {
+    const STEP: usize = 16;
+    let (from, to) = (from as usize, to as usize);
+    let before = whole.as_ptr().addr().wrapping_add(from) % STEP;
+    let start = from.saturating_sub(before);
+    let len = to.saturating_sub(start).next_multiple_of(STEP);
+    let around = whole.get(start..start.saturating_add(len));
+    match around.map(core::str::from_utf8) {
+        Some(Ok(around)) => around.get(from.saturating_sub(start)..to.saturating_sub(start)),
+        Some(Err(_)) | None => core::str::from_utf8(whole.get(from..to)?).ok(),
     }
 }
 
@@ -399,7 +417,12 @@ const ESSENTIAL: [Name; 5] = [
 type CheckError = (ParseErrorKind, usize);
 
 fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
-    let survey = Survey::of(message);
+    let mut survey = Survey::of(message);
+    // The common form has no comma that separates.
+    let plain = Via::plain_branch(value(message, survey.first_via()));
+    if plain.is_some() {
+        survey.sizes.is_one_hop(survey.first_via());
+    }
     bounds::check(message, limits, survey.sizes)?;
     let rows = survey.rows(message)?;
     let whole = message.bytes();
@@ -408,7 +431,10 @@ fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
             .unwrap_or(NOWHERE)
     };
 
-    let (via, branch) = check_via(message, rows.via)?;
+    let (via, branch) = match plain {
+        Some(branch) => (rows.via, branch),
+        None => check_via(message, rows.via)?,
+    };
     let from_tag =
         NameAddr::tag_of(value(message, rows.from)).map_err(in_header(Name::From, rows.from))?;
     let to_tag = NameAddr::tag_of(value(message, rows.to)).map_err(in_header(Name::To, rows.to))?;
@@ -436,12 +462,7 @@ fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
 
 /// The top Via of the first row, and its branch.
 fn check_via(message: &Message, row: Span) -> Result<(Span, Option<&[u8]>), CheckError> {
-    let text = value(message, row);
-    // The common form has no comma that separates.
-    if let Some(branch) = Via::plain_branch(text) {
-        return Ok((row, branch));
-    }
-    let first = split_commas(text).next().unwrap_or_default();
+    let first = split_commas(value(message, row)).next().unwrap_or_default();
     let via = range_in(message.bytes(), first).unwrap_or(row);
     let branch = Via::branch_of(first).map_err(in_header(Name::Via, via))?;
     Ok((via, branch))
@@ -486,6 +507,12 @@ impl Survey {
             twice,
             sizes,
         }
+    }
+
+    /// Via, if there is one.
+    #[inline]
+    fn first_via(&self) -> Span {
+        self.first.first().copied().unwrap_or(NOWHERE)
     }
 
     /// The essential rows: nothing that is single occurs twice, and all of these are there.
@@ -664,6 +691,32 @@ mod tests {
     use alloc::string::ToString;
 
     use super::*;
+
+    #[test]
+    fn text_is_read_alike_wherever_it_stands_and_whatever_is_around() {
+        for around in [&b"a"[..], b"\xe9", b"\xc3\xa9", b"\xf0\x9f\x98\x80"] {
+            for inner in [
+                &b""[..],
+                b"tag",
+                b"a-longer-tag.of-30-bytes.12345",
+                b"\xc3\xa9",
+                b"\xa9",
+                b"x\xc3",
+            ] {
+                for before in 0..20 {
+                    for after in [0, 1, 2, 5, 40] {
+                        let (front, behind) = (around.repeat(before), around.repeat(after));
+                        let whole = [&front[..], inner, &behind].concat();
+                        let (from, to) = (front.len(), front.len() + inner.len());
+                        let text = text_in(&whole, (from as u32, to as u32));
+                        assert_eq!(text, core::str::from_utf8(inner).ok());
+                    }
+                }
+            }
+        }
+        assert_eq!(text_in(b"short", (3, 9)), None);
+    }
+
     use crate::message::{Host, ValueErrorKind};
 
     const LINES: [&str; 7] = [
