@@ -377,12 +377,7 @@ fn reinvite_that_is_taken_back_is_followed_by_another() {
 }
 
 /// A request of the raw Bob whose call Alice has answered.
-fn in_dialog(
-    invite: &drongo::message::Request,
-    method: &str,
-    cseq: u32,
-    branch: &str,
-) -> String {
+fn in_dialog(invite: &drongo::message::Request, method: &str, cseq: u32, branch: &str) -> String {
     let text = super::support::within(invite, "x", method, cseq, branch);
     text.replace(";tag=bob;tag=x", ";tag=bob")
 }
