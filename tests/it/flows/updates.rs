@@ -322,7 +322,7 @@ fn says(flow: &mut Flow, millis: u64, status: u16, extra: &str) {
 
 #[test]
 fn refusal_that_an_update_overtook_is_made_good_by_another_reinvite() {
-    // Flow 28: 6141 figure 5, and 3.4 of it. 6141-3.4-51
+    // Flow 28: 6141 figure 5, and 3.4 of it.
     let mut flow = talking();
     flow.at(200, flow.alice, reinvite);
     says(&mut flow, 250, 183, "Require: 100rel\nRSeq: 1\n");
