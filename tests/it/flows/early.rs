@@ -362,7 +362,9 @@ fn early_dialogs_of_two_forks_that_end_at_one_proxy() {
     // 6228-4-01: the caller shows that it knows 199.
     let invite = flow.invite();
     let supported = String::from_utf8_lossy(invite.bytes()).into_owned();
-    let supported = supported.lines().find(|line| line.starts_with("Supported:"));
+    let supported = supported
+        .lines()
+        .find(|line| line.starts_with("Supported:"));
     assert!(supported.unwrap().contains("199"));
     flow.at(2000, flow.alice, hang_up);
     assert_snapshot!(flow.end());

@@ -322,7 +322,7 @@ fn says(flow: &mut Flow, millis: u64, status: u16, extra: &str) {
 
 #[test]
 fn refusal_that_an_update_overtook_is_made_good_by_another_reinvite() {
-    // Flow 28: 6141 figure 5, and 3.4 of it. 6141-3.4-51
+    // Flow 28: 6141 figure 5, and 3.4 of it.
     let mut flow = talking();
     flow.at(200, flow.alice, reinvite);
     says(&mut flow, 250, 183, "Require: 100rel\nRSeq: 1\n");
@@ -377,12 +377,7 @@ fn reinvite_that_is_taken_back_is_followed_by_another() {
 }
 
 /// A request of the raw Bob whose call Alice has answered.
-fn in_dialog(
-    invite: &drongo::message::Request,
-    method: &str,
-    cseq: u32,
-    branch: &str,
-) -> String {
+fn in_dialog(invite: &drongo::message::Request, method: &str, cseq: u32, branch: &str) -> String {
     let text = super::support::within(invite, "x", method, cseq, branch);
     text.replace(";tag=bob;tag=x", ";tag=bob")
 }
