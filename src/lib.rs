@@ -32,6 +32,7 @@ pub mod endpoint;
 pub mod error;
 pub mod handle;
 pub mod limits;
+pub mod locate;
 pub mod machine;
 pub mod message;
 pub mod queued;

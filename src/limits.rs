@@ -81,6 +81,10 @@ pub struct Limits {
     /// Connections that a driver has open at once; one more is closed at once. Each costs a
     /// descriptor, of which a process has a thousand by default.
     pub connections: usize,
+    /// Records of one DNS answer that are looked at, the best ones. A domain has under 10.
+    pub dns_records: usize,
+    /// Servers that one request is sent to, one after the other (3263 4.3): each may cost 64*T1.
+    pub request_targets: usize,
     /// How long the application may take to answer a query.
     pub query_wait: Duration,
 }
@@ -112,6 +116,8 @@ impl Limits {
         message_wait: Duration::from_secs(32),
         connection_idle: Duration::from_secs(900),
         connections: 100_000,
+        dns_records: 32,
+        request_targets: 8,
         query_wait: Duration::from_secs(10),
     };
 }

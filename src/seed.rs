@@ -81,6 +81,8 @@ pub enum Domain {
     Credentials = 3,
     /// Keys of the nonces of digest verifiers, by an ordinal that the caller gives.
     Nonces = 4,
+    /// The choice between servers of one priority, by the base of the call that it is for.
+    Targets = 5,
 }
 
 /// A stream of random bytes.
@@ -106,6 +108,14 @@ impl Stream {
             token.push_digits(u128::from(self.next_u64()), left.min(12));
         }
         token
+    }
+}
+
+impl core::hash::Hash for Stream {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.get_seed().hash(state);
+        self.0.get_stream().hash(state);
+        self.0.get_word_pos().hash(state);
     }
 }
 
@@ -335,6 +345,12 @@ impl Ids {
     /// its key (see [`Client`](crate::auth::Client)). A base serves one client.
     pub fn credentials(&self, base: u64) -> Stream {
         self.seed.stream(Domain::Credentials, base)
+    }
+
+    /// The stream that decides between servers of one priority (RFC 2782) for the call or request
+    /// with this base: its requests prefer the same server.
+    pub fn targets(&self, base: u64) -> Stream {
+        self.seed.stream(Domain::Targets, base)
     }
 
     /// The stream from which the digest verifier with this ordinal takes its key (see

@@ -5,18 +5,21 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
 
+use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::arrival::Arrival;
 use super::clients::{Owner as ClientOwner, Start};
-use super::queries::Errand;
+use super::failover::Trail;
+use super::locations::Errand;
 use super::servers::{Owner, server_handle, server_id};
 use super::{
-    CallEvent, CallHandle, ClientHandle, Dropped, Endpoint, Event, Origin, Output, Part, QueryId,
-    RequestHandle, event_for,
+    CallEvent, CallHandle, ClientHandle, Dropped, Endpoint, Event, LocationHandle, Origin, Output,
+    Part, RequestHandle, Reroute, event_for,
 };
 use crate::call::{Action, Call, Command, Invitation, Notice, RequestId, ServerId};
 use crate::error::Misuse;
+use crate::locate::Locate;
 use crate::machine::Machine;
 use crate::message::{HeaderList, Method, Outgoing, Request, StatusCode, Uri};
 use crate::seed::Token;
@@ -36,13 +39,15 @@ pub(super) type Unsent = SmallVec<[CallEvent; 2]>;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct CallEntry {
     pub(super) call: Call,
-    key: DialogKey,
+    pub(super) key: DialogKey,
     /// The flow of its INVITE: where its other requests leave from.
     pub(super) flow: Option<Flow>,
     pub(super) clients: SmallVec<[(Option<RequestId>, ClientHandle); 2]>,
     pub(super) servers: SmallVec<[RequestHandle; 2]>,
     /// Requests that wait for an address.
-    pub(super) queries: Vec<QueryId>,
+    pub(super) locations: Vec<LocationHandle>,
+    /// The peer refused the stream that a large request asked for (18.1.1).
+    pub(super) stream_refused: bool,
 }
 
 /// Names the dialogs of a call: Call-ID and local tag. The remote tag tells its legs apart. The
@@ -62,6 +67,12 @@ impl DialogKey {
 
     fn new(call_id: &[u8], local_tag: &[u8]) -> Self {
         Self(Self::text(call_id, local_tag).as_slice().into())
+    }
+}
+
+impl DialogKey {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -110,10 +121,18 @@ impl Endpoint {
         let uri = invitation.first_hop();
         let secure = invitation.is_secure();
         let hop = NextHop::of(&uri, secure).map_err(|_| Misuse::Malformed { what: "target" })?;
-        let transport = transport_of(&hop);
-        let reachable = match hop.address() {
-            Some(remote) => self.places.flow(transport, remote, None).is_some(),
-            None => self.places.speaks(transport),
+        let reach = self.places.reach();
+        let reachable = match (hop.address(), hop.transport) {
+            (Some(remote), _) => {
+                let transport = transport_of(&hop);
+                self.places.flow(transport, remote, None).is_some()
+            }
+            (None, Some(transport)) => reach.speaks(transport),
+            // DNS decides, among what is spoken.
+            (None, None) => match hop.secure {
+                true => reach.speaks(Transport::Tls) || reach.speaks(Transport::Wss),
+                false => !self.config.locals.is_empty(),
+            },
         };
         reachable.then_some(()).ok_or(Misuse::NoLocalAddress)
     }
@@ -184,7 +203,8 @@ impl Endpoint {
             flow,
             clients: SmallVec::new(),
             servers: SmallVec::new(),
-            queries: Vec::new(),
+            locations: Vec::new(),
+            stream_refused: false,
         };
         let call = self.calls.insert(entry)?;
         self.dialogs.insert(key, call);
@@ -269,6 +289,7 @@ impl Endpoint {
                         call,
                         request,
                         draft,
+                        verdict: None,
                     };
                     self.send(now, errand, &mut unsent, out);
                 }
@@ -277,6 +298,7 @@ impl Endpoint {
                         call,
                         request: None,
                         draft,
+                        verdict: None,
                     };
                     self.send(now, errand, &mut unsent, out);
                 }
@@ -352,68 +374,99 @@ impl Endpoint {
         let secure = errand.draft.is_secure();
         let hop = hop.as_ref().and_then(|uri| NextHop::of(uri, secure).ok());
         let Some(hop) = hop else {
-            return self.fail(&errand, unsent);
+            return self.fail(errand, unsent);
         };
-        let transport = transport_of(&hop);
+        let known = self.calls.get(errand.call).and_then(|entry| entry.flow);
+        if let Some(known) = known.filter(|known| is_back_on(known, &hop)) {
+            return self.dispatch(now, errand, known, None, unsent, out);
+        }
         match hop.address() {
+            // The one target of a numeric hop needs no location.
             Some(remote) => {
-                let known = self.calls.get(errand.call).and_then(|entry| entry.flow);
+                let transport = transport_of(&hop);
                 match self.places.flow(transport, remote, known.as_ref()) {
-                    Some(flow) => self.dispatch(now, errand, flow, unsent, out),
-                    None => self.fail(&errand, unsent),
+                    Some(flow) => self.dispatch(now, errand, flow, None, unsent, out),
+                    None => self.fail(errand, unsent),
                 }
             }
             None => {
-                let (host, port) = (alloc::format!("{}", hop.host), hop.port);
-                self.ask(now, errand, (host.into(), port, transport), unsent, out);
+                // The hop borrows from the draft that goes with the errand.
+                let text = errand.draft.next_hop().to_vec();
+                let uri = Uri::parse(&text).ok();
+                if let Some(hop) = uri.and_then(|uri| NextHop::of(&uri, secure).ok()) {
+                    self.locate_for(now, errand, &hop, unsent, out);
+                }
             }
         }
     }
 
-    /// Sends a request of a call on this flow.
+    /// Sends a request of a call on this flow. `locate` knows of others.
     pub(super) fn dispatch(
         &mut self,
         now: Time,
         errand: Errand,
         flow: Flow,
+        locate: Option<&Locate>,
         unsent: &mut Unsent,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let Some(origin) = self.places.origin(&flow) else {
-            return self.fail(&errand, unsent);
+        let call = errand.call;
+        let Some(bytes) = self.seal(&errand, &flow) else {
+            return self.fail(errand, unsent);
         };
-        let bytes = errand.draft.seal(origin);
-        if let Some(entry) = self.calls.get_mut(errand.call) {
+        // 18.1.1: the Via that counts is the one that will be sent.
+        let stream = self.stream_for(call, bytes.len(), &flow);
+        let stream = stream.and_then(|stream| Some((stream, self.seal(&errand, &stream)?)));
+        let datagram = stream.is_some().then_some(flow);
+        let (flow, bytes) = stream.unwrap_or((flow, bytes));
+        if let Some(entry) = self.calls.get_mut(call) {
             entry.flow.get_or_insert(flow);
         }
+        let oversized = datagram.is_some();
         let Some(request) = errand.request else {
-            return self.transmit(flow, bytes, Origin::Nobody, out);
+            let oversizes = &mut self.counters.oversized;
+            *oversizes = oversizes.saturating_add(oversized.into());
+            return self.transmit(flow, bytes, Origin::Ack { call, oversized }, out);
         };
+        if errand.verdict.is_some() {
+            self.tell_reroute(call, Reroute::Failover, flow, out);
+        }
+        if oversized {
+            self.tell_reroute(call, Reroute::TooLarge, flow, out);
+        }
+        let trail = Trail::new(&errand.draft, locate, datagram);
         let start = Start {
             owner: ClientOwner {
-                call: errand.call,
+                call,
                 request: Some(request),
             },
             method: errand.draft.method(),
             branch: errand.draft.branch().as_str(),
             flow,
             bytes,
+            trail,
         };
         if self.start_client(now, start, out).is_err() {
             self.drop_packet(Dropped::Overload, out);
-            self.fail(&errand, unsent);
+            self.fail(errand, unsent);
         }
     }
 
-    /// A request of a call could not be sent at all. Nobody waits for an ACK; of an INVITE there is
-    /// no transaction that could say that it is gone.
-    pub(super) fn fail(&mut self, errand: &Errand, unsent: &mut Unsent) {
+    /// The whole request as it goes on that flow.
+    fn seal(&self, errand: &Errand, flow: &Flow) -> Option<Bytes> {
+        Some(errand.draft.seal(self.places.origin(flow)?))
+    }
+
+    /// A request of a call could not be sent, to this server or at all. Nobody waits for an ACK;
+    /// of an INVITE there is no transaction that could say that it is gone.
+    pub(super) fn fail(&mut self, errand: Errand, unsent: &mut Unsent) {
         let Some(request) = errand.request else {
             self.counters.undelivered = self.counters.undelivered.saturating_add(1);
             return;
         };
         let failure = Failure::Transport;
-        unsent.push(CallEvent::Failed { request, failure });
+        let failed = CallEvent::Failed { request, failure };
+        unsent.push(errand.verdict.map_or(failed, |verdict| *verdict));
         if errand.draft.method() == Method::Invite {
             unsent.push(CallEvent::Gone { request });
         }
@@ -437,7 +490,7 @@ impl Endpoint {
             return self.cancel_client(now, client, headers, out);
         }
         if let Some(errand) = self.withdraw(call, request) {
-            self.fail(&errand, unsent);
+            self.fail(errand, unsent);
         }
     }
 
@@ -448,8 +501,8 @@ impl Endpoint {
             return;
         };
         self.dialogs.remove(&entry.key);
-        for query in entry.queries {
-            self.remove_query(query);
+        for location in entry.locations {
+            self.remove_location(location);
         }
         for server in entry.servers {
             // It serves copies of its request until its own end.
@@ -494,8 +547,14 @@ impl Endpoint {
     }
 }
 
-/// The transport to a next hop. Without NAPTR and SRV a name alone means UDP; whatever must be
-/// secure goes over TLS or not at all (8.1.2, 26.2.2).
+/// Whether the way to a next hop is the call's own connection: a peer on a WebSocket cannot be
+/// called back (7118 5.3), and writes a name that leads nowhere.
+fn is_back_on(known: &Flow, hop: &NextHop<'_>) -> bool {
+    known.transport.is_websocket() && hop.transport == Some(known.transport)
+}
+
+/// The transport to a numeric next hop; whatever must be secure goes over TLS or not at all
+/// (8.1.2, 26.2.2).
 fn transport_of(hop: &NextHop<'_>) -> Transport {
     match hop.transport {
         Some(transport) => transport,

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::failover::Trail;
 use super::{CallEvent, CallHandle, ClientHandle, Dropped, Endpoint, Origin, Output, Part};
 use crate::call::RequestId;
 use crate::error::Misuse;
@@ -24,8 +25,12 @@ pub(super) type Actions = SmallVec<[Action; 4]>;
 pub(super) struct ClientEntry {
     pub(super) machine: Client,
     key: ClientKey,
-    flow: Flow,
-    owner: Owner,
+    pub(super) flow: Flow,
+    pub(super) owner: Owner,
+    /// Whether any response came.
+    pub(super) heard: bool,
+    /// Where the request goes if it fails here.
+    pub(super) trail: Option<Box<Trail>>,
     /// What the application adds to the CANCEL.
     cancel: HeaderList,
 }
@@ -133,6 +138,7 @@ pub(super) struct Start<'a> {
     pub(super) branch: &'a str,
     pub(super) flow: Flow,
     pub(super) bytes: Bytes,
+    pub(super) trail: Option<Box<Trail>>,
 }
 
 impl Endpoint {
@@ -160,6 +166,8 @@ impl Endpoint {
             key: key.clone(),
             flow,
             owner,
+            heard: false,
+            trail: start.trail,
             cancel,
         };
         let full = Misuse::LimitReached {
@@ -170,6 +178,7 @@ impl Endpoint {
             self.clients.remove(client);
             return Err(Misuse::DuplicateBranch);
         }
+        self.connections.add_client(&flow, client);
         if let Some(entry) = self.calls.get_mut(owner.call) {
             entry.clients.push((owner.request, client));
         }
@@ -211,7 +220,7 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         for action in actions.drain(..) {
-            let Some(entry) = self.clients.get(client) else {
+            let Some(entry) = self.clients.get_mut(client) else {
                 return;
             };
             let (owner, flow) = (entry.owner, entry.flow);
@@ -220,20 +229,39 @@ impl Endpoint {
                     self.transmit(flow, bytes, Origin::Client(client), out);
                 }
                 Action::Response(response) => {
+                    entry.heard = true;
+                    let is_final = response.status().is_final();
                     if let Some(request) = owner.request {
                         let event = CallEvent::Response { request, response };
-                        self.tell_call(now, owner.call, event, out);
+                        let event = match is_final {
+                            true => self.fail_over(now, client, event, out),
+                            false => Some(event),
+                        };
+                        self.tell_owner(now, owner.call, event, out);
                     }
                 }
                 Action::Failed(failure) => {
                     if let Some(request) = owner.request {
                         let event = CallEvent::Failed { request, failure };
-                        self.tell_call(now, owner.call, event, out);
+                        let event = self.fail_over(now, client, event, out);
+                        self.tell_owner(now, owner.call, event, out);
                     }
                 }
                 Action::Cancel(invite) => self.send_cancel(now, client, &invite, out),
                 Action::Terminated => self.end_client(now, client, out),
             }
+        }
+    }
+
+    fn tell_owner(
+        &mut self,
+        now: Time,
+        call: CallHandle,
+        event: Option<CallEvent>,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        if let Some(event) = event {
+            self.tell_call(now, call, event, out);
         }
     }
 
@@ -261,6 +289,7 @@ impl Endpoint {
             branch: &branch,
             flow: entry.flow,
             bytes,
+            trail: None,
         };
         if self.start_client(now, start, out).is_err() {
             // No room for it. The INVITE's own guard ends the wait (9.1).
@@ -290,6 +319,7 @@ impl Endpoint {
         self.arm(Part::Client(client), None);
         let entry = self.clients.remove(client)?;
         self.client_keys.remove(&entry.key);
+        self.connections.remove_client(&entry.flow, client);
         Some(entry)
     }
 
@@ -303,6 +333,8 @@ impl Endpoint {
     ) {
         if let Some(entry) = self.clients.get_mut(client) {
             entry.cancel = headers;
+            // What is taken back goes nowhere else.
+            entry.trail = None;
         }
         self.drive_client(now, client, out, |machine, actions| {
             machine.cancel(now, actions)

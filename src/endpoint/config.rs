@@ -52,6 +52,8 @@ pub struct Config {
     /// What this side wants of session timers (RFC 4028): whoever has lost the other one finds out
     /// when a refresh fails or does not come. Off by default.
     pub session_timer: Option<session_timer::Config>,
+    /// What becomes of a request over 1,300 bytes for which UDP was chosen (18.1.1).
+    pub large_requests: LargeRequests,
     /// The accounts with which challenges are answered (22).
     pub keyring: Keyring,
     /// Bounds.
@@ -72,11 +74,23 @@ impl Default for Config {
             product: None,
             reliable: Policy::Off,
             session_timer: None,
+            large_requests: LargeRequests::Stream,
             keyring: Keyring::new(),
             limits: Limits::DEFAULT,
             timers: Timers::DEFAULT,
         }
     }
+}
+
+/// What becomes of a request over 1,300 bytes for which UDP was chosen (18.1.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+pub enum LargeRequests {
+    /// It goes over TCP if there is a local address of it; over UDP only if the peer refuses that.
+    #[default]
+    Stream,
+    /// It goes over UDP all the same: for networks where fragments arrive and TCP does not.
+    Datagram,
 }
 
 /// What the core answers itself, in the order of RFC 3261.

@@ -3,25 +3,29 @@
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
-use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use super::locations::{Actions, Waiting};
 use super::places::Places;
-use super::queries::Waiting;
-use super::{Dropped, Endpoint, Origin, Output, QueryId, RequestHandle};
+use super::{Dropped, Endpoint, LocationHandle, Origin, Output, RequestHandle};
 use crate::limits::Limits;
-use crate::message::{Incoming, Via, parse};
+use crate::locate::{Command, Locate, Target};
+use crate::machine::Machine;
+use crate::message::{Host, Incoming, Via, parse};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::invite_server;
-use crate::transport::{Flow, ResponseRoute, Transport, first_response_route, response_routes};
+use crate::transport::{
+    Flow, FlowId, NextHop, ResponseRoute, Transport, first_response_route, response_routes,
+};
 
 /// Where the responses of a server transaction go.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct ReturnPath {
     pub(super) flow: Flow,
+    /// The connection that the request came on.
+    connection: Option<FlowId>,
     /// How many flows came before this one, to know the failures of what went there.
     pub(super) turn: u8,
     /// How many of the places that the Via names are used up.
@@ -32,16 +36,19 @@ pub(super) struct ReturnPath {
 /// What only a failure makes necessary.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct Detour {
+    /// The connection is gone, and nothing was sent elsewhere yet.
+    is_lost: bool,
     /// The last place is a name that is being looked up.
-    query: Option<QueryId>,
-    /// Its other addresses, the next one last.
-    addresses: Vec<Flow>,
+    location: Option<LocationHandle>,
+    /// Its other addresses.
+    locate: Option<Box<Locate>>,
 }
 
 /// What to do about a failure.
 enum Next {
     Send,
-    Ask(Box<str>, Option<u16>, Transport),
+    Locate(Box<str>, Option<u16>, Transport),
+    Further(Box<Locate>),
     Wait,
     Nothing,
 }
@@ -50,6 +57,7 @@ impl ReturnPath {
     /// Where the response to a request on `flow` goes first (18.2.2): the core answers from the
     /// address that was asked.
     pub(super) fn new(via: &Via<'_>, flow: &Flow) -> Self {
+        let connection = flow.transport.is_reliable().then_some(flow.id);
         let (flow, tried) = match first_response_route(via, flow) {
             ResponseRoute::Flow(flow) | ResponseRoute::Datagram { flow, .. } => (flow, 1),
             // Nothing is known better than where the request came from, until that fails.
@@ -57,34 +65,52 @@ impl ReturnPath {
         };
         Self {
             flow,
+            connection,
             turn: 0,
             tried,
             detour: None,
         }
     }
 
-    /// The query that looks for another place.
-    pub(super) fn query(&self) -> Option<QueryId> {
-        self.detour.as_ref().and_then(|detour| detour.query)
+    /// The connection that the request came on.
+    pub(super) fn connection(&self) -> Option<FlowId> {
+        self.connection
+    }
+
+    /// The connection is gone: what is sent next goes elsewhere at once.
+    pub(super) fn lose_connection(&mut self) {
+        if self.connection == Some(self.flow.id) {
+            self.detour.get_or_insert_default().is_lost = true;
+        }
+    }
+
+    /// Whether what would be sent now could not arrive.
+    pub(super) fn is_lost(&self) -> bool {
+        self.detour.as_ref().is_some_and(|detour| detour.is_lost)
+    }
+
+    /// What looks for another place.
+    pub(super) fn location(&self) -> Option<LocationHandle> {
+        self.detour.as_ref().and_then(|detour| detour.location)
     }
 
     fn send_to(&mut self, flow: Flow) -> Next {
         self.flow = flow;
         self.turn = self.turn.wrapping_add(1);
+        if let Some(detour) = &mut self.detour {
+            detour.is_lost = false;
+        }
         Next::Send
     }
 
     /// The next place, as the Via of the last response names them.
     fn next(&mut self, sent: &Bytes, places: &Places, limits: &Limits) -> Next {
-        if self.query().is_some() {
+        if self.location().is_some() {
             return Next::Wait;
         }
-        if let Some(flow) = self
-            .detour
-            .as_mut()
-            .and_then(|detour| detour.addresses.pop())
-        {
-            return self.send_to(flow);
+        let locate = self.detour.as_mut().and_then(|detour| detour.locate.take());
+        if let Some(locate) = locate {
+            return Next::Further(locate);
         }
         // What this side wrote parses; it carries the Via as it was completed (18.2.1).
         let Ok(Incoming::Response(response)) = parse(sent.clone(), limits) else {
@@ -104,7 +130,7 @@ impl ReturnPath {
                     None => Next::Nothing,
                 }
             }
-            ResponseRoute::Lookup(hop) => Next::Ask(
+            ResponseRoute::Lookup(hop) => Next::Locate(
                 hop.host.to_string().into(),
                 hop.port,
                 hop.transport.unwrap_or(self.flow.transport),
@@ -129,60 +155,91 @@ impl Endpoint {
             // What went there has gone to the next place since.
             return self.drop_packet(Dropped::StaleFailure, out);
         }
+        // The choice between equal servers is that of this transaction.
+        let base = self.context.ids.base(&[entry.tag.as_bytes()]);
         match entry
             .path
             .next(&entry.sent, &self.places, &self.context.limits)
         {
             Next::Send => self.send_again(server, out),
-            Next::Ask(host, port, transport) => {
-                let waiting = Waiting::Response(server);
-                match self.look_up(now, waiting, (host, port, transport), out) {
-                    Some(id) => self.await_place(server, id),
-                    None => self.give_up(now, server, out),
-                }
+            Next::Locate(host, port, transport) => {
+                let Ok(host) = Host::parse(host.as_bytes()) else {
+                    return self.give_up(now, server, out);
+                };
+                let hop = NextHop {
+                    transport: Some(transport),
+                    host,
+                    port,
+                    secure: transport.is_secure(),
+                };
+                let (locate, actions) = self.start_locating(now, &hop, base);
+                self.await_place(now, server, (locate, actions), out);
             }
+            Next::Further(locate) => self.go_further(now, server, *locate, out),
             Next::Wait => {}
             Next::Nothing => self.give_up(now, server, out),
         }
     }
 
-    /// The name in the Via has these addresses: each is tried (3263 5).
-    pub(super) fn on_places(
+    /// The address before failed: the next one (3263 5).
+    fn go_further(
         &mut self,
         now: Time,
         server: RequestHandle,
-        (addresses, port, transport): (Vec<IpAddr>, u16, Transport),
+        mut locate: Locate,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let mut actions = Actions::new();
+        // It has named a target, and that has failed.
+        let _ = locate.command(now, Command::Next, &mut actions);
+        match actions.is_empty() {
+            true => self.give_up(now, server, out),
+            false => self.await_place(now, server, (locate, actions), out),
+        }
+    }
+
+    fn await_place(
+        &mut self,
+        now: Time,
+        server: RequestHandle,
+        (locate, mut actions): (Locate, Actions),
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let Some(location) = self.wait_for(locate, Waiting::Response(server)) else {
+            return self.give_up(now, server, out);
+        };
+        if let Some(entry) = self.servers.get_mut(server) {
+            entry.path.detour.get_or_insert_default().location = Some(location);
+        }
+        self.perform_location(now, location, &mut actions, out);
+    }
+
+    /// The name in the Via leads there.
+    pub(super) fn on_place(
+        &mut self,
+        now: Time,
+        server: RequestHandle,
+        (target, locate): (Option<Target>, Box<Locate>),
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let Some(entry) = self.servers.get_mut(server) else {
             return;
         };
         let path = &mut entry.path;
-        let known = Some(&path.flow).filter(|_| !transport.is_reliable());
-        let to = |ip| {
-            self.places
-                .flow(transport, SocketAddr::new(ip, port), known)
+        path.detour.get_or_insert_default().location = None;
+        let Some(target) = target else {
+            return self.give_up(now, server, out);
         };
-        let mut addresses: Vec<Flow> = addresses.into_iter().filter_map(to).collect();
-        addresses.retain(|flow| *flow != path.flow);
-        addresses.reverse();
-        let first = addresses.pop();
-        path.detour = Some(Box::new(Detour {
-            query: None,
-            addresses,
-        }));
-        match first {
+        let known = Some(&path.flow).filter(|_| !target.transport.is_reliable());
+        let flow = self.places.flow(target.transport, target.remote, known);
+        match flow.filter(|flow| *flow != path.flow) {
             Some(flow) => {
                 path.send_to(flow);
+                path.detour.get_or_insert_default().locate = Some(locate);
                 self.send_again(server, out);
             }
-            None => self.give_up(now, server, out),
-        }
-    }
-
-    fn await_place(&mut self, server: RequestHandle, id: QueryId) {
-        if let Some(entry) = self.servers.get_mut(server) {
-            entry.path.detour.get_or_insert_default().query = Some(id);
+            // That is where it could not be sent.
+            None => self.go_further(now, server, *locate, out),
         }
     }
 

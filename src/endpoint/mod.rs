@@ -10,11 +10,13 @@ mod calls;
 mod checks;
 mod clients;
 mod config;
+mod connections;
 mod detour;
 mod dispatch;
+mod failover;
+mod locations;
 mod output;
 mod places;
-mod queries;
 mod servers;
 mod views;
 
@@ -35,10 +37,13 @@ use crate::time::Time;
 use crate::transaction::key::{ClientKey, ServerKey};
 use calls::{CallEntry, DialogKey};
 use clients::ClientEntry;
-pub use config::Config;
-pub use output::{Answer, Counters, Dropped, Event, Input, Output, Query, Transmit};
+pub use config::{Config, LargeRequests};
+use connections::Connections;
+use locations::{LocationEntry, QueryEntry};
+pub use output::{
+    Answer, Counters, Disconnect, Dropped, Event, Input, Output, Query, Reroute, Transmit,
+};
 use places::Places;
-use queries::QueryEntry;
 use servers::ServerEntry;
 pub use views::{CallView, RequestView};
 
@@ -69,6 +74,8 @@ kinds! {
     QueryKind, QueryId, "query";
     /// Names a client transaction.
     ClientKind, ClientHandle, "client";
+    /// Names what waits for a place to go.
+    LocationKind, LocationHandle, "location";
 }
 
 /// Names a transmission, to report that it failed.
@@ -84,7 +91,12 @@ enum Origin {
         server: RequestHandle,
         turn: u8,
     },
-    /// An ACK for a 2xx or a stateless reply: nobody waits.
+    /// An ACK for a 2xx, and whether its size led it to a stream. Nobody waits for it.
+    Ack {
+        call: CallHandle,
+        oversized: bool,
+    },
+    /// A stateless reply: nobody waits.
     Nobody,
 }
 
@@ -94,7 +106,7 @@ enum Part {
     Client(ClientHandle),
     Server(RequestHandle),
     Call(CallHandle),
-    Query(QueryId),
+    Location(LocationHandle),
 }
 
 /// Why an endpoint wants to be woken.
@@ -179,7 +191,9 @@ pub struct Endpoint {
     origins: Table<u64, RequestHandle>,
     calls: Arena<CallKind, CallEntry>,
     dialogs: Table<DialogKey, CallHandle>,
+    locations: Arena<LocationKind, LocationEntry>,
     queries: Arena<QueryKind, QueryEntry>,
+    connections: Connections,
     deadlines: Deadlines,
 }
 
@@ -219,7 +233,9 @@ impl Endpoint {
             origins: Table::with_key(key),
             calls: Arena::new(),
             dialogs: Table::with_key(key),
+            locations: Arena::new(),
             queries: Arena::new(),
+            connections: Connections::with_key(key),
             deadlines: Deadlines::new(),
         })
     }
@@ -233,7 +249,9 @@ impl Endpoint {
                 self.counters.received = self.counters.received.saturating_add(1);
                 self.on_malformed(&flow, error, out);
             }
-            Input::SendFailed { id } => self.on_send_failed(now, id, out),
+            Input::SendFailed { id } => self.on_send_failed(now, id, false, out),
+            Input::Refused { id } => self.on_send_failed(now, id, true, out),
+            Input::Disconnected { flow, how } => self.on_disconnected(now, &flow, how, out),
             Input::Answer { id, answer } => self.on_answer(now, id, answer, out),
         }
     }
@@ -339,13 +357,15 @@ impl Endpoint {
         let entries = [
             self.transactions(),
             self.calls(),
+            self.locations.len() as usize,
             self.queries.len() as usize,
             self.client_keys.len(),
             self.server_keys.len(),
             self.origins.len(),
             self.dialogs.len(),
         ];
-        entries.iter().all(|entries| *entries == 0) && self.deadline().is_none()
+        let empty = entries.iter().all(|entries| *entries == 0) && self.connections.is_empty();
+        empty && self.deadline().is_none()
     }
 
     /// The handles of all calls, in the order of their places.
@@ -371,8 +391,8 @@ impl Endpoint {
         for (_, call) in self.calls.iter_mut() {
             call.call.rebase(from, to);
         }
-        for (_, query) in self.queries.iter_mut() {
-            query.rebase(from, to);
+        for (_, location) in self.locations.iter_mut() {
+            location.rebase(from, to);
         }
         self.deadlines.rebase(from, to);
     }
@@ -393,7 +413,11 @@ impl Endpoint {
                 Some(Part::Call(call)) => self.drive_call(now, call, out, |call, actions| {
                     call.on_deadline(now, actions);
                 }),
-                Some(Part::Query(query)) => self.on_query_deadline(now, query, out),
+                Some(Part::Location(location)) => {
+                    self.drive_location(now, location, out, |locate, actions| {
+                        locate.on_deadline(now, actions);
+                    });
+                }
                 None => {}
             }
         }
@@ -405,7 +429,7 @@ impl Endpoint {
             Part::Client(handle) => (handle.index(), CLIENT),
             Part::Server(handle) => (handle.index(), SERVER),
             Part::Call(handle) => (handle.index(), CALL),
-            Part::Query(handle) => (handle.index(), QUERY),
+            Part::Location(handle) => (handle.index(), LOCATION),
         };
         self.deadlines.set(index << 2 | kind, at);
     }
@@ -416,7 +440,7 @@ impl Endpoint {
             CLIENT => self.clients.at(index).map(Part::Client),
             SERVER => self.servers.at(index).map(Part::Server),
             CALL => self.calls.at(index).map(Part::Call),
-            _ => self.queries.at(index).map(Part::Query),
+            _ => self.locations.at(index).map(Part::Location),
         }
     }
 
@@ -448,10 +472,14 @@ impl Endpoint {
         &mut self,
         now: Time,
         id: TransmitId,
+        refused: bool,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         use crate::transaction::invite_client;
         match id.0 {
+            Origin::Client(client) if refused && self.clients.contains(client) => {
+                self.on_refused(now, client, out);
+            }
             Origin::Client(client) if self.clients.contains(client) => {
                 self.drive_client(now, client, out, |machine, actions| {
                     machine.receive(now, invite_client::Event::TransportError, actions);
@@ -460,7 +488,12 @@ impl Endpoint {
             Origin::Server { server, turn } if self.servers.contains(server) => {
                 self.on_response_failed(now, server, turn, out);
             }
-            Origin::Client(_) | Origin::Server { .. } | Origin::Nobody => {
+            // The other side repeats its 2xx, and the next ACK goes in a datagram.
+            Origin::Ack {
+                call,
+                oversized: true,
+            } if refused => self.remember_refusal(call),
+            Origin::Client(_) | Origin::Server { .. } | Origin::Ack { .. } | Origin::Nobody => {
                 self.drop_packet(Dropped::StaleFailure, out);
             }
         }
@@ -471,7 +504,7 @@ impl Endpoint {
 const CLIENT: u32 = 0;
 const SERVER: u32 = 1;
 const CALL: u32 = 2;
-const QUERY: u32 = 3;
+const LOCATION: u32 = 3;
 
 /// Keeps the names that the submodules share in one place.
 fn event_for(call: &mut Call, now: Time, event: CallEvent, actions: &mut calls::Actions) {

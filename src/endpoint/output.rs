@@ -1,14 +1,12 @@
 //! What goes into an endpoint and what comes out.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
-use core::net::IpAddr;
-
 use bytes::Bytes;
 
 use super::{CallHandle, QueryId, RequestHandle, TransmitId};
 use crate::call::offer_answer::Verdict;
 use crate::call::{Early, EndReason, RequestId};
+use crate::locate::{Question, Records};
 use crate::message::{ParseError, ParseErrorKind, Request, Response, UriBuf};
 use crate::transaction::Failure;
 use crate::transport::Flow;
@@ -37,6 +35,21 @@ pub enum Input {
         /// That of the [`Transmit`].
         id: TransmitId,
     },
+    /// A transmission could not be sent because the peer refused the connection: a TCP reset, or
+    /// the ICMP message that the protocol is not supported there (18.1.1).
+    Refused {
+        /// That of the [`Transmit`].
+        id: TransmitId,
+    },
+    /// A connection is gone (18.4). Transmissions that were on their way on it are reported one by
+    /// one besides, with [`SendFailed`](Self::SendFailed).
+    Disconnected {
+        /// That of the messages that came on it; with the address that was connected to if this
+        /// side opened it.
+        flow: Flow,
+        /// How it ended.
+        how: Disconnect,
+    },
     /// The answer to a query.
     Answer {
         /// Which query.
@@ -44,6 +57,16 @@ pub enum Input {
         /// The answer.
         answer: Answer,
     },
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum Disconnect {
+    /// In order, by either side.
+    Closed,
+    /// By a reset or a timeout: what was sent last may not have arrived.
+    Broken,
 }
 
 /// What an endpoint wants done, in this order.
@@ -81,19 +104,28 @@ pub struct Transmit {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Query {
-    /// The addresses of a host, for a request of this side.
-    Resolve {
-        /// The name.
-        host: Box<str>,
-    },
+    /// To DNS, for where a request or response of this side goes (RFC 3263).
+    Dns(Question),
 }
 
 /// An answer from there.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Answer {
-    /// The addresses of a host, the best first. None if it has none.
-    Addresses(Vec<IpAddr>),
+    /// From DNS.
+    Dns(Records),
+}
+
+/// Why a request goes another way than the first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum Reroute {
+    /// The server before could not be reached, did not answer or said 503 (RFC 3263 4.3).
+    Failover,
+    /// It is over 1,300 bytes, so it goes over TCP instead of UDP (RFC 3261 18.1.1).
+    TooLarge,
+    /// It went over TCP because of its size, and the peer refused that (18.1.1).
+    StreamRefused,
 }
 
 /// What an application hears. Each carries the message that caused it.
@@ -133,6 +165,16 @@ pub enum Event {
         call: CallHandle,
         /// The refusal.
         response: Box<Response>,
+    },
+    /// A request of the call goes another way than the first: to the next server, or over another
+    /// transport.
+    Rerouted {
+        /// The call.
+        call: CallHandle,
+        /// Why.
+        reason: Reroute,
+        /// The way.
+        flow: Flow,
     },
     /// The other side answered.
     Answered {
@@ -334,6 +376,14 @@ pub struct Counters {
     pub undelivered: u64,
     /// Responses that were sent to the next place because one failed (18.2.2, RFC 3263 5).
     pub rerouted: u64,
+    /// [`Reroute::Failover`].
+    pub failed_over: u64,
+    /// [`Reroute::TooLarge`], ACKs included.
+    pub oversized: u64,
+    /// [`Reroute::StreamRefused`].
+    pub stream_refused: u64,
+    /// Connections that were lost.
+    pub disconnected: u64,
     /// Times that the clock ran backwards (law L6).
     pub time_went_back: u64,
 }

@@ -6,6 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use crate::locate::Reach;
 use crate::message::{Origin, Response};
 use crate::transport::{Flow, FlowId, Local, Transport};
 
@@ -101,11 +102,9 @@ impl Places {
         })
     }
 
-    /// Whether any local address is of that transport.
-    pub(super) fn speaks(&self, transport: Transport) -> bool {
-        self.0
-            .iter()
-            .any(|place| place.local.transport() == transport)
+    /// What the local addresses reach.
+    pub(super) fn reach(&self) -> Reach {
+        Reach::of(self.0.iter().map(|place| &place.local))
     }
 
     fn of(&self, flow: &Flow) -> Option<&Place> {

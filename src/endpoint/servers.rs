@@ -195,6 +195,9 @@ impl Endpoint {
         };
         let server = self.servers.insert(entry)?;
         self.server_keys.insert(key, server);
+        if let Some(connection) = arrival.path.connection() {
+            self.connections.add_server(connection, server);
+        }
         if let Some(origin) = origin {
             self.origins.insert(origin, server);
         }
@@ -243,6 +246,10 @@ impl Endpoint {
                 Action::Transmit(bytes) => {
                     entry.sent = bytes.clone();
                     let (flow, turn) = (entry.path.flow, entry.path.turn);
+                    if entry.path.is_lost() {
+                        self.on_response_failed(now, server, turn, out);
+                        continue;
+                    }
                     self.transmit(flow, bytes, Origin::Server { server, turn }, out);
                 }
                 Action::Ack(ack) => {
@@ -269,8 +276,11 @@ impl Endpoint {
         if let Some(origin) = entry.origin {
             self.origins.remove(&origin);
         }
-        if let Some(query) = entry.path.query() {
-            self.remove_query(query);
+        if let Some(connection) = entry.path.connection() {
+            self.connections.remove_server(connection, server);
+        }
+        if let Some(location) = entry.path.location() {
+            self.remove_location(location);
         }
         if let Owner::Call(call) = entry.owner
             && let Some(call) = self.calls.get_mut(call)

@@ -86,6 +86,11 @@ impl Draft {
         &self.branch
     }
 
+    /// Makes it the request of another transaction.
+    pub fn rebranch(&mut self, branch: Token) {
+        self.branch = branch;
+    }
+
     /// The method.
     pub fn method(&self) -> Method<'_> {
         Method::parse(self.slice(0, self.method_end)).unwrap_or(Method::Other(""))

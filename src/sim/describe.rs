@@ -6,10 +6,15 @@ use alloc::string::{String, ToString};
 use crate::call::offer_answer::Verdict;
 use crate::call::{Early, EndReason, Side};
 use crate::endpoint::{Dropped, Event};
+use crate::locate::Question;
 use crate::message::Response;
 
-pub(super) fn query(host: &str) -> String {
-    format!("asks for {host}")
+pub(super) fn query(question: &Question) -> String {
+    match question {
+        Question::Naptr { name } => format!("asks for NAPTR of {name}"),
+        Question::Srv { name } => format!("asks for SRV of {name}"),
+        Question::Addresses { name } => format!("asks for {name}"),
+    }
 }
 
 pub(super) fn dropped(dropped: &Dropped) -> String {
@@ -38,6 +43,10 @@ pub(super) fn event(event: &Event) -> String {
             format!("hears Redirected {status}, to {}", target.as_uri())
         }
         Event::Retried { response, .. } => of("Retried", response),
+        Event::Rerouted { reason, flow, .. } => {
+            let (transport, remote) = (flow.transport, flow.remote);
+            format!("hears Rerouted {reason:?}, to {transport} {remote}")
+        }
         Event::Progress {
             response, early, ..
         } => progress(response, *early),

@@ -17,6 +17,7 @@ use crate::endpoint::{
     Answer, Config, Endpoint, Input, Output, Query, QueryId, Transmit, TransmitId,
 };
 use crate::error::Misuse;
+use crate::locate::{Question, Records};
 use crate::seed::{Domain, Seed, Stream};
 use crate::time::Time;
 use crate::trace::{Packet, Trace};
@@ -71,7 +72,7 @@ pub struct World {
     link: Link,
     links: Vec<(Node, Node, Link)>,
     traps: Vec<Trap>,
-    hosts: BTreeMap<String, Vec<IpAddr>>,
+    names: BTreeMap<Question, Records>,
     record: Record,
 }
 
@@ -94,7 +95,7 @@ impl World {
             link,
             links: Vec::new(),
             traps: Vec::new(),
-            hosts: BTreeMap::new(),
+            names: BTreeMap::new(),
             record: Record::default(),
         }
     }
@@ -166,7 +167,14 @@ impl World {
 
     /// Lets questions for `host` be answered with `addresses`. Those for another host never are.
     pub fn host(&mut self, host: &str, addresses: &[IpAddr]) {
-        self.hosts.insert(host.to_string(), addresses.to_vec());
+        let name = host.into();
+        let records = Records::Addresses(addresses.to_vec());
+        self.dns(Question::Addresses { name }, records);
+    }
+
+    /// Lets a question to DNS be answered. Without that, there are no NAPTR and no SRV records.
+    pub fn dns(&mut self, question: Question, records: Records) {
+        self.names.insert(question, records);
     }
 
     /// The time.
@@ -398,13 +406,16 @@ impl World {
     }
 
     fn answer(&mut self, node: Node, id: QueryId, query: &Query) {
-        let Query::Resolve { host } = query;
-        self.note(node, describe::query(host));
-        if let Some(addresses) = self.hosts.get(host.as_ref()) {
-            let answer = Answer::Addresses(addresses.clone());
-            let input = Input::Answer { id, answer };
-            self.plan_after(LOOK_UP, Plan::Input { node, input });
-        }
+        let Query::Dns(question) = query;
+        self.note(node, describe::query(question));
+        let records = match (self.names.get(question), question) {
+            (Some(records), _) => records.clone(),
+            (None, Question::Naptr { .. } | Question::Srv { .. }) => Records::None,
+            (None, Question::Addresses { .. }) => return,
+        };
+        let answer = Answer::Dns(records);
+        let input = Input::Answer { id, answer };
+        self.plan_after(LOOK_UP, Plan::Input { node, input });
     }
 
     fn carry(&mut self, from: Node, remote: SocketAddr, bytes: Bytes, id: Option<TransmitId>) {

@@ -16,6 +16,7 @@ use crate::endpoint::{
     Answer, CallHandle, Config, Endpoint, Event, Input, Output, Query, QueryId, Transmit,
 };
 use crate::error::Misuse;
+use crate::locate::{Question, Records};
 use crate::seed::{Ids, Seed};
 use crate::time::Time;
 use crate::transport::{Advertised, Local, Transport};
@@ -79,7 +80,7 @@ struct Core {
 }
 
 /// What a look-up found.
-type Looked = (QueryId, Vec<IpAddr>);
+type Looked = (QueryId, Records);
 
 impl Driver {
     /// Binds a UDP socket: [`bind`](Self::bind) with one place.
@@ -233,7 +234,7 @@ impl Driver {
             // There are no more answers than questions of this side; a socket under a flood is
             // always readable.
             Some((id, addresses)) = core.answers.1.recv() => {
-                let answer = Answer::Addresses(addresses);
+                let answer = Answer::Dns(addresses);
                 self.receive(Input::Answer { id, answer });
             }
             ready = some(udp.as_ref().map(Udp::readable)) => {
@@ -342,11 +343,11 @@ impl Core {
     }
 
     fn ask(&self, id: QueryId, query: Query) {
-        let Query::Resolve { host } = query;
+        let Query::Dns(question) = query;
         let answers = self.answers.0.clone();
         tokio::spawn(async move {
             // The receiver is gone only if the driver is.
-            let _ = answers.send((id, look_up(&host).await));
+            let _ = answers.send((id, look_up(&question).await));
         });
     }
 }
@@ -417,9 +418,13 @@ async fn outbound(local: SocketAddr) -> io::Result<IpAddr> {
     Ok(probe.local_addr()?.ip())
 }
 
-async fn look_up(host: &str) -> Vec<IpAddr> {
-    match lookup_host((host, 0)).await {
-        Ok(addresses) => addresses.map(|address| address.ip()).collect(),
-        Err(_) => Vec::new(),
+/// The resolver of the operating system knows addresses alone: NAPTR and SRV count as missing.
+async fn look_up(question: &Question) -> Records {
+    let Question::Addresses { name } = question else {
+        return Records::None;
+    };
+    match lookup_host((&**name, 0)).await {
+        Ok(addresses) => Records::Addresses(addresses.map(|address| address.ip()).collect()),
+        Err(_) => Records::None,
     }
 }

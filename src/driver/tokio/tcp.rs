@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Duration, sleep, timeout};
 
-use crate::endpoint::{Input, Transmit, TransmitId};
+use crate::endpoint::{Disconnect, Input, Transmit, TransmitId};
 use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::seed::Ids;
@@ -262,11 +262,14 @@ impl Tcp {
                     let _ = open.writer.try_send(job);
                 }
             }
-            Err(_) => {
+            Err(error) => {
                 self.by_remote.retain(|_, known| *known != id);
                 let failed = waiting.into_iter().filter_map(|job| job.id);
-                self.inputs
-                    .extend(failed.map(|id| Input::SendFailed { id }));
+                let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+                self.inputs.extend(failed.map(|id| match refused {
+                    true => Input::Refused { id },
+                    false => Input::SendFailed { id },
+                }));
             }
         }
     }
@@ -320,7 +323,11 @@ impl Tcp {
                 }
                 Action::Malformed(error) => self.inputs.push_back(Input::Malformed { flow, error }),
                 Action::Padding | Action::Close(_) => {}
-                Action::Terminated => self.ended.push(id),
+                Action::Terminated => {
+                    let how = Disconnect::Closed;
+                    self.inputs.push_back(Input::Disconnected { flow, how });
+                    self.ended.push(id);
+                }
             }
         }
     }

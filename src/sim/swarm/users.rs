@@ -114,6 +114,7 @@ fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
         | Event::SessionRefreshed { .. }
         | Event::Redirected { .. }
         | Event::Retried { .. }
+        | Event::Rerouted { .. }
         | Event::ReofferCancelled { .. }
         | Event::Updated { .. }
         | Event::UpdateRefused { .. }
