@@ -427,11 +427,11 @@ fn order_of_the_answer_changes_nothing() {
 #[test]
 fn too_many_records_and_targets_are_cut_to_the_best() {
     let names: Vec<String> = (0..200).map(|n| format!("s{n:03}.example.com")).collect();
-    let records: Vec<_> = (0_u16..)
+    let mut records: Vec<_> = (0_u16..)
         .zip(&names)
-        .rev()
         .map(|(priority, name)| (priority, 0, 5060, name.as_str()))
         .collect();
+    records.reverse();
     let dns = [("_sip._udp.example.com", srv(&records))];
     let uri = "sip:example.com;transport=udp";
     let log = Bench::run(uri, all(), &dns);

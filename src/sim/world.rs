@@ -177,6 +177,11 @@ impl World {
         self.names.insert(question, records);
     }
 
+    /// Leaves a question to DNS unanswered again.
+    pub fn forget(&mut self, question: &Question) {
+        self.names.remove(question);
+    }
+
     /// The time.
     pub fn now(&self) -> Time {
         self.now

@@ -6,6 +6,7 @@ use drongo::call::Invitation;
 use drongo::endpoint::{
     Answer, Config, Dropped, Endpoint, Event, Input, Output, Query, QueryId, Transmit,
 };
+use drongo::locate::{Question, Records};
 use drongo::message::{Builder, HeaderList, Incoming, Outgoing, Reply, Request, StatusCode, parse};
 use drongo::seed::Seed;
 use drongo::time::Time;
@@ -13,6 +14,7 @@ use drongo::transport::{Flow, FlowId, Local, Transport};
 
 mod reliable;
 mod rules;
+mod ways;
 
 const HERE: &str = "192.0.2.1:5060";
 
@@ -73,7 +75,7 @@ impl Bench {
     fn answer(&mut self, id: QueryId, addresses: &[&str]) -> Vec<Output> {
         let mut out = Vec::new();
         let addresses = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
-        let answer = Answer::Addresses(addresses);
+        let answer = Answer::Dns(Records::Addresses(addresses));
         self.endpoint
             .receive(self.now, Input::Answer { id, answer }, &mut out);
         out
@@ -227,9 +229,9 @@ fn lookup(out: &[Output]) -> (QueryId, String) {
         [
             Output::Query {
                 id,
-                query: Query::Resolve { host },
+                query: Query::Dns(Question::Addresses { name }),
             },
-        ] => (*id, host.to_string()),
+        ] => (*id, name.to_string()),
         other => panic!("{other:?}"),
     }
 }

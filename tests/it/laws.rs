@@ -20,6 +20,7 @@ use proptest::prelude::*;
 
 mod calls;
 mod connection;
+mod locate;
 mod reliable;
 mod session_timer;
 mod toy;

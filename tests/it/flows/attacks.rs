@@ -13,6 +13,7 @@ use bytes::Bytes;
 use drongo::call::Invitation;
 use drongo::endpoint::{Answer, CallHandle, Config, Dropped, Endpoint, Input, Output, Query};
 use drongo::error::Misuse;
+use drongo::locate::Records;
 use drongo::message::Outgoing;
 use drongo::seed::Seed;
 use drongo::time::Time;
@@ -502,11 +503,12 @@ fn errand_that_fails_is_told_after_those_behind_it() {
         panic!("no INVITE");
     };
     let ok = response(&request(&sent.bytes).unwrap(), 200, "b");
-    let ok = String::from_utf8_lossy(&ok).replace("<sip:b@192.0.2.4>", "<sip:b@b.example.com>");
+    let ok =
+        String::from_utf8_lossy(&ok).replace("<sip:b@192.0.2.4>", "<sip:b@b.example.com:5060>");
     lone.hear_from(address(BOB), ok);
     let Some(Output::Query {
         id,
-        query: Query::Resolve { .. },
+        query: Query::Dns(_),
     }) = lone.out.pop_front()
     else {
         panic!("no query");
@@ -519,7 +521,7 @@ fn errand_that_fails_is_told_after_those_behind_it() {
     }
     lone.hang_up();
     assert_eq!(lone.said(), ["Answered"]);
-    let answer = Answer::Addresses(vec![address(BOB).ip()]);
+    let answer = Answer::Dns(Records::Addresses(vec![address(BOB).ip()]));
     lone.endpoint
         .receive(lone.now, Input::Answer { id, answer }, &mut lone.out);
     let said = lone.said();

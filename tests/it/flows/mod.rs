@@ -12,6 +12,7 @@ mod cancelling;
 mod challenges;
 mod early;
 mod endpoint;
+mod failover;
 mod forks;
 mod inspection;
 mod laws;
