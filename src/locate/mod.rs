@@ -618,8 +618,8 @@ impl Machine for Locate {
 }
 
 impl Leaf for Locate {
-    /// Two services asked for at once; or no target left, and the end.
-    const MAX_ACTIONS: usize = 2;
+    /// A timeout that asks once more, late; then an answer, and the end.
+    const MAX_ACTIONS: usize = 3;
 }
 
 #[cfg(test)]
