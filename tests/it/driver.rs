@@ -15,7 +15,7 @@ use tokio::time::timeout;
 /// Far more than anything here takes.
 const LIMIT: Duration = Duration::from_secs(30);
 
-fn run<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -25,7 +25,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
         .expect("it takes too long")
 }
 
-fn anywhere() -> SocketAddr {
+pub(crate) fn anywhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
