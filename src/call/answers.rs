@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
+use super::description::describes;
 use super::exchange::Asked;
 use super::leg::LegState;
 use super::{Action, Core, EndReason, Notice, Pending, ServerId, State, check};
@@ -83,7 +84,7 @@ impl Core {
         let Some(at) = self.pending.iter().position(|p| p.server == server) else {
             return Ok(());
         };
-        let offers = outgoing.body.is_some();
+        let offers = describes(outgoing, &self.context.limits);
         if let Some(pending) = self.pending.get(at) {
             self.may_answer(&pending.asked, status, offers)?;
         }

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::description::{describes, has_session};
 use super::exchange::Fate;
 use super::leg::LegState;
 use super::offer_answer::{Message, OfferAnswer};
@@ -77,7 +78,7 @@ impl Call {
         let answer_until = now + wait;
         let mut core = Core::new(context, now, base, user_of(invite));
         let mut exchange = OfferAnswer::new();
-        exchange.on_received(Message::Invite, !invite.body_slice().is_empty());
+        exchange.on_received(Message::Invite, has_session(invite, &core.context.limits));
         let mut leg = core.new_leg(Dialog::uas(invite, local_tag, secure), exchange);
         leg.learn(invite);
         core.legs.push(leg);
@@ -525,19 +526,22 @@ impl Core {
         taken.map_err(|_| StatusCode::SERVER_INTERNAL_ERROR)
     }
 
-    /// Whether a response to the INVITE of the other side may carry, or not, what it does. One
-    /// without a session description always may: what is missing is the application's choice.
+    /// Whether a provisional response to the INVITE of the other side may carry what it does. One
+    /// without a session description always may.
     pub(super) fn may_say(&self, message: Message, outgoing: &Outgoing) -> Result<(), Misuse> {
-        match (self.legs.first(), &outgoing.body) {
-            (Some(leg), Some(_)) => leg.exchange.may_send(message, true),
-            (_, None) | (None, _) => Ok(()),
+        match self.legs.first() {
+            Some(leg) if describes(outgoing, &self.context.limits) => {
+                leg.exchange.may_send(message, true)
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
     /// It is sent.
     pub(super) fn say(&mut self, message: Message, outgoing: &Outgoing) {
+        let session = describes(outgoing, &self.context.limits);
         if let Some(leg) = self.legs.first_mut() {
-            leg.exchange.on_sent(message, outgoing.body.is_some());
+            leg.exchange.on_sent(message, session);
         }
     }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 
 use self::again::Again;
+use super::description::{describes, has_session};
 use super::exchange::Fate;
 use super::failure::{Budget, Retry};
 use super::leg::LegState;
@@ -28,6 +29,7 @@ use super::{
 use crate::auth;
 use crate::dialog::{Dialog, Origin, as_request_uri, routed};
 use crate::error::Misuse;
+use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::message::{
     HeaderList, Host, Method, Name, NameAddr, Outgoing, Reply, Request, Response, SipUri,
@@ -397,7 +399,8 @@ impl Inviting {
         let at = match found {
             None if makes_dialog && room && self.may_begin(&response) => {
                 let dialog = Dialog::uac(self.origin(&response), &response);
-                let leg = core.new_leg(dialog, self.exchange());
+                let exchange = self.exchange(&core.context.limits);
+                let leg = core.new_leg(dialog, exchange);
                 core.legs.push(leg);
                 core.legs.len().checked_sub(1)
             }
@@ -434,9 +437,9 @@ impl Inviting {
     }
 
     /// What the INVITE began on each of its legs.
-    fn exchange(&self) -> OfferAnswer {
+    fn exchange(&self, limits: &Limits) -> OfferAnswer {
         let mut exchange = OfferAnswer::new();
-        exchange.on_sent(Message::Invite, self.template.outgoing.body.is_some());
+        exchange.on_sent(Message::Invite, describes(&self.template.outgoing, limits));
         exchange
     }
 
@@ -472,13 +475,15 @@ impl Inviting {
             Some(at) => at,
             None => {
                 let dialog = Dialog::uac(self.origin(&response), &response);
-                let leg = core.new_leg(dialog, self.exchange());
+                let exchange = self.exchange(&core.context.limits);
+                let leg = core.new_leg(dialog, exchange);
                 core.legs.insert(0, leg);
                 0
             }
         };
         core.legs.swap(0, at);
         let mut session = Verdict::Nothing;
+        let body = has_session(&response, &core.context.limits);
         if let Some(leg) = core.legs.first_mut() {
             leg.dialog.confirm(&response);
             if leg.state == LegState::Left {
@@ -486,9 +491,7 @@ impl Inviting {
                 leg.state = LegState::Early;
             }
             leg.learn(&response);
-            session = leg
-                .exchange
-                .on_received(Message::Success, has_body(&response));
+            session = leg.exchange.on_received(Message::Success, body);
         }
         core.end_of_provisionals(0);
         let cseq = response.cseq().number;
@@ -739,10 +742,6 @@ impl Core {
             };
         }
     }
-}
-
-pub(super) fn has_body(response: &Response) -> bool {
-    !response.body_slice().is_empty()
 }
 
 /// RFC 6228: 199 (Early Dialog Terminated).

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::mem;
 
+use super::description::describes;
 use super::leg::{Leg, LegState};
 use super::offer_answer::{Message, OfferAnswer};
 use super::{Action, Core, Event, RequestId};
@@ -211,8 +212,9 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.send_ack(at, invite, cseq, outgoing, out);
+        let session = describes(outgoing, &self.context.limits);
         if let Some(leg) = self.legs.get_mut(at) {
-            leg.exchange.on_sent(Message::Ack, outgoing.body.is_some());
+            leg.exchange.on_sent(Message::Ack, session);
         }
         self.described(at, outgoing.body.as_ref());
         if let Some(leg) = self.legs.get_mut(at)

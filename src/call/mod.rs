@@ -49,6 +49,7 @@ mod answers;
 mod callee;
 mod caller;
 mod credentials;
+mod description;
 mod exchange;
 pub mod failure;
 mod leg;
@@ -202,7 +203,8 @@ pub enum Command {
         outgoing: Outgoing,
     },
     /// Accept the INVITE or re-INVITE of the other side. The 2xx waits for the PRACK of what
-    /// carried the answer (RFC 3262 3); a body that was said so is not said again.
+    /// carried the answer (RFC 3262 3); a body that was said so is not said again. It carries the
+    /// session description that the 2xx owes (13.3.1.4).
     Answer(Outgoing),
     /// Refuse the INVITE or re-INVITE of the other side, 300-699.
     Reject {

@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 
 use smallvec::SmallVec;
 
+use super::description::{describes, has_session};
 use super::exchange::Asked;
 use super::offer_answer::{Message, Verdict};
 use super::reliable::{
@@ -112,7 +113,7 @@ impl Core {
             return reliable.always;
         }
         // Section 5: the first one to an INVITE without an offer makes the offer.
-        let body = outgoing.body.is_some();
+        let body = describes(outgoing, &self.context.limits);
         let leg = self.legs.first();
         body || leg.is_some_and(|leg| leg.exchange.may_send(Message::Reliable, false).is_ok())
     }
@@ -127,7 +128,7 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<Next, Misuse> {
         let outgoing = self.unsaid(Message::Reliable, outgoing)?;
-        let session = outgoing.body.is_some();
+        let session = describes(&outgoing, &self.context.limits);
         if let (Some(leg), false) = (self.legs.first(), session) {
             leg.exchange.may_send(Message::Reliable, false)?;
         }
@@ -149,7 +150,7 @@ impl Core {
             session,
         };
         reliable.machine.command(now, command, &mut actions)?;
-        if let Some(body) = &outgoing.body {
+        if let (Some(body), true) = (&outgoing.body, session) {
             reliable.said = Some(body.clone());
         }
         let target = reliable.target.take();
@@ -231,7 +232,16 @@ impl Core {
         message: Message,
         outgoing: &'o Outgoing,
     ) -> Result<Cow<'o, Outgoing>, Misuse> {
-        let (Some(body), Some(leg)) = (&outgoing.body, self.legs.first()) else {
+        let session = describes(outgoing, &self.context.limits);
+        let body = outgoing.body.as_ref().filter(|_| session);
+        let Some(leg) = self.legs.first() else {
+            return Ok(Cow::Borrowed(outgoing));
+        };
+        let Some(body) = body else {
+            // 13.3.1.4: a 2xx carries the answer, or the offer, unless a reliable 1xx did.
+            if message == Message::Success && leg.exchange.owes_description() {
+                leg.exchange.may_send(message, false)?;
+            }
             return Ok(Cow::Borrowed(outgoing));
         };
         let said = self.reliable.as_ref().and_then(|r| r.said.as_ref());
@@ -344,7 +354,7 @@ impl Core {
         request: Box<Request>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        let body = !request.body_slice().is_empty();
+        let body = has_session(&request, &self.context.limits);
         let room = self.pending.len() < self.context.limits.pending_requests;
         let leg = self.legs.first_mut();
         let session = leg.map(|leg| leg.exchange.on_received(Message::Prack, body));

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use self::sent::Sent;
 use super::callee::Host;
+use super::description::has_session;
 use super::exchange::Fate;
 use super::leg::{Leg, LegState};
 use super::offer_answer::{Message, Verdict};
@@ -595,7 +596,7 @@ impl Session {
 impl Core {
     /// The ACK for the 2xx of this side. Whether it owes an answer and has none.
     fn heard_ack(&mut self, ack: &Request) -> bool {
-        let body = !ack.body_slice().is_empty();
+        let body = has_session(ack, &self.context.limits);
         let leg = self.legs.first_mut();
         let verdict = leg.map(|leg| leg.exchange.on_received(Message::Ack, body));
         verdict == Some(Verdict::Missing)

@@ -9,6 +9,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::callee::Host;
+use super::description::{describes, has_session};
 use super::exchange::{Asked, AskedUpdate, Fate, Own, What};
 use super::leg::LegState;
 use super::offer_answer::{Message, Refusal, Verdict, glare_wait};
@@ -56,7 +57,7 @@ impl Core {
             // 4: who lists what it allows, and not this, does not know it.
             return Err(wrong_state("update", "with a side that has no UPDATE"));
         }
-        let offers = outgoing.body.is_some();
+        let offers = describes(&outgoing, &self.context.limits);
         leg.exchange.may_send(Message::Update, offers)?;
         let id = leg.id;
         leg.take_rare(|rare| &mut rare.deferred);
@@ -90,6 +91,7 @@ impl Core {
         let Some(at) = self.leg_at(leg) else {
             return;
         };
+        let offers = describes(&outgoing, &self.context.limits);
         let headers = self.with_local_target(&outgoing.headers);
         let headers = match self.legs.get(at).is_some_and(|leg| leg.session().is_some()) {
             true => self.put_timer(at, headers),
@@ -104,8 +106,7 @@ impl Core {
             return;
         };
         if let Some(leg) = self.legs.get_mut(at) {
-            leg.exchange
-                .on_sent(Message::Update, outgoing.body.is_some());
+            leg.exchange.on_sent(Message::Update, offers);
         }
         self.own.push(Own {
             request,
@@ -180,9 +181,9 @@ impl Core {
         self.is_authorized(&own.credentials, &response);
         self.accepted_contact(&own.outgoing.headers);
         let answer_needed = false;
+        let body = has_session(&response, &self.context.limits);
         if let Some(at) = self.leg_at(own.leg) {
             if let Some(leg) = self.legs.get_mut(at) {
-                let body = !response.body_slice().is_empty();
                 leg.exchange.on_received(Message::UpdateSuccess, body);
                 leg.learn(&response);
             }
@@ -224,6 +225,7 @@ impl Core {
         leg: LegId,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
+        let context = self.context.clone();
         let Some(place) = self.leg_mut(leg) else {
             return;
         };
@@ -233,7 +235,7 @@ impl Core {
         if !place.is_live() {
             return;
         }
-        let offers = deferred.outgoing.body.is_some();
+        let offers = describes(&deferred.outgoing, &context.limits);
         if place.exchange.may_send(Message::Update, offers).is_ok() {
             let Deferred {
                 outgoing, glares, ..
@@ -267,7 +269,7 @@ impl Core {
         host: Bytes,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        let offers = !request.body_slice().is_empty();
+        let offers = has_session(&request, &self.context.limits);
         let room = self.pending.len() < self.context.limits.pending_requests;
         let at = self.find_leg(request.from_tag());
         let Some(leg) = at.and_then(|at| self.legs.get_mut(at)) else {
@@ -376,7 +378,7 @@ impl Core {
         let headers = self.with_capabilities(&headers);
         let body = outgoing.body.as_ref();
         self.respond(server, reply, StatusCode::OK, &headers, body, out);
-        self.update_answered(asked, Some(body.is_some()));
+        self.update_answered(asked, Some(describes(outgoing, &self.context.limits)));
         if let (Some(at), Some(contact)) = (self.leg_at(asked.leg), &asked.contact) {
             self.refresh_target(at, contact.as_uri(), out);
         }

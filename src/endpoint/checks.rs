@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use super::Endpoint;
 use super::arrival::Arrival;
 use crate::call::session_timer::{self, Answer, Negotiation};
-use crate::message::{ContentType, HeaderList, Method, Name, Params, Request, StatusCode};
-use crate::message::{split_commas, unquote};
+use crate::message::{
+    ContentType, HeaderList, Method, Name, Part, Request, StatusCode, split_commas,
+};
 
 /// What a request that is refused gets.
 pub(super) type Refusal = (StatusCode, HeaderList);
@@ -122,15 +123,23 @@ impl Endpoint {
             return false;
         }
         // 20.15: without a type a body says nothing; it is taken for a session description.
-        let Some(found) = request.content_type() else {
+        if request.first(Name::ContentType).is_none() {
             return false;
+        }
+        let accepts = |part: &Part<'_>| {
+            let found = part.content_type();
+            let admits = |range: &String| {
+                let range = ContentType::parse(range.as_bytes());
+                let found = found.as_ref().ok();
+                found.is_some_and(|found| range.is_ok_and(|range| range.admits(found)))
+            };
+            self.config.accept.iter().any(admits)
         };
-        let accepts = |range: &String| {
-            let range = ContentType::parse(range.as_bytes());
-            let found = found.as_ref().ok();
-            found.is_some_and(|found| range.is_ok_and(|range| range.admits(found)))
-        };
-        !self.config.accept.iter().any(accepts)
+        // RFC 5621 8: of a multipart body each part that must be handled. One that cannot be read
+        // cannot be handled.
+        let root = request.root_part();
+        let wrong = root.is_unsupported(self.limits(), accepts);
+        !accepts(&root) && wrong.unwrap_or(true)
     }
 
     fn is_wrong_language(&self, request: &Request) -> bool {
@@ -190,16 +199,8 @@ fn is_within(range: &str, tag: &str) -> bool {
 
 /// 20.11: a body that need not be understood.
 fn is_optional(request: &Request) -> bool {
-    let Some(value) = request.first(Name::ContentDisposition) else {
-        return false;
-    };
-    let start = value.iter().position(|b| *b == b';').unwrap_or(value.len());
-    let params = value.get(start..).map(Params::parse);
-    let Some(Ok(params)) = params else {
-        return false;
-    };
-    let handling = params.get("handling").and_then(|param| param.value);
-    handling.is_some_and(|value| unquote(value).eq_ignore_ascii_case(b"optional"))
+    let disposition = request.root_part().disposition();
+    disposition.is_ok_and(|disposition| !disposition.is_required())
 }
 
 fn refused_with(status: StatusCode, name: &str, value: &str) -> Option<Refusal> {

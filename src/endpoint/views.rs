@@ -105,7 +105,9 @@ impl<'e> CallView<'e> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] unless an INVITE waits for an answer.
+    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] unless an INVITE waits for an answer,
+    /// or without the session description that the 2xx owes: the answer to the INVITE's offer, or
+    /// the offer if that carries none.
     pub fn answer(
         &mut self,
         now: Time,
@@ -139,7 +141,7 @@ impl<'e> CallView<'e> {
     /// use drongo::auth::{Secret, Verifier};
     /// use drongo::endpoint::{CallHandle, Endpoint, Output};
     /// use drongo::error::Misuse;
-    /// use drongo::message::{Outgoing, Request};
+    /// use drongo::message::{Body, Outgoing, Request};
     /// use drongo::time::Time;
     ///
     /// /// Answers those who know the password of bob.
@@ -152,7 +154,10 @@ impl<'e> CallView<'e> {
     /// ) -> Result<(), Misuse> {
     ///     let secret = |name: &[u8]| (name == b"bob").then(|| Secret::password("zanzibar"));
     ///     match verifier.check(now, invite, secret) {
-    ///         Ok(_) => endpoint.call(call)?.answer(now, Outgoing::default(), out),
+    ///         Ok(_) => {
+    ///             let answer = Outgoing::default().with_body(Body::sdp("v=0\r\n"));
+    ///             endpoint.call(call)?.answer(now, answer, out)
+    ///         }
     ///         Err(refusal) => endpoint.call(call)?.challenge(now, verifier, refusal, out),
     ///     }
     /// }

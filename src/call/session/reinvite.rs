@@ -8,7 +8,8 @@ use super::sent::ends_session;
 use super::{Reinvite, Reoffer, Retry, Session, To, Unacked};
 use crate::auth;
 use crate::call::callee::Host;
-use crate::call::caller::{check_cancel, has_body};
+use crate::call::caller::check_cancel;
+use crate::call::description::{describes, has_session};
 use crate::call::offer_answer::{Message, Refusal, Verdict};
 use crate::call::provisional::Next;
 use crate::call::update::GLARE_STEP;
@@ -341,11 +342,11 @@ impl Session {
         let headers = core.with_capabilities(&headers);
         core.sent_with(request, &credentials);
         core.forget_pracks();
+        let session = describes(&outgoing, &core.context.limits);
         if let Some(leg) = core.legs.first_mut() {
             let cseq = leg.dialog.next_cseq();
             let user = (!headers.contains(Name::Contact)).then_some(&*core.user);
-            leg.exchange
-                .on_sent(Message::Invite, outgoing.body.is_some());
+            leg.exchange.on_sent(Message::Invite, session);
             let writer = leg.dialog.request(Method::Invite, cseq).headers(&headers);
             let draft = writer.body(outgoing.body.as_ref()).draft(branch, user);
             out.push(Action::Invite { request, draft });
@@ -471,7 +472,7 @@ fn on_accepted(
     response: Box<Response>,
     out: &mut (impl Sink<Action> + ?Sized),
 ) {
-    let body = has_body(&response);
+    let body = has_session(&response, &core.context.limits);
     let leg = core.legs.first_mut();
     let verdict = leg.map(|leg| leg.exchange.on_received(Message::Success, body));
     if let Some(contact) = contact_of(&response) {
@@ -517,7 +518,7 @@ impl Core {
 
     /// What an INVITE of the other side meets (14.2, RFC 6337 4.3). If nothing, it has begun.
     fn meets(&mut self, invite: &Request) -> Option<Refusal> {
-        let body = !invite.body_slice().is_empty();
+        let body = has_session(invite, &self.context.limits);
         let leg = self.legs.first_mut()?;
         match leg.exchange.on_received(Message::Invite, body) {
             Verdict::Refuse(refusal) => Some(refusal),

@@ -207,6 +207,7 @@ fn incoming_answer_takes_the_users_headers_for_its_own() {
         ("Contact", "<sip:else@192.0.2.7>"),
         ("allow", "INVITE, ACK, BYE"),
     ]);
+    let own = own.with_body(sdp("answer").body.unwrap());
     s.command(Command::Answer(own)).unwrap();
     assert_eq!(one(&s.said(), "Contact"), "<sip:else@192.0.2.7>");
     assert_eq!(one(&s.said(), "Allow"), "INVITE, ACK, BYE");
@@ -226,7 +227,7 @@ fn incoming_sips_anywhere_makes_the_contact_sips() {
         let extra = [("Record-Route", route), ("Contact", contact)];
         let invite = invite_to(uri, Some("them"), &extra, None);
         let mut s = Script::incoming_with(context(), &invite);
-        s.command(Command::Answer(nothing())).unwrap();
+        s.command(Command::Answer(sdp("offer"))).unwrap();
         // 3261-12.1.1-05: it came over UDP.
         assert!(!s.call.dialog().unwrap().is_secure());
         // 3261-12.1.1-03, 3261-12.1.1-04

@@ -10,6 +10,7 @@ mod caller;
 mod cancel_reinvite;
 mod commands;
 mod credentials;
+mod descriptions;
 mod invite_headers;
 mod lingering;
 mod memory;

@@ -256,8 +256,8 @@ fn call_to_oneself_has_two_tags() {
     });
     let mut out = Vec::new();
     let mut call = bench.endpoint.call(call.unwrap()).unwrap();
-    call.answer(bench.now, Outgoing::default(), &mut out)
-        .unwrap();
+    let answer = Outgoing::default().with_body(Body::sdp("v=0\r\n"));
+    call.answer(bench.now, answer, &mut out).unwrap();
     let answer = Message::parse(one_sent(&out).bytes).unwrap();
     assert_ne!(tag(&answer, Name::From), tag(&answer, Name::To));
 }
