@@ -10,8 +10,9 @@ use super::description::{describes, has_session};
 use super::exchange::Fate;
 use super::leg::LegState;
 use super::offer_answer::{Message, OfferAnswer};
+use super::policy::Policies;
 use super::provisional::Next;
-use super::reliable::EXTENSION;
+use super::reliable::{self, EXTENSION};
 use super::session::{Session, To, Unacked};
 use super::{
     Action, Call, Command, Context, Core, EndReason, Event, ServerId, Side, State, Timer, check,
@@ -42,8 +43,10 @@ pub(super) struct Incoming {
     /// The last 101-199, without its bytes if it was reliable; and when it is due again.
     last: Option<(StatusCode, Option<Bytes>)>,
     pub(super) repeat: Option<Time>,
+    /// What it asks of reliable provisional responses (RFC 3262).
+    asked: reliable::Asked,
     /// What it asks of the session timer (RFC 4028).
-    timer: Option<session_timer::Asked>,
+    timer: session_timer::Asked,
 }
 
 impl Call {
@@ -82,17 +85,20 @@ impl Call {
         let mut leg = core.new_leg(Dialog::uas(invite, local_tag, secure), exchange);
         leg.learn(invite);
         core.legs.push(leg);
-        core.begin_reliable(now, server, invite);
+        let asked = reliable::Asked::of(invite);
+        let cseq = invite.cseq().number;
+        core.begin_reliable(now, server, (cseq, asked), None);
         let state = Incoming {
             server,
             reply,
-            cseq: invite.cseq().number,
+            cseq,
             host: Host::new(host, invite),
             answer_until,
             late,
             last: None,
             repeat: None,
-            timer: core.asks_for_timer(invite),
+            asked,
+            timer: session_timer::Asked::of(invite),
         };
         Self {
             core,
@@ -240,6 +246,26 @@ impl Incoming {
                 let result = core.respond_pending(now, server, status, &outgoing, out);
                 let next = core.next_of_reliable(false);
                 return (self.proceed(core, now, next, out), result);
+            }
+            Command::Reliable(_) if self.last.is_some() => {
+                wrong_state("reliable", "Incoming, after a response")
+            }
+            Command::Reliable(policy) => {
+                let result = core.take_reliable(policy, self.asked);
+                if result.is_ok() {
+                    core.begin_reliable(now, self.server, (self.cseq, self.asked), None);
+                }
+                return (State::Incoming(self), result);
+            }
+            Command::SessionTimer(_) if core.is_accepting() => {
+                wrong_state("session timer", "Incoming, answered")
+            }
+            Command::SessionTimer(config) => {
+                core.take_policies(Policies {
+                    reliable: None,
+                    session_timer: Some(config),
+                });
+                return (State::Incoming(self), Ok(()));
             }
             Command::Acknowledge(_) => wrong_state("acknowledge", "Incoming"),
             Command::Prack { .. } => wrong_state("prack", "Incoming"),
@@ -462,7 +488,7 @@ impl Incoming {
             reply: &self.reply,
             cseq: self.cseq,
             host: &self.host,
-            timer: self.timer.as_ref(),
+            timer: Some(&self.timer),
         }
     }
 }

@@ -16,12 +16,13 @@ use super::exchange::Fate;
 use super::failure::{Budget, Retry};
 use super::leg::LegState;
 use super::offer_answer::{Message, OfferAnswer, Verdict};
+use super::policy::{Policies, extensions, listing};
 use super::recursion::Targets;
 use super::refresh::{is_longer, put_request};
 use super::reliable::{Kind, OPTION_TAG, Policy, kind};
 use super::retries::Retries;
 use super::session::Session;
-use super::session_timer::Negotiation;
+use super::session_timer::{self, Negotiation};
 use super::{
     Action, Call, Command, Context, Core, EndReason, Event, Notice, RequestId, State, Timer, check,
     wrong_state,
@@ -33,7 +34,7 @@ use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::message::{
     HeaderList, Host, Method, Name, NameAddr, Outgoing, Reply, Request, Response, SipUri,
-    StatusCode, Uri, UriBuf, parse_delta_seconds, split_commas,
+    StatusCode, Uri, UriBuf, parse_delta_seconds,
 };
 use crate::seed::CallIds;
 use crate::sink::Sink;
@@ -58,7 +59,7 @@ pub struct Invitation {
     routes: Vec<Box<[u8]>>,
     outgoing: Outgoing,
     retries: Retries,
-    reliable: Option<Policy>,
+    policies: Policies,
 }
 
 impl Invitation {
@@ -86,7 +87,7 @@ impl Invitation {
             routes: Vec::new(),
             outgoing: Outgoing::default(),
             retries: Retries::DEFAULT,
-            reliable: None,
+            policies: Policies::default(),
         })
     }
 
@@ -108,7 +109,15 @@ impl Invitation {
     /// [`Config`](crate::endpoint::Config) says. [`Policy::Required`] refuses callees that cannot.
     #[must_use]
     pub fn reliable(mut self, policy: Policy) -> Self {
-        self.reliable = Some(policy);
+        self.policies.reliable = Some(policy);
+        self
+    }
+
+    /// What this side wants of session timers in this call (RFC 4028), if not as the endpoint's
+    /// [`Config`](crate::endpoint::Config) says; `None` to do without.
+    #[must_use]
+    pub fn session_timer(mut self, config: Option<session_timer::Config>) -> Self {
+        self.policies.session_timer = Some(config);
         self
     }
 
@@ -255,6 +264,7 @@ impl Call {
         let ringing_wait = context.limits.ringing_wait;
         let ringing_until =
             now + expires(&outgoing.headers).map_or(ringing_wait, |s| s.min(ringing_wait));
+        let context = invitation.policies.over(context);
         let mut core = Core::new(context, now, ids.branch_base, invitation.user());
         core.owns_call_id = true;
         let tag = ids.from_tag.as_str().as_bytes();
@@ -291,12 +301,12 @@ impl Inviting {
         let target = as_request_uri(self.template.target());
         let outgoing = &self.template.outgoing;
         let mut headers = core.with_capabilities(&outgoing.headers);
-        if let Some(policy) = self.template.reliable {
-            headers = with_policy(&headers, policy);
+        if let Some(policy) = self.template.policies.reliable {
+            // Also where the application lists extensions by itself.
+            let is_on = policy != Policy::Off;
+            headers = listing(&headers, Name::Supported, OPTION_TAG, is_on);
         }
-        if self.template.reliable.unwrap_or(core.context.reliable) == Policy::Required {
-            let _ = headers.push(Name::Require.as_str(), OPTION_TAG);
-        }
+        headers = core.with_timer_tag(core.with_requirements(headers));
         put_request(&self.negotiation, &mut headers);
         let body = outgoing.body.as_ref();
         let routes = self.template.routes.iter().map(AsRef::as_ref);
@@ -456,7 +466,7 @@ impl Inviting {
                 leg.state = LegState::Left;
             }
             if core.legs.iter().all(|leg| !leg.is_live()) {
-                self.cancel(Cancelled::Lost(response), Outgoing::default(), out);
+                self.cancel(core, Cancelled::Lost(response), Outgoing::default(), out);
             }
         }
         State::Inviting(self)
@@ -502,6 +512,7 @@ impl Inviting {
             return core.end(cause.reason(), out);
         }
         core.begin_timer(now, 0, self.negotiation, &response);
+        core.refreshes_say(extensions(&self.template.outgoing));
         core.described(0, self.template.outgoing.body.as_ref());
         let answer_needed = session == Verdict::Offer;
         if answer_needed {
@@ -621,7 +632,7 @@ impl Inviting {
             Command::HangUp(outgoing) => {
                 let result = check(&outgoing).and_then(|()| check_cancel(&outgoing));
                 if result.is_ok() {
-                    self.cancel(Cancelled::ByUser, outgoing, out);
+                    self.cancel(core, Cancelled::ByUser, outgoing, out);
                 }
                 result
             }
@@ -634,6 +645,8 @@ impl Inviting {
             Command::Progress { .. } | Command::Preview { .. } => {
                 Err(wrong_state("progress", "Inviting"))
             }
+            Command::Reliable(_) => Err(wrong_state("reliable", "Inviting")),
+            Command::SessionTimer(_) => Err(wrong_state("session timer", "Inviting")),
             Command::Answer(_) => Err(wrong_state("answer", "Inviting")),
             Command::Reject { .. } => Err(wrong_state("reject", "Inviting")),
             Command::Acknowledge(_) => Err(wrong_state("acknowledge", "Inviting")),
@@ -658,13 +671,13 @@ impl Inviting {
         match timer {
             Timer::Ringing => {
                 self.ringing_until = None;
-                self.cancel(Cancelled::ByTimeout, Outgoing::default(), out);
+                self.cancel(core, Cancelled::ByTimeout, Outgoing::default(), out);
             }
             Timer::Pending(server) => core.expire_pending(server, out),
             Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
             Timer::PrackOwed(leg) => {
                 core.forget_owed(leg);
-                self.cancel(Cancelled::NoAnswer, Outgoing::default(), out);
+                self.cancel(core, Cancelled::NoAnswer, Outgoing::default(), out);
             }
             Timer::Provisional
             | Timer::Session(_)
@@ -683,6 +696,7 @@ impl Inviting {
     /// §9.1. The client transaction knows when the CANCEL may go, and how long to wait then.
     fn cancel(
         &mut self,
+        core: &Core,
         cause: Cancelled,
         outgoing: Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
@@ -691,7 +705,7 @@ impl Inviting {
             self.cancelled = Some(cause);
             self.ringing_until = None;
             for attempt in &self.attempts {
-                let headers = outgoing.headers.clone();
+                let headers = core.with_timer_tag(outgoing.headers.clone());
                 out.push(Action::Cancel {
                     request: attempt.request,
                     headers,
@@ -749,26 +763,6 @@ const EARLY_DIALOG_TERMINATED: StatusCode = match StatusCode::new(199) {
     Some(status) => status,
     None => StatusCode::RINGING,
 };
-
-/// Supported, with or without the extension of RFC 3262.
-fn with_policy(headers: &HeaderList, policy: Policy) -> HeaderList {
-    let mut changed = HeaderList::new();
-    let mut tags: Vec<&[u8]> = Vec::new();
-    for (name, text, value) in headers.iter() {
-        if name == Name::Supported {
-            let own = |tag: &&[u8]| !tag.eq_ignore_ascii_case(OPTION_TAG.as_bytes());
-            tags.extend(split_commas(value).filter(own));
-        } else {
-            // It was well-formed when it was pushed.
-            let _ = changed.push(core::str::from_utf8(text).unwrap_or_default(), value);
-        }
-    }
-    if policy != Policy::Off {
-        tags.push(OPTION_TAG.as_bytes());
-    }
-    let _ = changed.push(Name::Supported.as_str(), tags.join(&b", "[..]));
-    changed
-}
 
 /// 9.1: a CANCEL asks for no extension.
 pub(super) fn check_cancel(outgoing: &Outgoing) -> Result<(), Misuse> {

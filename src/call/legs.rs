@@ -77,7 +77,7 @@ impl Core {
     /// §9.1. From then on the client transaction knows how long to wait.
     pub(super) fn cancel_unanswered(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
         if let Some(request) = self.unanswered.take() {
-            let headers = HeaderList::new();
+            let headers = self.with_timer_tag(HeaderList::new());
             out.push(Action::Cancel { request, headers });
         }
     }

@@ -56,6 +56,7 @@ mod leg;
 mod legs;
 mod notice;
 pub mod offer_answer;
+mod policy;
 mod prack;
 mod provisional;
 mod recursion;
@@ -202,6 +203,12 @@ pub enum Command {
         /// What goes with it.
         outgoing: Outgoing,
     },
+    /// Callee, before the first response: whether provisional responses of this call are reliable,
+    /// if not as [`Context::reliable`] says.
+    Reliable(Policy),
+    /// Callee, before it answers: what this side wants of session timers in this call, if not as
+    /// [`Context::session_timer`] says.
+    SessionTimer(Option<session_timer::Config>),
     /// Accept the INVITE or re-INVITE of the other side. The 2xx waits for the PRACK of what
     /// carried the answer (RFC 3262 3); a body that was said so is not said again. It carries the
     /// session description that the 2xx owes (13.3.1.4).
@@ -387,6 +394,23 @@ impl Call {
             let over = matches!(leg.state, LegState::Left) && self.core.reliable.is_none();
             !over && leg.dialog.is_with(remote_tag)
         })
+    }
+
+    /// Whether this call knows the extension, by policies of its own (RFC 3262, RFC 4028).
+    pub(crate) fn has_extension(&self, option_tag: &str) -> bool {
+        let is = |tag: &str| option_tag.eq_ignore_ascii_case(tag);
+        (is(reliable::OPTION_TAG) && self.takes_prack())
+            || (is(session_timer::OPTION_TAG) && self.session_timer().is_some())
+    }
+
+    /// Whether a PRACK can belong to it.
+    pub(crate) fn takes_prack(&self) -> bool {
+        self.core.context.reliable != Policy::Off
+    }
+
+    /// What this side wants of session timers in it.
+    pub(crate) fn session_timer(&self) -> Option<session_timer::Config> {
+        self.core.context.session_timer
     }
 
     /// Takes the CSeq of a request that its owner refuses before the call hears of it: that
@@ -598,6 +622,7 @@ impl Core {
         let request = self.new_request();
         let cseq = self.legs.get_mut(at)?.dialog.next_cseq();
         let headers = self.authorize_within(at, attempt, method, outgoing);
+        let headers = self.with_timer_tag(headers);
         let user = match refreshes_target(method) {
             true => self.contact_user(&headers),
             false => None,

@@ -17,7 +17,6 @@ use super::reliable::{
 };
 use super::session::To;
 use super::{Action, Core, Notice, ServerId, wrong_state};
-use crate::dialog::contact_of;
 use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{Body, Name, Outgoing, Reply, Request, StatusCode, UriBuf};
@@ -74,13 +73,19 @@ pub(super) enum Next {
 
 impl Core {
     /// An INVITE of the other side begins.
-    pub(super) fn begin_reliable(&mut self, now: Time, server: ServerId, invite: &Request) {
+    pub(super) fn begin_reliable(
+        &mut self,
+        now: Time,
+        server: ServerId,
+        (cseq, asked): (u32, reliable::Asked),
+        target: Option<UriBuf>,
+    ) {
         self.reliable = None;
         let policy = self.context.reliable;
         if policy == Policy::Off {
             return;
         }
-        let always = match sending(policy, reliable::Asked::of(invite)) {
+        let always = match sending(policy, asked) {
             Sending::Reliable => true,
             Sending::Either => false,
             // Its owner has refused it already.
@@ -89,15 +94,13 @@ impl Core {
         self.branches = self.branches.wrapping_add(1);
         let (base, counter) = (self.branch_base, u64::from(self.branches));
         let first = first_rseq(&self.context.ids, base, counter);
-        let (timers, cseq) = (self.context.timers, invite.cseq().number);
-        let within = invite.to_tag().is_some();
-        let target = contact_of(invite).filter(|_| within);
+        let timers = self.context.timers;
         self.reliable = Some(Box::new(Reliable {
             machine: ReliableServer::new(now, timers, cseq, first),
             server,
             always,
             said: None,
-            target: target.map(|uri| uri.to_buf()),
+            target,
             held: None,
             ready: false,
             refused: None,

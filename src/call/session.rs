@@ -487,8 +487,10 @@ impl Session {
     ) -> (State, Result<(), Misuse>) {
         let result = match command {
             Command::HangUp(outgoing) => self.hang_up(core, outgoing, out),
+            Command::Reliable(_) => Err(wrong_state("reliable", "Confirmed")),
+            Command::SessionTimer(_) => Err(wrong_state("session timer", "Confirmed")),
             Command::Reinvite(outgoing) => self.reinvite(core, outgoing, out),
-            Command::CancelReinvite(outgoing) => self.cancel_reinvite(outgoing, out),
+            Command::CancelReinvite(outgoing) => self.cancel_reinvite(core, outgoing, out),
             Command::Update { leg, outgoing } => core.update(leg, outgoing, out),
             Command::Answer(outgoing) => self.answer(core, now, &outgoing, out),
             Command::Reject { status, outgoing } => self.reject(core, now, status, &outgoing, out),

@@ -74,7 +74,9 @@ impl Core {
         let leg = self.leg_mut(id).filter(|leg| leg.is_live());
         let free = leg.is_some_and(|leg| leg.exchange.may_send(Message::Update, false).is_ok());
         if free {
-            let outgoing = Outgoing::default();
+            let at = self.leg_at(id).unwrap_or_default();
+            let headers = self.refresh_headers(at, false);
+            let outgoing = Outgoing::new().with_headers(headers);
             self.send_update(id, outgoing, (0, true), auth::Attempt::new(), out);
         }
         free

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::Endpoint;
 use super::arrival::Arrival;
+use crate::call::Call;
 use crate::call::session_timer::{self, Answer, Negotiation};
 use crate::message::{
     ContentType, HeaderList, Method, Name, Part, Request, StatusCode, split_commas,
@@ -15,19 +16,29 @@ pub(super) type Refusal = (StatusCode, HeaderList);
 
 impl Endpoint {
     /// Why this endpoint cannot process a request, if it cannot.
-    pub(super) fn refusal(&self, request: &Request, arrival: &Arrival) -> Option<Refusal> {
-        self.wrong_method(request)
+    ///
+    /// A request within a call is held to what that call has of extensions.
+    pub(super) fn refusal(
+        &self,
+        request: &Request,
+        arrival: &Arrival,
+        call: Option<&Call>,
+    ) -> Option<Refusal> {
+        self.wrong_method(request, call)
             .or_else(|| wrong_scheme(request))
             .or_else(|| self.merged(arrival))
-            .or_else(|| self.wrong_extension(request))
+            .or_else(|| self.wrong_extension(request, call))
             .or_else(|| self.wrong_content(request))
             .or_else(|| self.lacks_extension(request))
-            .or_else(|| self.short_session(request))
+            .or_else(|| self.short_session(request, call))
     }
 
     /// 8.2.1.
-    fn wrong_method(&self, request: &Request) -> Option<Refusal> {
+    fn wrong_method(&self, request: &Request, call: Option<&Call>) -> Option<Refusal> {
         let method = request.method();
+        if method == Method::Prack && call.is_some_and(Call::takes_prack) {
+            return None;
+        }
         if self.config.allows(method.as_str()) {
             return None;
         }
@@ -45,9 +56,12 @@ impl Endpoint {
     }
 
     /// 8.2.2.3.
-    fn wrong_extension(&self, request: &Request) -> Option<Refusal> {
+    fn wrong_extension(&self, request: &Request, call: Option<&Call>) -> Option<Refusal> {
+        let has = |tag: &str| {
+            self.config.supports(tag) || call.is_some_and(|call| call.has_extension(tag))
+        };
         let required = request.require().filter_map(Result::ok);
-        let unsupported: Vec<&str> = required.filter(|tag| !self.config.supports(tag)).collect();
+        let unsupported: Vec<&str> = required.filter(|tag| !has(tag)).collect();
         if unsupported.is_empty() {
             return None;
         }
@@ -92,8 +106,8 @@ impl Endpoint {
     }
 
     /// RFC 4028 9.
-    fn short_session(&self, request: &Request) -> Option<Refusal> {
-        let config = self.config.session_timer?;
+    fn short_session(&self, request: &Request, call: Option<&Call>) -> Option<Refusal> {
+        let config = call.map_or(self.config.session_timer, Call::session_timer)?;
         if !matches!(request.method(), Method::Invite | Method::Update) {
             return None;
         }

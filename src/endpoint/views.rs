@@ -5,7 +5,8 @@ use alloc::string::String;
 use super::servers::{Owner, server_id};
 use super::{CallHandle, Endpoint, Output, RequestHandle};
 use crate::auth::{Refusal, Verifier};
-use crate::call::{Call, Command, LegId};
+use crate::call::reliable::Policy;
+use crate::call::{Call, Command, LegId, session_timer};
 use crate::error::Misuse;
 use crate::message::{Outgoing, StatusCode};
 use crate::sink::Sink;
@@ -98,6 +99,38 @@ impl<'e> CallView<'e> {
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<(), Misuse> {
         self.command(now, Command::Prack { leg, outgoing }, out)
+    }
+
+    /// Callee, before its first response: whether provisional responses of this call are reliable
+    /// (RFC 3262), if not as the endpoint's [`Config`](super::Config) says.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::WrongState`] after a response, in another state, or if the INVITE requires the
+    /// opposite, or has no such extension where it is demanded: then it is to be rejected with 420
+    /// or 421.
+    pub fn reliable(
+        &mut self,
+        now: Time,
+        policy: Policy,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::Reliable(policy), out)
+    }
+
+    /// Callee, before it answers: what this side wants of session timers in this call (RFC 4028),
+    /// if not as the endpoint's [`Config`](super::Config) says; `None` to do without.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::WrongState`] unless the INVITE waits for an answer.
+    pub fn session_timer(
+        &mut self,
+        now: Time,
+        config: Option<session_timer::Config>,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::SessionTimer(config), out)
     }
 
     /// Accepts the INVITE or re-INVITE with 200 (13.3.1.4). The core repeats it until the ACK.

@@ -12,6 +12,7 @@ use crate::call::caller::check_cancel;
 use crate::call::description::{describes, has_session};
 use crate::call::offer_answer::{Message, Refusal, Verdict};
 use crate::call::provisional::Next;
+use crate::call::reliable;
 use crate::call::update::GLARE_STEP;
 use crate::call::{Action, Core, LegId, Notice, RequestId, ServerId, State, check, wrong_state};
 use crate::dialog::contact_of;
@@ -134,7 +135,8 @@ impl Session {
             let until = now + core.context.limits.answer_wait;
             let cseq = request.cseq().number;
             let host = Host::new(host, &request);
-            core.begin_reliable(now, server, &request);
+            let asked = reliable::Asked::of(&request);
+            core.begin_reliable(now, server, (cseq, asked), contact.clone());
             let timer = core.asks_for_timer(&request);
             let reoffer = Reoffer {
                 server,
@@ -253,6 +255,7 @@ impl Session {
     /// 9.1, RFC 6141 5.5. A refresh is the core's own, and stays.
     pub(super) fn cancel_reinvite(
         &mut self,
+        core: &Core,
         outgoing: Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
@@ -264,7 +267,7 @@ impl Session {
             reinvite.cancelled = true;
             out.push(Action::Cancel {
                 request: reinvite.request,
-                headers: outgoing.headers,
+                headers: core.with_timer_tag(outgoing.headers),
             });
         }
         Ok(())
@@ -340,6 +343,7 @@ impl Session {
         let headers = core.authorize_within(0, &mut credentials, Method::Invite, &outgoing);
         let headers = core.put_timer(0, core.with_local_target(&headers));
         let headers = core.with_capabilities(&headers);
+        let headers = core.with_timer_tag(core.with_requirements(headers));
         core.sent_with(request, &credentials);
         core.forget_pracks();
         let session = describes(&outgoing, &core.context.limits);

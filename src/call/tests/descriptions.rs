@@ -4,7 +4,7 @@ use super::script::{Script, context, headers, nothing, one, outgoing, sdp, their
 use crate::call::reliable::Policy;
 use crate::call::{Command, Context};
 use crate::error::Misuse;
-use crate::message::{Body, Builder, Incoming, Outgoing, Request, StatusCode, parse};
+use crate::message::{Body, Incoming, Outgoing, Request, StatusCode, parse};
 
 fn reliable() -> Context {
     Context {

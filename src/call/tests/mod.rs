@@ -14,6 +14,7 @@ mod descriptions;
 mod invite_headers;
 mod lingering;
 mod memory;
+mod policies;
 mod prack;
 mod provisional;
 mod redirection;
