@@ -15,8 +15,8 @@ use super::provisional::Next;
 use super::reliable::{self, EXTENSION};
 use super::session::{Session, To, Unacked};
 use super::{
-    Action, Call, Command, Context, Core, EndReason, Event, ServerId, Side, State, Timer, check,
-    session_timer, wrong_state,
+    Action, Call, Command, Context, Core, EndReason, Event, ServerId, Side, State, Timer,
+    check_response, session_timer, wrong_state,
 };
 use crate::dialog::{Dialog, contact_of};
 use crate::error::Misuse;
@@ -294,9 +294,11 @@ impl Incoming {
         preview: bool,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        let result = check(outgoing).and_then(|()| match status.as_u16() {
+        let result = check_response(status, outgoing).and_then(|()| match status.as_u16() {
             _ if core.is_accepting() => Err(wrong_state("progress", "Incoming, answered")),
-            101..=199 => Ok(()),
+            // RFC 6228 5: 199 is for who has other dialogs of the same INVITE; a callee has one, and
+            // its end is the final response.
+            101..=198 => Ok(()),
             status => Err(Misuse::WrongStatus { status }),
         });
         if result.is_ok() && core.is_reliable(outgoing, preview) {
@@ -333,7 +335,8 @@ impl Incoming {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        let accepted = check(outgoing).and_then(|()| core.accept_reliably(now, outgoing, out));
+        let accepted = check_response(StatusCode::OK, outgoing)
+            .and_then(|()| core.accept_reliably(now, outgoing, out));
         match accepted {
             Ok(Some(outgoing)) => (self.accept(core, now, &outgoing, out), Ok(())),
             Ok(None) => {
@@ -372,7 +375,7 @@ impl Incoming {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        let result = check(outgoing).and_then(|()| match status.class() {
+        let result = check_response(status, outgoing).and_then(|()| match status.class() {
             3..=6 => Ok(()),
             _ => Err(Misuse::WrongStatus {
                 status: status.as_u16(),

@@ -657,6 +657,33 @@ fn check(outgoing: &Outgoing) -> Result<(), Misuse> {
     }
 }
 
+/// A response of the application's: what its status makes necessary is there (21.4.2, 21.4.6, 21.4.8,
+/// 21.4.15 to 21.4.17), and Min-SE is in no other than a 422 (RFC 4028 5).
+pub(crate) fn check_response(status: StatusCode, outgoing: &Outgoing) -> Result<(), Misuse> {
+    check(outgoing)?;
+    let has = |name| outgoing.headers.contains(name);
+    if status != StatusCode::SESSION_INTERVAL_TOO_SMALL && has(Name::MinSe) {
+        let name = Name::MinSe.as_str();
+        return Err(Misuse::ReservedHeader { name });
+    }
+    let name = match status.as_u16() {
+        401 => Name::WwwAuthenticate,
+        405 => Name::Allow,
+        407 => Name::ProxyAuthenticate,
+        420 => Name::Unsupported,
+        421 => Name::Require,
+        422 => Name::MinSe,
+        423 => Name::MinExpires,
+        _ => return Ok(()),
+    };
+    match has(name) {
+        true => Ok(()),
+        false => Err(Misuse::MissingHeader {
+            name: name.as_str(),
+        }),
+    }
+}
+
 fn wrong_state(verb: &'static str, state: &'static str) -> Misuse {
     Misuse::WrongState { verb, state }
 }

@@ -77,10 +77,11 @@ pub enum Notice {
         /// side should offer once more what was in force before, so that both know (RFC 6141 3.4).
         changed: bool,
     },
-    /// The re-INVITE or UPDATE of this side crossed one of the other side. It is sent again by itself, after
-    /// a delay that lets the other side go first or not (14.1).
+    /// The re-INVITE or UPDATE of this side crossed one of the other side, or came too soon after it.
+    /// It is sent again by itself, after a delay that lets the other side go first or not (14.1), or
+    /// that it asks for (RFC 3311 5.3).
     UpdateDeferred {
-        /// The 491.
+        /// The 491, or the 500 with Retry-After.
         response: Box<Response>,
     },
     /// The other side's Contact changed; requests go to `Contact` of the message from now on.

@@ -554,6 +554,8 @@ fn exchange(phase: Phase, message: Message, body: bool) -> Cell {
 const fn invite_gate(phase: Phase, ours: bool) -> Option<Refusal> {
     match (phase, ours) {
         (Phase::Free, _) => None,
+        // The ACK of such a 2xx is no part of an exchange (6337 4.3): the other side has seen it.
+        (Phase::Accepted, false) => None,
         (_, true) => Some(Refusal::Pending),
         (_, false) => Some(Refusal::Overlap),
     }

@@ -329,8 +329,9 @@ impl Core {
         let ack = Acknowledged::from(rack);
         let mut actions = Actions::new();
         let mut again = false;
+        let unanswered = self.pending.iter().any(|p| p.asked == Asked::Prack);
         if let Some(reliable) = &mut self.reliable {
-            again = reliable.refused == Some(ack);
+            again = !unanswered && reliable.refused == Some(ack);
             let event = reliable::Event::Prack(ack);
             reliable.machine.receive(now, event, &mut actions);
         }

@@ -57,6 +57,8 @@ pub(super) struct Unacked {
     bytes: Bytes,
     resend: Option<Backoff>,
     until: Option<Time>,
+    /// A newer INVITE has come, so the 2xx has arrived.
+    overtaken: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -141,6 +143,7 @@ impl Unacked {
             bytes,
             resend: Backoff::start(now, timers.t1),
             until: now + timers.t1x64(),
+            overtaken: false,
         }
     }
 }
@@ -556,8 +559,19 @@ impl Session {
             }
             Timer::NoAck(_) => {
                 // 13.3.1.4: the dialog stands, the session must not.
-                self.unacked = None;
-                return self.leave(core, EndReason::NoAck { bye: None }, out);
+                let overtaken = self.unacked.take().is_some_and(|unacked| unacked.overtaken);
+                return match (overtaken, self.hang_up.take()) {
+                    // RFC 6141 5.4.
+                    (true, None) => State::Confirmed(self),
+                    (true, Some(outgoing)) => {
+                        self.say_bye(core, *outgoing, out);
+                        State::Confirmed(self)
+                    }
+                    (false, hang_up) => {
+                        self.hang_up = hang_up;
+                        self.leave(core, EndReason::NoAck { bye: None }, out)
+                    }
+                };
             }
             Timer::AnswerOwed => {
                 return self.leave(core, EndReason::NoAnswer, out);

@@ -13,6 +13,7 @@ use super::description::{describes, has_session};
 use super::exchange::{Asked, AskedUpdate, Fate, Own, What};
 use super::leg::LegState;
 use super::offer_answer::{Message, Refusal, Verdict, glare_wait};
+use super::retries::retry_after;
 use super::{Action, Core, LegId, Notice, Pending, ServerId, check, wrong_state};
 use crate::auth;
 use crate::dialog::contact_of;
@@ -26,6 +27,9 @@ use crate::transaction::Failure;
 
 /// Delays after glare are multiples of 10 ms (3261 14.1).
 pub(super) const GLARE_STEP: Duration = Duration::from_millis(10);
+
+/// The most seconds that who refuses an overlapping offer asks for (3261 14.2, RFC 3311 5.2).
+const MOST_WAIT: u32 = 10;
 
 /// An UPDATE of this side that met glare, and when it is sent again (5.3).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -154,9 +158,11 @@ impl Core {
             self.refresh_again(now, now, own.leg);
             return fate;
         }
-        if response.status() == StatusCode::REQUEST_PENDING && glares < most {
+        if glares < most
+            && let Some(at) = self.after_refusal(now, &response)
+        {
             let deferred = Deferred {
-                at: self.after_glare(now),
+                at: Some(at),
                 outgoing: own.outgoing,
                 glares: glares.saturating_add(1),
             };
@@ -249,6 +255,19 @@ impl Core {
         deferred.at = self.after_glare(now).max(now + GLARE_STEP);
         if let Some(place) = self.leg_mut(leg) {
             place.rare().deferred = Some(deferred);
+        }
+    }
+
+    /// When to try again what was refused because of something else that is in progress: 491, or
+    /// 500 with the Retry-After of such a refusal (3261 14.1, 14.2; RFC 3311 5.2, 5.3).
+    pub(super) fn after_refusal(&mut self, now: Time, response: &Response) -> Option<Time> {
+        match response.status() {
+            StatusCode::REQUEST_PENDING => self.after_glare(now),
+            StatusCode::SERVER_INTERNAL_ERROR => {
+                let wait = retry_after(response).filter(|seconds| *seconds <= MOST_WAIT)?;
+                now + Duration::from_secs(wait.into())
+            }
+            _ => None,
         }
     }
 

@@ -246,7 +246,8 @@ impl Endpoint {
         match request.method() {
             Method::Invite => self.take_invite(now, request, arrival, tag, out),
             Method::Options => {
-                if !self.has_room(false) {
+                // 11.2: what an INVITE would be told.
+                if !self.has_room(false) || self.calls() >= self.limits().calls {
                     return self.busy(&request, arrival, out);
                 }
                 let options = self.options.clone();

@@ -14,7 +14,10 @@ use crate::call::offer_answer::{Message, Refusal, Verdict};
 use crate::call::provisional::Next;
 use crate::call::reliable;
 use crate::call::update::GLARE_STEP;
-use crate::call::{Action, Core, LegId, Notice, RequestId, ServerId, State, check, wrong_state};
+use crate::call::{
+    Action, Core, Early, LegId, Notice, RequestId, ServerId, State, check, check_response,
+    wrong_state,
+};
 use crate::dialog::contact_of;
 use crate::error::Misuse;
 use crate::message::{Method, Name, Outgoing, Reply, Request, Response, StatusCode};
@@ -37,6 +40,16 @@ impl Session {
                 true => None,
                 false => core.take_provisional(now, 0, false, &response, out),
             };
+            if let (
+                Some(Early {
+                    is_reliable: true, ..
+                }),
+                Some(own),
+            ) = (&early, &self.reinvite)
+            {
+                // RFC 6141 4.4: that this side's target has moved is known to the other one.
+                core.accepted_contact(&own.outgoing.headers);
+            }
             out.push(match early.is_some() || is_trying {
                 true => Action::Notify(Notice::Progress { response, early }),
                 false => Action::Absorbed,
@@ -73,7 +86,6 @@ impl Session {
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let status = response.status();
         let changed = core.exchange_failed();
         if reinvite.cancelled {
             // Not sent again, whatever the refusal asks for.
@@ -91,12 +103,12 @@ impl Session {
             }
             return State::Confirmed(self);
         }
-        if status == StatusCode::REQUEST_PENDING
-            && !reinvite.cancelled
+        if !reinvite.cancelled
             && reinvite.glares < core.context.limits.glare_retries
+            && let Some(at) = core.after_refusal(now, &response)
         {
             self.retry = Some(Box::new(Retry {
-                at: core.after_glare(now),
+                at: Some(at),
                 outgoing: reinvite.outgoing,
                 glares: reinvite.glares.saturating_add(1),
             }));
@@ -122,11 +134,15 @@ impl Session {
         (host, reply): (Bytes, Reply),
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
+        if let Some(unacked) = &mut self.unacked {
+            // RFC 6141 5.4: who sends another INVITE has seen the 2xx.
+            unacked.overtaken = true;
+        }
         if self.reoffer.is_some() {
             core.refuse_for_now(server, &reply, out);
-        } else if self.reinvite.is_some() || self.unacked.is_some() || !core.is_talking() {
-            // Crossing re-INVITEs; and while an ACK is missing, of either side, the answer to
-            // the last offer may be in it.
+        } else if self.reinvite.is_some() || self.hang_up.is_some() || !core.is_talking() {
+            // Crossing re-INVITEs; and while the ACK of this side is missing, the answer to the
+            // last offer is in it.
             core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
         } else if let Some(refusal) = core.meets(&request) {
             core.refuse_exchange(server, &reply, refusal, out);
@@ -373,7 +389,7 @@ impl Session {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        check(outgoing)?;
+        check_response(StatusCode::OK, outgoing)?;
         let Some(reoffer) = &mut self.reoffer else {
             return Err(wrong_state("answer", "Confirmed"));
         };
@@ -412,7 +428,7 @@ impl Session {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        check(outgoing)?;
+        check_response(status, outgoing)?;
         if !(3..=6).contains(&status.class()) {
             return Err(Misuse::WrongStatus {
                 status: status.as_u16(),
@@ -441,8 +457,8 @@ impl Session {
         preview: bool,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        check(outgoing)?;
-        if !(101..=199).contains(&status.as_u16()) {
+        check_response(status, outgoing)?;
+        if !(101..=198).contains(&status.as_u16()) {
             return Err(Misuse::WrongStatus {
                 status: status.as_u16(),
             });

@@ -11,6 +11,7 @@ mod cancel_reinvite;
 mod commands;
 mod credentials;
 mod descriptions;
+mod faults;
 mod invite_headers;
 mod lingering;
 mod memory;
