@@ -10,14 +10,13 @@ use core::time::Duration;
 use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 
-use self::again::Again;
+use super::course::{Again, Course};
 use super::description::{describes, has_session};
 use super::exchange::Fate;
-use super::failure::{Budget, Retry};
+use super::failure::Retry;
 use super::leg::LegState;
 use super::offer_answer::{Message, OfferAnswer, Verdict};
 use super::policy::{Policies, extensions, listing};
-use super::recursion::Targets;
 use super::refresh::{is_longer, put_request};
 use super::reliable::{Kind, OPTION_TAG, Policy, kind};
 use super::retries::Retries;
@@ -54,12 +53,12 @@ use crate::transaction::Failure;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Invitation {
     target: UriBuf,
-    from: Box<[u8]>,
-    to: Box<[u8]>,
-    routes: Vec<Box<[u8]>>,
+    pub(super) from: Box<[u8]>,
+    pub(super) to: Box<[u8]>,
+    pub(super) routes: Vec<Box<[u8]>>,
     outgoing: Outgoing,
-    retries: Retries,
-    policies: Policies,
+    pub(super) retries: Retries,
+    pub(super) policies: Policies,
 }
 
 impl Invitation {
@@ -177,7 +176,7 @@ impl Invitation {
         from.as_sip().map(|sip| make(sip.host()))
     }
 
-    fn user(&self) -> Box<[u8]> {
+    pub(super) fn user(&self) -> Box<[u8]> {
         let from = NameAddr::parse(&self.from).ok().map(|from| from.uri());
         let user = from
             .as_ref()
@@ -220,7 +219,7 @@ struct Attempt {
 /// The INVITE of this side is out.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Inviting {
-    template: Invitation,
+    course: Course,
     call_id: Box<[u8]>,
     /// The From value, tag included.
     from: Box<[u8]>,
@@ -230,10 +229,6 @@ pub(super) struct Inviting {
     negotiation: Negotiation,
     /// Why it is being cancelled.
     cancelled: Option<Cancelled>,
-    /// The target set, once it was redirected.
-    targets: Option<Box<Targets>>,
-    /// How often it was sent again by itself.
-    budget: Budget,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -271,13 +266,11 @@ impl Call {
         let mut state = Inviting {
             call_id: ids.call_id.as_str().as_bytes().into(),
             from: [&invitation.from, b";tag=".as_slice(), tag].concat().into(),
-            template: invitation,
+            course: Course::new(invitation),
             attempts: SmallVec::new(),
             ringing_until,
             negotiation: core.negotiation(),
             cancelled: None,
-            targets: None,
-            budget: Budget::default(),
         };
         state.attempt(&mut core, 1, auth::Attempt::new(), out);
         let state = State::Inviting(Box::new(state));
@@ -298,10 +291,10 @@ impl Inviting {
     ) {
         let branch = core.new_branch();
         let request = core.new_request();
-        let target = as_request_uri(self.template.target());
-        let outgoing = &self.template.outgoing;
+        let target = as_request_uri(self.course.template.target());
+        let outgoing = &self.course.template.outgoing;
         let mut headers = core.with_capabilities(&outgoing.headers);
-        if let Some(policy) = self.template.policies.reliable {
+        if let Some(policy) = self.course.template.policies.reliable {
             // Also where the application lists extensions by itself.
             let is_on = policy != Policy::Off;
             headers = listing(&headers, Name::Supported, OPTION_TAG, is_on);
@@ -309,7 +302,7 @@ impl Inviting {
         headers = core.with_timer_tag(core.with_requirements(headers));
         put_request(&self.negotiation, &mut headers);
         let body = outgoing.body.as_ref();
-        let routes = self.template.routes.iter().map(AsRef::as_ref);
+        let routes = self.course.template.routes.iter().map(AsRef::as_ref);
         let writer = routed(Method::Invite, &target, routes);
         core.authorize(
             &mut credentials,
@@ -322,7 +315,7 @@ impl Inviting {
         let draft = writer
             .secure(self.is_secure())
             .from(&self.from)
-            .to(&self.template.to)
+            .to(&self.course.template.to)
             .call_id(&self.call_id)
             .cseq(cseq)
             .headers(&headers)
@@ -449,7 +442,10 @@ impl Inviting {
     /// What the INVITE began on each of its legs.
     fn exchange(&self, limits: &Limits) -> OfferAnswer {
         let mut exchange = OfferAnswer::new();
-        exchange.on_sent(Message::Invite, describes(&self.template.outgoing, limits));
+        exchange.on_sent(
+            Message::Invite,
+            describes(&self.course.template.outgoing, limits),
+        );
         exchange
     }
 
@@ -512,8 +508,8 @@ impl Inviting {
             return core.end(cause.reason(), out);
         }
         core.begin_timer(now, 0, self.negotiation, &response);
-        core.refreshes_say(extensions(&self.template.outgoing));
-        core.described(0, self.template.outgoing.body.as_ref());
+        core.refreshes_say(extensions(&self.course.template.outgoing));
+        core.described(0, self.course.template.outgoing.body.as_ref());
         let answer_needed = session == Verdict::Offer;
         if answer_needed {
             core.await_answer(now, request, cseq);
@@ -549,7 +545,7 @@ impl Inviting {
                 self.attempt(core, cseq.saturating_add(1), credentials, out);
                 return State::Inviting(self);
             }
-            if let Some(again) = self.again(core, &response) {
+            if let Some(again) = self.course.again(core, &response) {
                 return self.go_again(core, again, cseq, credentials, out);
             }
         }
@@ -562,7 +558,7 @@ impl Inviting {
 
     fn may_last_longer(&mut self, response: &Response) -> bool {
         response.status() == StatusCode::SESSION_INTERVAL_TOO_SMALL
-            && self.budget.spend(Retry::LongerSession)
+            && self.course.budget.spend(Retry::LongerSession)
             && is_longer(&mut self.negotiation, response)
     }
 
@@ -575,7 +571,7 @@ impl Inviting {
         // 8.1.3.4: silence and a transport that cannot send are failures of this target only.
         if self.cancelled.is_none()
             && let Some(cseq) = self.attempts.last().map(|attempt| attempt.cseq)
-            && self.next_target()
+            && self.course.next_target()
         {
             let again = Again::Elsewhere(None);
             return self.go_again(core, again, cseq, auth::Attempt::new(), out);
@@ -715,7 +711,7 @@ impl Inviting {
     }
 
     fn origin(&self, response: &Response) -> Origin<'_> {
-        let uri = self.template.target();
+        let uri = self.course.template.target();
         Origin {
             call_id: &self.call_id,
             from: &self.from,
@@ -729,7 +725,7 @@ impl Inviting {
     }
 
     fn is_secure(&self) -> bool {
-        self.template.is_secure()
+        self.course.template.is_secure()
     }
 }
 

@@ -19,6 +19,9 @@
 //! Which transaction carries what is its owner's matter: requests of this side are
 //! named by [`RequestId`], those of the other side by [`ServerId`].
 //!
+//! A request outside of any dialog other than INVITE ([`Call::ask`]) is a call without legs: it is
+//! Asking until its final response, and Terminated after that.
+//!
 //! ```text
 //!   place                                     INVITE
 //!     |                                         |
@@ -46,8 +49,10 @@
 //! ```
 
 mod answers;
+mod asking;
 mod callee;
 mod caller;
+mod course;
 mod credentials;
 mod description;
 mod exchange;
@@ -97,6 +102,7 @@ use crate::seed::{Ids, Token};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::{Failure, Timers};
+use asking::Asking;
 use callee::Incoming;
 use caller::Inviting;
 use credentials::Credentials;
@@ -365,6 +371,8 @@ struct Pending {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum State {
+    /// A request of this side outside of any dialog, other than INVITE, has no final response.
+    Asking(Box<Asking>),
     /// The INVITE of this side has no final response.
     Inviting(Box<Inviting>),
     /// The INVITE of the other side has none.
@@ -427,6 +435,7 @@ impl Call {
     /// The name of the state, as in the figure above.
     pub fn state(&self) -> &'static str {
         match &self.state {
+            State::Asking(_) => "Asking",
             State::Inviting(_) => "Inviting",
             State::Incoming(_) => "Incoming",
             State::Confirmed(_) if self.core.is_leaving() => "Leaving",
@@ -452,6 +461,12 @@ impl Call {
         let state = mem::replace(&mut self.state, State::Terminated);
         let core = &mut self.core;
         let (state, result) = match (state, input) {
+            (State::Asking(state), Input::Event(event)) => {
+                (state.receive(core, event, out), Ok(()))
+            }
+            (State::Asking(state), Input::Command(command)) => state.command(core, &command, out),
+            // It has no timers: its transaction has.
+            (state @ State::Asking(_), Input::Timer(_)) => (state, Ok(())),
             (State::Inviting(state), Input::Event(event)) => {
                 (state.receive(core, now, event, out), Ok(()))
             }

@@ -176,12 +176,17 @@ pub enum Side {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// The other side refused the INVITE.
+    /// The other side refused the INVITE, or a request outside of any dialog.
     Refused {
         /// Its 300-699.
         response: Box<Response>,
     },
-    /// The INVITE got no answer at all.
+    /// The other side has done what a request outside of any dialog asked for.
+    Completed {
+        /// Its 2xx.
+        response: Box<Response>,
+    },
+    /// The INVITE, or a request outside of any dialog, got no answer at all.
     Failed(Failure),
     /// This side cancelled its INVITE before it was answered. `timeout` says that the core did,
     /// because the other side rang longer than
@@ -253,7 +258,8 @@ impl EndReason {
         let response = match self {
             Self::Refused { response } => Some(response),
             Self::DialogLost { response } => response.as_ref(),
-            Self::Failed(_)
+            Self::Completed { .. }
+            | Self::Failed(_)
             | Self::Cancelled { .. }
             | Self::CancelledByCaller { .. }
             | Self::Rejected { .. }

@@ -654,6 +654,7 @@ fn after_bye(reason: EndReason, failure: Option<Failure>) -> EndReason {
     match reason {
         EndReason::NoAck { .. } => EndReason::NoAck { bye: failure },
         reason @ (EndReason::Refused { .. }
+        | EndReason::Completed { .. }
         | EndReason::Failed(_)
         | EndReason::Cancelled { .. }
         | EndReason::CancelledByCaller { .. }

@@ -72,11 +72,12 @@ impl Borrow<[u8]> for DialogKey {
 }
 
 impl Endpoint {
+    /// An INVITE, or with a method that request outside of any dialog.
     pub(super) fn place_call(
         &mut self,
         now: Time,
         ordinal: u64,
-        invitation: Invitation,
+        (method, invitation): (Option<&str>, Invitation),
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<CallHandle, Misuse> {
         if self.calls() >= self.limits().calls {
@@ -96,7 +97,11 @@ impl Endpoint {
         }
         self.check_reachable(&invitation)?;
         let mut actions = Actions::new();
-        let call = Call::place(now, self.context.clone(), &ids, invitation, &mut actions)?;
+        let context = self.context.clone();
+        let call = match method {
+            None => Call::place(now, context, &ids, invitation, &mut actions)?,
+            Some(method) => Call::ask(now, context, &ids, method, invitation, &mut actions)?,
+        };
         let full = Misuse::LimitReached { limit: "calls" };
         let call = self.insert_call(call, key, None).ok_or(full)?;
         self.rearm_call(call);
@@ -365,7 +370,7 @@ impl Endpoint {
             }
             None => {
                 let (host, port) = (alloc::format!("{}", hop.host), hop.port);
-                self.ask(now, errand, (host.into(), port, transport), unsent, out);
+                self.ask_where(now, errand, (host.into(), port, transport), unsent, out);
             }
         }
     }

@@ -56,7 +56,7 @@ impl QueryEntry {
 
 impl Endpoint {
     /// Asks for the addresses of a host.
-    pub(super) fn ask(
+    pub(super) fn ask_where(
         &mut self,
         now: Time,
         errand: Errand,

@@ -1,5 +1,7 @@
 //! Faults of the other side that must not end a call, and of the user that must not reach it.
 
+use alloc::string::String;
+
 use super::script::{Script, all, context, one, outgoing, sdp, secs, their_invite};
 use crate::call::reliable::Policy;
 use crate::call::{Command, Context, ServerId};
@@ -100,7 +102,7 @@ fn missing_ack_ends_nothing_once_a_newer_reinvite_has_come() {
     .unwrap();
     s.skip();
     s.run_to(secs(40));
-    let repeated = |word: &alloc::string::String| word == "200 INVITE 101";
+    let repeated = |word: &String| word == "200 INVITE 101";
     assert!(s.take().iter().all(repeated));
     assert_eq!(s.call.state(), "Confirmed");
     s.hang_up();

@@ -5,6 +5,7 @@
     reason = "small numbers of the tests themselves"
 )]
 
+mod asking;
 mod callee;
 mod caller;
 mod cancel_reinvite;
