@@ -364,7 +364,7 @@ impl Endpoint {
             Some(remote) => {
                 let known = self.calls.get(errand.call).and_then(|entry| entry.flow);
                 match self.places.flow(transport, remote, known.as_ref()) {
-                    Some(flow) => self.dispatch(now, errand, flow, unsent, out),
+                    Some(flow) => self.dispatch(now, errand, (flow, Vec::new()), unsent, out),
                     None => self.fail(&errand, unsent),
                 }
             }
@@ -375,12 +375,12 @@ impl Endpoint {
         }
     }
 
-    /// Sends a request of a call on this flow.
+    /// Sends a request of a call on this flow; on the others, the next one last, if it fails.
     pub(super) fn dispatch(
         &mut self,
         now: Time,
         errand: Errand,
-        flow: Flow,
+        (flow, others): (Flow, Vec<Flow>),
         unsent: &mut Unsent,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
@@ -404,9 +404,12 @@ impl Endpoint {
             flow,
             bytes,
         };
-        if self.start_client(now, start, out).is_err() {
-            self.drop_packet(Dropped::Overload, out);
-            self.fail(&errand, unsent);
+        match self.start_client(now, start, out) {
+            Ok(client) => self.prepare_failover(client, errand.draft, others),
+            Err(_) => {
+                self.drop_packet(Dropped::Overload, out);
+                self.fail(&errand, unsent);
+            }
         }
     }
 

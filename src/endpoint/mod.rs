@@ -12,6 +12,7 @@ mod clients;
 mod config;
 mod detour;
 mod dispatch;
+mod failover;
 mod output;
 mod places;
 mod queries;
