@@ -235,3 +235,28 @@ fn callee_says_no_199() {
     s.request_with("INVITE", 101, Some("them"), &[], Some("offer"));
     assert_eq!(s.command(say()), Err(Misuse::WrongStatus { status: code }));
 }
+
+#[test]
+fn ringing_that_waits_for_the_prack_of_early_media_is_heard() {
+    let invite = their_invite(&[("Supported", "100rel")], Some("offer"));
+    let reliable = Context {
+        reliable: Policy::Supported,
+        ..context()
+    };
+    let mut s = Script::incoming_with(reliable, &invite);
+    let say = |code, outgoing| Command::Progress {
+        status: status(code),
+        outgoing,
+    };
+    s.command(say(183, sdp("answer"))).unwrap();
+    s.command(say(180, Outgoing::new())).unwrap();
+    let rack = alloc::format!("{} 100 INVITE", one(&s.said(), "RSeq"));
+    s.request_with("PRACK", 101, Some("them"), &[("RAck", &rack)], None);
+    let expected = [
+        "183 INVITE 100",
+        "200 PRACK 101",
+        "pracked",
+        "180 INVITE 100",
+    ];
+    assert_eq!(s.take(), expected);
+}
