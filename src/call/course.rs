@@ -4,8 +4,8 @@
 use alloc::boxed::Box;
 
 use super::Core;
-use super::caller::Invitation;
 use super::failure::{Budget, Retry, retry};
+use super::invitation::Invitation;
 use super::recursion::Targets;
 use super::retries::remedy;
 use crate::message::Response;

@@ -57,6 +57,7 @@ mod credentials;
 mod description;
 mod exchange;
 pub mod failure;
+mod invitation;
 mod leg;
 mod legs;
 mod notice;
@@ -84,7 +85,7 @@ use core::mem;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-pub use caller::Invitation;
+pub use invitation::Invitation;
 pub use leg::LegId;
 pub use notice::{Early, EndReason, Notice, Side};
 pub use retries::Retries;
