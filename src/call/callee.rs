@@ -6,15 +6,17 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::description::{describes, has_session};
 use super::exchange::Fate;
 use super::leg::LegState;
 use super::offer_answer::{Message, OfferAnswer};
+use super::policy::Policies;
 use super::provisional::Next;
-use super::reliable::EXTENSION;
+use super::reliable::{self, EXTENSION};
 use super::session::{Session, To, Unacked};
 use super::{
-    Action, Call, Command, Context, Core, EndReason, Event, ServerId, Side, State, Timer, check,
-    session_timer, wrong_state,
+    Action, Call, Command, Context, Core, EndReason, Event, ServerId, Side, State, Timer,
+    check_response, session_timer, wrong_state,
 };
 use crate::dialog::{Dialog, contact_of};
 use crate::error::Misuse;
@@ -41,8 +43,10 @@ pub(super) struct Incoming {
     /// The last 101-199, without its bytes if it was reliable; and when it is due again.
     last: Option<(StatusCode, Option<Bytes>)>,
     pub(super) repeat: Option<Time>,
+    /// What it asks of reliable provisional responses (RFC 3262).
+    asked: reliable::Asked,
     /// What it asks of the session timer (RFC 4028).
-    timer: Option<session_timer::Asked>,
+    timer: session_timer::Asked,
 }
 
 impl Call {
@@ -77,21 +81,24 @@ impl Call {
         let answer_until = now + wait;
         let mut core = Core::new(context, now, base, user_of(invite));
         let mut exchange = OfferAnswer::new();
-        exchange.on_received(Message::Invite, !invite.body_slice().is_empty());
+        exchange.on_received(Message::Invite, has_session(invite, &core.context.limits));
         let mut leg = core.new_leg(Dialog::uas(invite, local_tag, secure), exchange);
         leg.learn(invite);
         core.legs.push(leg);
-        core.begin_reliable(now, server, invite);
+        let asked = reliable::Asked::of(invite);
+        let cseq = invite.cseq().number;
+        core.begin_reliable(now, server, (cseq, asked), None);
         let state = Incoming {
             server,
             reply,
-            cseq: invite.cseq().number,
+            cseq,
             host: Host::new(host, invite),
             answer_until,
             late,
             last: None,
             repeat: None,
-            timer: core.asks_for_timer(invite),
+            asked,
+            timer: session_timer::Asked::of(invite),
         };
         Self {
             core,
@@ -240,6 +247,26 @@ impl Incoming {
                 let next = core.next_of_reliable(false);
                 return (self.proceed(core, now, next, out), result);
             }
+            Command::Reliable(_) if self.last.is_some() => {
+                wrong_state("reliable", "Incoming, after a response")
+            }
+            Command::Reliable(policy) => {
+                let result = core.take_reliable(policy, self.asked);
+                if result.is_ok() {
+                    core.begin_reliable(now, self.server, (self.cseq, self.asked), None);
+                }
+                return (State::Incoming(self), result);
+            }
+            Command::SessionTimer(_) if core.is_accepting() => {
+                wrong_state("session timer", "Incoming, answered")
+            }
+            Command::SessionTimer(config) => {
+                core.take_policies(Policies {
+                    reliable: None,
+                    session_timer: Some(config),
+                });
+                return (State::Incoming(self), Ok(()));
+            }
             Command::Acknowledge(_) => wrong_state("acknowledge", "Incoming"),
             Command::Prack { .. } => wrong_state("prack", "Incoming"),
             Command::Update { leg, outgoing } => {
@@ -267,9 +294,11 @@ impl Incoming {
         preview: bool,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        let result = check(outgoing).and_then(|()| match status.as_u16() {
+        let result = check_response(status, outgoing).and_then(|()| match status.as_u16() {
             _ if core.is_accepting() => Err(wrong_state("progress", "Incoming, answered")),
-            101..=199 => Ok(()),
+            // RFC 6228 5: 199 is for who has other dialogs of the same INVITE; a callee has one, and
+            // its end is the final response.
+            101..=198 => Ok(()),
             status => Err(Misuse::WrongStatus { status }),
         });
         if result.is_ok() && core.is_reliable(outgoing, preview) {
@@ -306,7 +335,8 @@ impl Incoming {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        let accepted = check(outgoing).and_then(|()| core.accept_reliably(now, outgoing, out));
+        let accepted = check_response(StatusCode::OK, outgoing)
+            .and_then(|()| core.accept_reliably(now, outgoing, out));
         match accepted {
             Ok(Some(outgoing)) => (self.accept(core, now, &outgoing, out), Ok(())),
             Ok(None) => {
@@ -345,7 +375,7 @@ impl Incoming {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        let result = check(outgoing).and_then(|()| match status.class() {
+        let result = check_response(status, outgoing).and_then(|()| match status.class() {
             3..=6 => Ok(()),
             _ => Err(Misuse::WrongStatus {
                 status: status.as_u16(),
@@ -461,7 +491,7 @@ impl Incoming {
             reply: &self.reply,
             cseq: self.cseq,
             host: &self.host,
-            timer: self.timer.as_ref(),
+            timer: Some(&self.timer),
         }
     }
 }
@@ -525,19 +555,22 @@ impl Core {
         taken.map_err(|_| StatusCode::SERVER_INTERNAL_ERROR)
     }
 
-    /// Whether a response to the INVITE of the other side may carry, or not, what it does. One
-    /// without a session description always may: what is missing is the application's choice.
+    /// Whether a provisional response to the INVITE of the other side may carry what it does. One
+    /// without a session description always may.
     pub(super) fn may_say(&self, message: Message, outgoing: &Outgoing) -> Result<(), Misuse> {
-        match (self.legs.first(), &outgoing.body) {
-            (Some(leg), Some(_)) => leg.exchange.may_send(message, true),
-            (_, None) | (None, _) => Ok(()),
+        match self.legs.first() {
+            Some(leg) if describes(outgoing, &self.context.limits) => {
+                leg.exchange.may_send(message, true)
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
     /// It is sent.
     pub(super) fn say(&mut self, message: Message, outgoing: &Outgoing) {
+        let session = describes(outgoing, &self.context.limits);
         if let Some(leg) = self.legs.first_mut() {
-            leg.exchange.on_sent(message, outgoing.body.is_some());
+            leg.exchange.on_sent(message, session);
         }
     }
 

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::mem;
 
+use super::description::describes;
 use super::leg::{Leg, LegState};
 use super::offer_answer::{Message, OfferAnswer};
 use super::{Action, Core, Event, RequestId};
@@ -76,7 +77,7 @@ impl Core {
     /// §9.1. From then on the client transaction knows how long to wait.
     pub(super) fn cancel_unanswered(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
         if let Some(request) = self.unanswered.take() {
-            let headers = HeaderList::new();
+            let headers = self.with_timer_tag(HeaderList::new());
             out.push(Action::Cancel { request, headers });
         }
     }
@@ -211,8 +212,9 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.send_ack(at, invite, cseq, outgoing, out);
+        let session = describes(outgoing, &self.context.limits);
         if let Some(leg) = self.legs.get_mut(at) {
-            leg.exchange.on_sent(Message::Ack, outgoing.body.is_some());
+            leg.exchange.on_sent(Message::Ack, session);
         }
         self.described(at, outgoing.body.as_ref());
         if let Some(leg) = self.legs.get_mut(at)

@@ -19,6 +19,9 @@
 //! Which transaction carries what is its owner's matter: requests of this side are
 //! named by [`RequestId`], those of the other side by [`ServerId`].
 //!
+//! A request outside of any dialog other than INVITE ([`Call::ask`]) is a call without legs: it is
+//! Asking until its final response, and Terminated after that.
+//!
 //! ```text
 //!   place                                     INVITE
 //!     |                                         |
@@ -46,15 +49,20 @@
 //! ```
 
 mod answers;
+mod asking;
 mod callee;
 mod caller;
+mod course;
 mod credentials;
+mod description;
 mod exchange;
 pub mod failure;
+mod invitation;
 mod leg;
 mod legs;
 mod notice;
 pub mod offer_answer;
+mod policy;
 mod prack;
 mod provisional;
 mod recursion;
@@ -77,7 +85,7 @@ use core::mem;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-pub use caller::Invitation;
+pub use invitation::Invitation;
 pub use leg::LegId;
 pub use notice::{Early, EndReason, Notice, Side};
 pub use retries::Retries;
@@ -95,6 +103,7 @@ use crate::seed::{Ids, Token};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::{Failure, Timers};
+use asking::Asking;
 use callee::Incoming;
 use caller::Inviting;
 use credentials::Credentials;
@@ -201,8 +210,15 @@ pub enum Command {
         /// What goes with it.
         outgoing: Outgoing,
     },
+    /// Callee, before the first response: whether provisional responses of this call are reliable,
+    /// if not as [`Context::reliable`] says.
+    Reliable(Policy),
+    /// Callee, before it answers: what this side wants of session timers in this call, if not as
+    /// [`Context::session_timer`] says.
+    SessionTimer(Option<session_timer::Config>),
     /// Accept the INVITE or re-INVITE of the other side. The 2xx waits for the PRACK of what
-    /// carried the answer (RFC 3262 3); a body that was said so is not said again.
+    /// carried the answer (RFC 3262 3); a body that was said so is not said again. It carries the
+    /// session description that the 2xx owes (13.3.1.4).
     Answer(Outgoing),
     /// Refuse the INVITE or re-INVITE of the other side, 300-699.
     Reject {
@@ -356,6 +372,8 @@ struct Pending {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum State {
+    /// A request of this side outside of any dialog, other than INVITE, has no final response.
+    Asking(Box<Asking>),
     /// The INVITE of this side has no final response.
     Inviting(Box<Inviting>),
     /// The INVITE of the other side has none.
@@ -387,6 +405,23 @@ impl Call {
         })
     }
 
+    /// Whether this call knows the extension, by policies of its own (RFC 3262, RFC 4028).
+    pub(crate) fn has_extension(&self, option_tag: &str) -> bool {
+        let is = |tag: &str| option_tag.eq_ignore_ascii_case(tag);
+        (is(reliable::OPTION_TAG) && self.takes_prack())
+            || (is(session_timer::OPTION_TAG) && self.session_timer().is_some())
+    }
+
+    /// Whether a PRACK can belong to it.
+    pub(crate) fn takes_prack(&self) -> bool {
+        self.core.context.reliable != Policy::Off
+    }
+
+    /// What this side wants of session timers in it.
+    pub(crate) fn session_timer(&self) -> Option<session_timer::Config> {
+        self.core.context.session_timer
+    }
+
     /// Takes the CSeq of a request that its owner refuses before the call hears of it: that
     /// counts all the same. Otherwise says what refuses it first (12.2.2).
     pub(crate) fn take_cseq(&mut self, request: &Request) -> Result<(), StatusCode> {
@@ -401,6 +436,7 @@ impl Call {
     /// The name of the state, as in the figure above.
     pub fn state(&self) -> &'static str {
         match &self.state {
+            State::Asking(_) => "Asking",
             State::Inviting(_) => "Inviting",
             State::Incoming(_) => "Incoming",
             State::Confirmed(_) if self.core.is_leaving() => "Leaving",
@@ -426,6 +462,12 @@ impl Call {
         let state = mem::replace(&mut self.state, State::Terminated);
         let core = &mut self.core;
         let (state, result) = match (state, input) {
+            (State::Asking(state), Input::Event(event)) => {
+                (state.receive(core, event, out), Ok(()))
+            }
+            (State::Asking(state), Input::Command(command)) => state.command(core, &command, out),
+            // It has no timers: its transaction has.
+            (state @ State::Asking(_), Input::Timer(_)) => (state, Ok(())),
             (State::Inviting(state), Input::Event(event)) => {
                 (state.receive(core, now, event, out), Ok(()))
             }
@@ -596,6 +638,7 @@ impl Core {
         let request = self.new_request();
         let cseq = self.legs.get_mut(at)?.dialog.next_cseq();
         let headers = self.authorize_within(at, attempt, method, outgoing);
+        let headers = self.with_timer_tag(headers);
         let user = match refreshes_target(method) {
             true => self.contact_user(&headers),
             false => None,
@@ -627,6 +670,33 @@ fn check(outgoing: &Outgoing) -> Result<(), Misuse> {
             name: name.as_str(),
         }),
         None => Ok(()),
+    }
+}
+
+/// A response of the application's: what its status makes necessary is there (21.4.2, 21.4.6, 21.4.8,
+/// 21.4.15 to 21.4.17), and Min-SE is in no other than a 422 (RFC 4028 5).
+pub(crate) fn check_response(status: StatusCode, outgoing: &Outgoing) -> Result<(), Misuse> {
+    check(outgoing)?;
+    let has = |name| outgoing.headers.contains(name);
+    if status != StatusCode::SESSION_INTERVAL_TOO_SMALL && has(Name::MinSe) {
+        let name = Name::MinSe.as_str();
+        return Err(Misuse::ReservedHeader { name });
+    }
+    let name = match status.as_u16() {
+        401 => Name::WwwAuthenticate,
+        405 => Name::Allow,
+        407 => Name::ProxyAuthenticate,
+        420 => Name::Unsupported,
+        421 => Name::Require,
+        422 => Name::MinSe,
+        423 => Name::MinExpires,
+        _ => return Ok(()),
+    };
+    match has(name) {
+        true => Ok(()),
+        false => Err(Misuse::MissingHeader {
+            name: name.as_str(),
+        }),
     }
 }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use self::sent::Sent;
 use super::callee::Host;
+use super::description::has_session;
 use super::exchange::Fate;
 use super::leg::{Leg, LegState};
 use super::offer_answer::{Message, Verdict};
@@ -56,6 +57,8 @@ pub(super) struct Unacked {
     bytes: Bytes,
     resend: Option<Backoff>,
     until: Option<Time>,
+    /// A newer INVITE has come, so the 2xx has arrived.
+    overtaken: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -140,6 +143,7 @@ impl Unacked {
             bytes,
             resend: Backoff::start(now, timers.t1),
             until: now + timers.t1x64(),
+            overtaken: false,
         }
     }
 }
@@ -486,8 +490,10 @@ impl Session {
     ) -> (State, Result<(), Misuse>) {
         let result = match command {
             Command::HangUp(outgoing) => self.hang_up(core, outgoing, out),
+            Command::Reliable(_) => Err(wrong_state("reliable", "Confirmed")),
+            Command::SessionTimer(_) => Err(wrong_state("session timer", "Confirmed")),
             Command::Reinvite(outgoing) => self.reinvite(core, outgoing, out),
-            Command::CancelReinvite(outgoing) => self.cancel_reinvite(outgoing, out),
+            Command::CancelReinvite(outgoing) => self.cancel_reinvite(core, outgoing, out),
             Command::Update { leg, outgoing } => core.update(leg, outgoing, out),
             Command::Answer(outgoing) => self.answer(core, now, &outgoing, out),
             Command::Reject { status, outgoing } => self.reject(core, now, status, &outgoing, out),
@@ -553,8 +559,19 @@ impl Session {
             }
             Timer::NoAck(_) => {
                 // 13.3.1.4: the dialog stands, the session must not.
-                self.unacked = None;
-                return self.leave(core, EndReason::NoAck { bye: None }, out);
+                let overtaken = self.unacked.take().is_some_and(|unacked| unacked.overtaken);
+                return match (overtaken, self.hang_up.take()) {
+                    // RFC 6141 5.4.
+                    (true, None) => State::Confirmed(self),
+                    (true, Some(outgoing)) => {
+                        self.say_bye(core, *outgoing, out);
+                        State::Confirmed(self)
+                    }
+                    (false, hang_up) => {
+                        self.hang_up = hang_up;
+                        self.leave(core, EndReason::NoAck { bye: None }, out)
+                    }
+                };
             }
             Timer::AnswerOwed => {
                 return self.leave(core, EndReason::NoAnswer, out);
@@ -595,7 +612,7 @@ impl Session {
 impl Core {
     /// The ACK for the 2xx of this side. Whether it owes an answer and has none.
     fn heard_ack(&mut self, ack: &Request) -> bool {
-        let body = !ack.body_slice().is_empty();
+        let body = has_session(ack, &self.context.limits);
         let leg = self.legs.first_mut();
         let verdict = leg.map(|leg| leg.exchange.on_received(Message::Ack, body));
         verdict == Some(Verdict::Missing)
@@ -637,6 +654,7 @@ fn after_bye(reason: EndReason, failure: Option<Failure>) -> EndReason {
     match reason {
         EndReason::NoAck { .. } => EndReason::NoAck { bye: failure },
         reason @ (EndReason::Refused { .. }
+        | EndReason::Completed { .. }
         | EndReason::Failed(_)
         | EndReason::Cancelled { .. }
         | EndReason::CancelledByCaller { .. }

@@ -80,6 +80,7 @@ fn own(core: &Core, state: &State) -> [Option<(Time, Timer)>; 4] {
             None,
         ],
         State::Confirmed(session) => session.timers(core),
+        State::Asking(_) => [None; 4],
         State::Lingering => {
             let wait = core.context.timers.t1x64();
             let at = core.unanswered.and_then(|_| core.since + wait);
@@ -122,6 +123,6 @@ pub(super) fn rebase_all(core: &mut Core, state: &mut State, from: Time, to: Tim
             rebase(&mut state.repeat, from, to);
         }
         State::Confirmed(session) => session.rebase(from, to),
-        State::Lingering | State::Terminated => {}
+        State::Asking(_) | State::Lingering | State::Terminated => {}
     }
 }

@@ -47,7 +47,9 @@ impl Endpoint {
     /// A keyed hash of From tag, Call-ID and CSeq. A CANCEL has those of its INVITE.
     fn origin_of(&self, request: &Request) -> Option<u64> {
         let method = request.method();
-        if request.has_to_tag() || method == Method::Cancel {
+        // An OPTIONS is over as soon as it has come, so nothing is ongoing that another could be
+        // merged with; who pings with the same words again and again is answered each time.
+        if request.has_to_tag() || matches!(method, Method::Cancel | Method::Options) {
             return None;
         }
         let parts = [

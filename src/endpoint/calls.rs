@@ -72,11 +72,12 @@ impl Borrow<[u8]> for DialogKey {
 }
 
 impl Endpoint {
+    /// An INVITE, or with a method that request outside of any dialog.
     pub(super) fn place_call(
         &mut self,
         now: Time,
         ordinal: u64,
-        invitation: Invitation,
+        (method, invitation): (Option<&str>, Invitation),
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<CallHandle, Misuse> {
         if self.calls() >= self.limits().calls {
@@ -96,7 +97,11 @@ impl Endpoint {
         }
         self.check_reachable(&invitation)?;
         let mut actions = Actions::new();
-        let call = Call::place(now, self.context.clone(), &ids, invitation, &mut actions)?;
+        let context = self.context.clone();
+        let call = match method {
+            None => Call::place(now, context, &ids, invitation, &mut actions)?,
+            Some(method) => Call::ask(now, context, &ids, method, invitation, &mut actions)?,
+        };
         let full = Misuse::LimitReached { limit: "calls" };
         let call = self.insert_call(call, key, None).ok_or(full)?;
         self.rearm_call(call);
@@ -359,23 +364,23 @@ impl Endpoint {
             Some(remote) => {
                 let known = self.calls.get(errand.call).and_then(|entry| entry.flow);
                 match self.places.flow(transport, remote, known.as_ref()) {
-                    Some(flow) => self.dispatch(now, errand, flow, unsent, out),
+                    Some(flow) => self.dispatch(now, errand, (flow, Vec::new()), unsent, out),
                     None => self.fail(&errand, unsent),
                 }
             }
             None => {
                 let (host, port) = (alloc::format!("{}", hop.host), hop.port);
-                self.ask(now, errand, (host.into(), port, transport), unsent, out);
+                self.ask_where(now, errand, (host.into(), port, transport), unsent, out);
             }
         }
     }
 
-    /// Sends a request of a call on this flow.
+    /// Sends a request of a call on this flow; on the others, the next one last, if it fails.
     pub(super) fn dispatch(
         &mut self,
         now: Time,
         errand: Errand,
-        flow: Flow,
+        (flow, others): (Flow, Vec<Flow>),
         unsent: &mut Unsent,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
@@ -399,9 +404,12 @@ impl Endpoint {
             flow,
             bytes,
         };
-        if self.start_client(now, start, out).is_err() {
-            self.drop_packet(Dropped::Overload, out);
-            self.fail(&errand, unsent);
+        match self.start_client(now, start, out) {
+            Ok(client) => self.prepare_failover(client, errand.draft, others),
+            Err(_) => {
+                self.drop_packet(Dropped::Overload, out);
+                self.fail(&errand, unsent);
+            }
         }
     }
 

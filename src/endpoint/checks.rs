@@ -5,28 +5,40 @@ use alloc::vec::Vec;
 
 use super::Endpoint;
 use super::arrival::Arrival;
+use crate::call::Call;
 use crate::call::session_timer::{self, Answer, Negotiation};
-use crate::message::{ContentType, HeaderList, Method, Name, Params, Request, StatusCode};
-use crate::message::{split_commas, unquote};
+use crate::message::{
+    ContentType, HeaderList, Method, Name, Part, Request, StatusCode, split_commas,
+};
 
 /// What a request that is refused gets.
 pub(super) type Refusal = (StatusCode, HeaderList);
 
 impl Endpoint {
     /// Why this endpoint cannot process a request, if it cannot.
-    pub(super) fn refusal(&self, request: &Request, arrival: &Arrival) -> Option<Refusal> {
-        self.wrong_method(request)
+    ///
+    /// A request within a call is held to what that call has of extensions.
+    pub(super) fn refusal(
+        &self,
+        request: &Request,
+        arrival: &Arrival,
+        call: Option<&Call>,
+    ) -> Option<Refusal> {
+        self.wrong_method(request, call)
             .or_else(|| wrong_scheme(request))
             .or_else(|| self.merged(arrival))
-            .or_else(|| self.wrong_extension(request))
+            .or_else(|| self.wrong_extension(request, call))
             .or_else(|| self.wrong_content(request))
             .or_else(|| self.lacks_extension(request))
-            .or_else(|| self.short_session(request))
+            .or_else(|| self.short_session(request, call))
     }
 
     /// 8.2.1.
-    fn wrong_method(&self, request: &Request) -> Option<Refusal> {
+    fn wrong_method(&self, request: &Request, call: Option<&Call>) -> Option<Refusal> {
         let method = request.method();
+        if method == Method::Prack && call.is_some_and(Call::takes_prack) {
+            return None;
+        }
         if self.config.allows(method.as_str()) {
             return None;
         }
@@ -44,9 +56,12 @@ impl Endpoint {
     }
 
     /// 8.2.2.3.
-    fn wrong_extension(&self, request: &Request) -> Option<Refusal> {
+    fn wrong_extension(&self, request: &Request, call: Option<&Call>) -> Option<Refusal> {
+        let has = |tag: &str| {
+            self.config.supports(tag) || call.is_some_and(|call| call.has_extension(tag))
+        };
         let required = request.require().filter_map(Result::ok);
-        let unsupported: Vec<&str> = required.filter(|tag| !self.config.supports(tag)).collect();
+        let unsupported: Vec<&str> = required.filter(|tag| !has(tag)).collect();
         if unsupported.is_empty() {
             return None;
         }
@@ -91,8 +106,8 @@ impl Endpoint {
     }
 
     /// RFC 4028 9.
-    fn short_session(&self, request: &Request) -> Option<Refusal> {
-        let config = self.config.session_timer?;
+    fn short_session(&self, request: &Request, call: Option<&Call>) -> Option<Refusal> {
+        let config = call.map_or(self.config.session_timer, Call::session_timer)?;
         if !matches!(request.method(), Method::Invite | Method::Update) {
             return None;
         }
@@ -122,15 +137,23 @@ impl Endpoint {
             return false;
         }
         // 20.15: without a type a body says nothing; it is taken for a session description.
-        let Some(found) = request.content_type() else {
+        if request.first(Name::ContentType).is_none() {
             return false;
+        }
+        let accepts = |part: &Part<'_>| {
+            let found = part.content_type();
+            let admits = |range: &String| {
+                let range = ContentType::parse(range.as_bytes());
+                let found = found.as_ref().ok();
+                found.is_some_and(|found| range.is_ok_and(|range| range.admits(found)))
+            };
+            self.config.accept.iter().any(admits)
         };
-        let accepts = |range: &String| {
-            let range = ContentType::parse(range.as_bytes());
-            let found = found.as_ref().ok();
-            found.is_some_and(|found| range.is_ok_and(|range| range.admits(found)))
-        };
-        !self.config.accept.iter().any(accepts)
+        // RFC 5621 8: of a multipart body each part that must be handled. One that cannot be read
+        // cannot be handled.
+        let root = request.root_part();
+        let wrong = root.is_unsupported(self.limits(), accepts);
+        !accepts(&root) && wrong.unwrap_or(true)
     }
 
     fn is_wrong_language(&self, request: &Request) -> bool {
@@ -190,16 +213,8 @@ fn is_within(range: &str, tag: &str) -> bool {
 
 /// 20.11: a body that need not be understood.
 fn is_optional(request: &Request) -> bool {
-    let Some(value) = request.first(Name::ContentDisposition) else {
-        return false;
-    };
-    let start = value.iter().position(|b| *b == b';').unwrap_or(value.len());
-    let params = value.get(start..).map(Params::parse);
-    let Some(Ok(params)) = params else {
-        return false;
-    };
-    let handling = params.get("handling").and_then(|param| param.value);
-    handling.is_some_and(|value| unquote(value).eq_ignore_ascii_case(b"optional"))
+    let disposition = request.root_part().disposition();
+    disposition.is_ok_and(|disposition| !disposition.is_required())
 }
 
 fn refused_with(status: StatusCode, name: &str, value: &str) -> Option<Refusal> {

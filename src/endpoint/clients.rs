@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::failover::Failover;
 use super::{CallEvent, CallHandle, ClientHandle, Dropped, Endpoint, Origin, Output, Part};
 use crate::call::RequestId;
 use crate::error::Misuse;
@@ -23,11 +24,13 @@ pub(super) type Actions = SmallVec<[Action; 4]>;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct ClientEntry {
     pub(super) machine: Client,
-    key: ClientKey,
+    pub(super) key: ClientKey,
     flow: Flow,
-    owner: Owner,
+    pub(super) owner: Owner,
     /// What the application adds to the CANCEL.
     cancel: HeaderList,
+    /// Where else the request can go.
+    pub(super) failover: Option<Box<Failover>>,
 }
 
 /// Whose a client transaction is.
@@ -161,6 +164,7 @@ impl Endpoint {
             flow,
             owner,
             cancel,
+            failover: None,
         };
         let full = Misuse::LimitReached {
             limit: "transactions",
@@ -220,12 +224,18 @@ impl Endpoint {
                     self.transmit(flow, bytes, Origin::Client(client), out);
                 }
                 Action::Response(response) => {
+                    if self.is_elsewhere(now, client, Ok(response.status()), out) {
+                        continue;
+                    }
                     if let Some(request) = owner.request {
                         let event = CallEvent::Response { request, response };
                         self.tell_call(now, owner.call, event, out);
                     }
                 }
                 Action::Failed(failure) => {
+                    if self.is_elsewhere(now, client, Err(failure), out) {
+                        continue;
+                    }
                     if let Some(request) = owner.request {
                         let event = CallEvent::Failed { request, failure };
                         self.tell_call(now, owner.call, event, out);
@@ -303,6 +313,8 @@ impl Endpoint {
     ) {
         if let Some(entry) = self.clients.get_mut(client) {
             entry.cancel = headers;
+            // What is taken back goes nowhere else.
+            entry.failover = None;
         }
         self.drive_client(now, client, out, |machine, actions| {
             machine.cancel(now, actions)

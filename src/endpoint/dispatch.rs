@@ -181,7 +181,8 @@ impl Endpoint {
         let Some(call) = found else {
             return self.no_such_dialog(&request, arrival, out);
         };
-        if let Some(refusal) = self.refusal(&request, arrival) {
+        let machine = self.calls.get(call).map(|entry| &entry.call);
+        if let Some(refusal) = self.refusal(&request, arrival, machine) {
             return self.refuse_in_dialog(now, call, &request, arrival, refusal, out);
         }
         let tag = Token::new(local_tag).unwrap_or_else(|| self.tag_for(&request));
@@ -238,14 +239,15 @@ impl Endpoint {
         request: Box<Request>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        if let Some((status, headers)) = self.refusal(&request, arrival) {
+        if let Some((status, headers)) = self.refusal(&request, arrival, None) {
             return self.refuse(&request, arrival, status, &headers, out);
         }
         let tag = self.tag_for(&request);
         match request.method() {
             Method::Invite => self.take_invite(now, request, arrival, tag, out),
             Method::Options => {
-                if !self.has_room(false) {
+                // 11.2: what an INVITE would be told.
+                if !self.has_room(false) || self.calls() >= self.limits().calls {
                     return self.busy(&request, arrival, out);
                 }
                 let options = self.options.clone();

@@ -13,7 +13,7 @@ use crate::message::Draft;
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::rebase;
-use crate::transport::Transport;
+use crate::transport::{Flow, Transport};
 
 /// A request of a call on its way out; without an id it is an ACK.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -56,7 +56,7 @@ impl QueryEntry {
 
 impl Endpoint {
     /// Asks for the addresses of a host.
-    pub(super) fn ask(
+    pub(super) fn ask_where(
         &mut self,
         now: Time,
         errand: Errand,
@@ -181,8 +181,8 @@ impl Endpoint {
         }
     }
 
-    /// To the first address that a local one can reach. The others are for the failover of
-    /// RFC 3263 4.3.
+    /// To the first address that a local one can reach. The others are tried when it fails
+    /// (RFC 3263 4.3).
     fn send_errands(
         &mut self,
         now: Time,
@@ -192,14 +192,19 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let known = self.calls.get(call).and_then(|entry| entry.flow);
-        let flow = addresses.into_iter().find_map(|ip| {
+        let mut flows = addresses.into_iter().filter_map(|ip| {
             self.places
                 .flow(transport, SocketAddr::new(ip, port), known.as_ref())
         });
+        let flow = flows.next();
+        let mut others: Vec<Flow> = flows.collect();
+        others.reverse();
         let mut unsent = Unsent::new();
         for errand in errands {
             match flow {
-                Some(flow) => self.dispatch(now, errand, flow, &mut unsent, out),
+                Some(flow) => {
+                    self.dispatch(now, errand, (flow, others.clone()), &mut unsent, out);
+                }
                 None => self.fail(&errand, &mut unsent),
             }
         }

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::arrival::Arrival;
 use super::detour::ReturnPath;
 use super::{CallEvent, CallHandle, Endpoint, Origin, Output, Part, RequestHandle};
-use crate::call::ServerId;
+use crate::call::{ServerId, check_response};
 use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{HeaderList, Method, Outgoing, Reply, Request, StatusCode};
@@ -326,6 +326,7 @@ impl Endpoint {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<(), Misuse> {
+        check_response(status, outgoing)?;
         let entry = self.servers.get_mut(server).ok_or(Misuse::UnknownHandle)?;
         let Owner::Application { reply, .. } = &entry.owner else {
             return Ok(());

@@ -86,6 +86,13 @@ impl Draft {
         &self.branch
     }
 
+    /// The same request with another branch: for another transaction (RFC 3263 4.3).
+    #[must_use]
+    pub(crate) fn with_branch(mut self, branch: Token) -> Self {
+        self.branch = branch;
+        self
+    }
+
     /// The method.
     pub fn method(&self) -> Method<'_> {
         Method::parse(self.slice(0, self.method_end)).unwrap_or(Method::Other(""))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use drongo::call::Invitation;
 use drongo::driver::tokio::{Driver, Listen};
 use drongo::endpoint::{Config, Event};
-use drongo::message::Outgoing;
+use drongo::message::{Body, Outgoing};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -37,7 +37,11 @@ async fn answering(config: Config) -> (SocketAddr, tokio::task::JoinHandle<io::R
         loop {
             if let Event::Incoming { call, .. } = driver.next_event().await? {
                 let answered = driver.act(|endpoint, now, out| {
-                    endpoint.call(call)?.answer(now, Outgoing::default(), out)
+                    endpoint.call(call)?.answer(
+                        now,
+                        Outgoing::default().with_body(Body::sdp("v=0\r\n")),
+                        out,
+                    )
                 });
                 answered.map_err(io::Error::other)?;
             }

@@ -2,7 +2,7 @@
 
 use core::mem::size_of;
 
-use super::script::{Script, nothing};
+use super::script::{Script, nothing, sdp};
 use crate::call::{Call, Command, State};
 use crate::dialog::Dialog;
 
@@ -50,7 +50,7 @@ fn an_idle_call_holds_little() {
     busy.respond("INVITE 2", 200, "x");
     busy.gone("INVITE 2");
     busy.request("INVITE", 101, "them");
-    busy.command(Command::Answer(nothing())).unwrap();
+    busy.command(Command::Answer(sdp("offer"))).unwrap();
     busy.ack(101, "them");
     busy.request("INFO", 102, "them");
     busy.run_to(super::script::secs(100));

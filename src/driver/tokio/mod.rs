@@ -88,7 +88,7 @@ impl Listen {
 /// ```no_run
 /// use drongo::driver::tokio::Driver;
 /// use drongo::endpoint::{Config, Event};
-/// use drongo::message::Outgoing;
+/// use drongo::message::{Body, Outgoing};
 ///
 /// # async fn run() -> std::io::Result<()> {
 /// let mut driver = Driver::udp("127.0.0.1:5060".parse().unwrap(), Config::default()).await?;
@@ -96,7 +96,8 @@ impl Listen {
 ///     match driver.next_event().await? {
 ///         Event::Incoming { call, .. } => {
 ///             let answered = driver.act(|endpoint, now, out| {
-///                 endpoint.call(call)?.answer(now, Outgoing::default(), out)
+///                 let answer = Outgoing::default().with_body(Body::sdp("v=0\r\n"));
+///                 endpoint.call(call)?.answer(now, answer, out)
 ///             });
 ///             println!("{call}: {answered:?}");
 ///         }
