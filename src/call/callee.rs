@@ -93,10 +93,7 @@ impl Call {
             repeat: None,
             timer: core.asks_for_timer(invite),
         };
-        Self {
-            core,
-            state: State::Incoming(Box::new(state)),
-        }
+        Self::new(core, State::Incoming(Box::new(state)))
     }
 }
 

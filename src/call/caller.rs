@@ -269,7 +269,7 @@ impl Call {
         };
         state.attempt(&mut core, 1, auth::Attempt::new(), out);
         let state = State::Inviting(Box::new(state));
-        let mut call = Self { core, state };
+        let mut call = Self::new(core, state);
         call.on_deadline(now, out);
         Ok(call)
     }

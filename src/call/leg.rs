@@ -113,6 +113,11 @@ impl Leg {
         self.rare.as_deref_mut()?.session.as_mut()
     }
 
+    /// Whether it may have timers.
+    pub(super) fn has_rare(&self) -> bool {
+        self.rare.is_some()
+    }
+
     /// The timers of what is rare.
     pub(super) fn timers(&self) -> impl Iterator<Item = (Time, Timer)> {
         let rare = self.rare.as_deref();
@@ -132,11 +137,9 @@ impl Leg {
 
     /// What the other side's Allow says of UPDATE, if the message has one (RFC 3311 4).
     pub(super) fn learn(&mut self, message: &Message) {
-        let mut rows = message.all(Name::Allow).peekable();
-        if rows.peek().is_some() {
-            let update = Method::Update.as_str().as_bytes();
-            let mut methods = rows.flat_map(|row| row.split(|b| *b == b','));
-            self.takes_update = Some(methods.any(|method| method.trim_ascii() == update));
+        let mut rows = message.all(Name::Allow);
+        if let Some(first) = rows.next() {
+            self.takes_update = Some(lists_update(first) || rows.any(lists_update));
         }
     }
 
@@ -198,6 +201,22 @@ impl Leg {
         match &mut self.state {
             LegState::AwaitingAnswer { until, .. } => rebase(until, from, to),
             LegState::Early | LegState::Confirmed | LegState::Leaving { .. } | LegState::Left => {}
+        }
+    }
+}
+
+fn lists_update(methods: &[u8]) -> bool {
+    let update = Method::Update.as_str().as_bytes();
+    let mut rest = methods;
+    loop {
+        let end = memchr::memchr(b',', rest);
+        let method = end.map_or(rest, |end| rest.get(..end).unwrap_or_default());
+        if method.trim_ascii() == update {
+            return true;
+        }
+        match end.and_then(|end| rest.get(end.saturating_add(1)..)) {
+            Some(behind) => rest = behind,
+            None => return false,
         }
     }
 }

@@ -310,6 +310,8 @@ pub enum Action {
 pub struct Call {
     core: Core,
     state: State,
+    /// When its first timer fires: asked before and after each input, and nearly always later.
+    due: Option<Time>,
 }
 
 /// What a call has in every state.
@@ -483,7 +485,13 @@ impl Call {
         if self.state() != before {
             self.core.since = now;
         }
+        self.due = timer::earliest(&self.core, &self.state);
         result
+    }
+
+    fn new(core: Core, state: State) -> Self {
+        let due = timer::earliest(&core, &state);
+        Self { core, state, due }
     }
 }
 
@@ -516,13 +524,16 @@ impl Machine for Call {
 
     fn on_deadline(&mut self, now: Time, out: &mut (impl Sink<Action> + ?Sized)) {
         let now = now.max(self.core.since);
-        while let Some(timer) = timer::due(&self.core, &self.state, now) {
+        while self.due.is_some_and(|due| due <= now) {
+            let Some(timer) = timer::due(&self.core, &self.state, now) else {
+                return;
+            };
             let _ = self.step(now, Input::Timer(timer), out);
         }
     }
 
     fn deadline(&self) -> Option<Time> {
-        self.next_timer().map(|(at, _)| at)
+        self.due
     }
 
     fn is_terminated(&self) -> bool {
@@ -531,6 +542,7 @@ impl Machine for Call {
 
     fn rebase(&mut self, from: Time, to: Time) {
         timer::rebase_all(&mut self.core, &mut self.state, from, to);
+        self.due = timer::earliest(&self.core, &self.state);
     }
 }
 

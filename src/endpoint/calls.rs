@@ -302,7 +302,9 @@ impl Endpoint {
                 Action::Terminated => self.remove_call(call),
             }
         }
-        self.tell_unsent(now, call, unsent, out);
+        if !unsent.is_empty() {
+            self.tell_unsent(now, call, unsent, out);
+        }
     }
 
     /// Tells a call what could not be sent, after what caused it.

@@ -62,30 +62,16 @@ impl Endpoint {
         if request.body_slice().is_empty() || is_optional(request) {
             return None;
         }
-        let config = &self.config;
-        let wrong = [
-            (
-                self.is_wrong_type(request),
-                "Accept",
-                config.accept.join(", "),
-            ),
-            (
-                self.is_wrong_language(request),
-                "Accept-Language",
-                config.languages(),
-            ),
-            (
-                is_wrong_encoding(request),
-                "Accept-Encoding",
-                "identity".into(),
-            ),
-        ];
         let mut headers = HeaderList::new();
-        for (is_wrong, name, value) in wrong {
-            if is_wrong {
-                // What a configuration that was checked holds can stand in a header.
-                let _ = headers.push(name, value);
-            }
+        // What a configuration that was checked holds can stand in a header.
+        if self.is_wrong_type(request) {
+            let _ = headers.push("Accept", self.config.accept.join(", "));
+        }
+        if self.is_wrong_language(request) {
+            let _ = headers.push("Accept-Language", self.config.languages());
+        }
+        if is_wrong_encoding(request) {
+            let _ = headers.push("Accept-Encoding", "identity");
         }
         (!headers.is_empty()).then_some((StatusCode::UNSUPPORTED_MEDIA_TYPE, headers))
     }

@@ -316,9 +316,7 @@ impl Endpoint {
         response: Box<Response>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        // 8.1.3.3: a second Via means that the response was for somebody else.
-        let mut vias = response.all(Name::Via).flat_map(split_commas);
-        if !self.places.wrote(&response) || vias.nth(1).is_some() {
+        if !self.places.wrote(&response) || has_second_via(&response) {
             return self.drop_packet(Dropped::ForeignResponse, out);
         }
         let key = ClientKey::of_response(&response);
@@ -329,4 +327,12 @@ impl Endpoint {
             machine.receive(now, Event::Response(response), actions);
         });
     }
+}
+
+/// 8.1.3.3: then the response was for somebody else.
+fn has_second_via(response: &Response) -> bool {
+    let mut rows = response.all(Name::Via);
+    let first = rows.next().unwrap_or_default();
+    let is_alone = first.len() == response.top_via_value().len();
+    rows.next().is_some() || !is_alone && split_commas(first).nth(1).is_some()
 }
