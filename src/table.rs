@@ -41,6 +41,10 @@ pub struct Table<K, V> {
     key: [u64; 2],
 }
 
+/// The hash of a key in one table: who looks it up and then inserts it need not hash it twice.
+#[derive(Clone, Copy)]
+pub(crate) struct Hashed(u64);
+
 /// An entry with its hash, so that a table that grows need not hash its keys again.
 #[derive(Clone)]
 struct Slot<K, V> {
@@ -63,6 +67,27 @@ impl<K: Hash + Eq, V> Table<K, V> {
         self.entries
             .find(hash(self.key, key), |slot| key.equivalent(&slot.key))
             .map(|slot| &slot.value)
+    }
+
+    /// The hash of `key` here.
+    pub(crate) fn hashed<Q: Hash + ?Sized>(&self, key: &Q) -> Hashed {
+        Hashed(hash(self.key, key))
+    }
+
+    /// The value of `key`, whose hash this is.
+    pub(crate) fn get_hashed(&self, hashed: Hashed, key: &K) -> Option<&V> {
+        self.entries
+            .find(hashed.0, |slot| slot.key == *key)
+            .map(|slot| &slot.value)
+    }
+
+    /// Gives `key` a value, if it has none; this is its hash.
+    pub(crate) fn insert_hashed(&mut self, hashed: Hashed, key: K, value: V) {
+        let Hashed(hash) = hashed;
+        let same = |slot: &Slot<K, V>| slot.key == key;
+        if let Entry::Vacant(entry) = self.entries.entry(hash, same, |slot| slot.hash) {
+            entry.insert(Slot { hash, key, value });
+        }
     }
 
     /// The value of `key`, to change it.

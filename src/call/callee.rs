@@ -65,17 +65,18 @@ impl Call {
             let transport = Transport::from_via(invite.top_via().transport());
             transport.is_some_and(Transport::is_secure)
         };
-        let secure = is_sips(&invite.uri()) && came_secure();
-        let from_tag = invite.from_tag().unwrap_or_default();
+        let uri = invite.uri();
+        let is_sips = is_sips(&uri);
+        let secure = is_sips && came_secure();
         let parts = [
-            invite.call_id().as_bytes(),
+            invite.call_id_bytes(),
             local_tag.as_bytes(),
-            from_tag.as_bytes(),
+            invite.tag_of_from().unwrap_or_default(),
         ];
         let base = context.ids.base(&parts);
         let (wait, late) = patience(invite, context.limits.answer_wait);
         let answer_until = now + wait;
-        let mut core = Core::new(context, now, base, user_of(invite));
+        let mut core = Core::new(context, now, base, user_of(&uri));
         let mut exchange = OfferAnswer::new();
         exchange.on_received(Message::Invite, !invite.body_slice().is_empty());
         let mut leg = core.new_leg(Dialog::uas(invite, local_tag, secure), exchange);
@@ -86,7 +87,7 @@ impl Call {
             server,
             reply,
             cseq: invite.cseq().number,
-            host: Host::new(host, invite),
+            host: Host::of(host, is_sips, invite),
             answer_until,
             late,
             last: None,
@@ -475,8 +476,7 @@ fn patience(invite: &Request, limit: Duration) -> (Duration, StatusCode) {
 
 /// 12.1.1: the Contact of the response is where the caller reaches this side; its user is whom
 /// the caller called.
-fn user_of(invite: &Request) -> Box<[u8]> {
-    let uri = invite.uri();
+fn user_of(uri: &Uri<'_>) -> Box<[u8]> {
     let user = uri.as_sip().and_then(|sip| sip.user());
     user.unwrap_or_default().into()
 }
@@ -497,7 +497,11 @@ pub(super) struct Host {
 impl Host {
     /// 12.1.1: SIPS if the Request-URI is, or the first Record-Route, or without one the Contact.
     pub(super) fn new(text: Bytes, invite: &Request) -> Self {
-        let secure = is_sips(&invite.uri())
+        Self::of(text, is_sips(&invite.uri()), invite)
+    }
+
+    fn of(text: Bytes, is_sips_uri: bool, invite: &Request) -> Self {
+        let secure = is_sips_uri
             || match first_record_route(invite) {
                 Some(first) => is_sips(&first),
                 None => contact_of(invite).is_some_and(|contact| is_sips(&contact)),
@@ -514,7 +518,7 @@ fn first_record_route(invite: &Request) -> Option<Uri<'_>> {
 impl Core {
     /// Takes the CSeq of a request of the other side, or says what refuses it (12.2.2).
     pub(super) fn take_cseq(&mut self, request: &Request) -> Result<(), StatusCode> {
-        let at = self.find_leg(request.from_tag());
+        let at = self.find_leg(request.tag_of_from());
         let leg = at.and_then(|at| self.legs.get_mut(at));
         // The owner asks has_dialog first.
         let leg = leg.ok_or(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST)?;
@@ -566,9 +570,19 @@ impl Core {
     }
 
     /// The headers of a response that makes or keeps a dialog: Contact (12.1.1) unless the
-    /// application gives its own.
+    /// application gives its own. There is room in front for what this side can do.
     pub(super) fn with_contact(&self, host: &Host, own: &HeaderList) -> HeaderList {
-        let mut headers = HeaderList::new();
+        let parts = [
+            self.context.capabilities.as_bytes(),
+            own.as_bytes(),
+            &self.user,
+            &host.text,
+        ];
+        // `Contact: <sips:@>` and the end of its line.
+        let room = parts
+            .iter()
+            .fold(20, |room: usize, part| room.saturating_add(part.len()));
+        let mut headers = HeaderList::with_room(room);
         if let Some(contact) = self
             .contact
             .as_ref()

@@ -190,11 +190,13 @@ fn address_of(target: Uri<'_>) -> Vec<u8> {
         return target.as_bytes().to_vec();
     };
     let scheme: &[u8] = if sip.is_secure() { b"sips:" } else { b"sip:" };
-    let host = alloc::format!("{}", sip.host());
-    match sip.user() {
-        Some(user) => [scheme, user, b"@", host.as_bytes()].concat(),
-        None => [scheme, host.as_bytes()].concat(),
+    let mut address = scheme.to_vec();
+    if let Some(user) = sip.user() {
+        address.extend_from_slice(user);
+        address.push(b'@');
     }
+    sip.host().write(&mut address);
+    address
 }
 
 /// One try of an invitation. A challenge, a redirection or a longer session interval leads to
@@ -390,7 +392,7 @@ impl Inviting {
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let tag = response.to_tag();
+        let tag = response.to_tag_bytes();
         let makes_dialog = tag.is_some() && response.status() != StatusCode::TRYING;
         let found = core.find_leg(tag).filter(|_| makes_dialog);
         let room = core.legs.len() < core.context.limits.forks;
@@ -468,7 +470,7 @@ impl Inviting {
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let at = match core.find_leg(response.to_tag()) {
+        let at = match core.find_leg(response.to_tag_bytes()) {
             Some(at) => at,
             None => {
                 let dialog = Dialog::uac(self.origin(&response), &response);

@@ -382,6 +382,11 @@ impl Call {
     ///
     /// A peer of RFC 2543 has no tag (12.1).
     pub fn has_dialog(&self, remote_tag: Option<&str>) -> bool {
+        self.is_with(remote_tag.map(str::as_bytes))
+    }
+
+    /// [`has_dialog`](Self::has_dialog), of the bytes.
+    pub(crate) fn is_with(&self, remote_tag: Option<&[u8]>) -> bool {
         self.core.legs.iter().any(|leg| {
             // A late PRACK is answered still.
             let over = matches!(leg.state, LegState::Left) && self.core.reliable.is_none();

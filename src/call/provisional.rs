@@ -89,7 +89,7 @@ impl Core {
         let (base, counter) = (self.branch_base, u64::from(self.branches));
         let first = first_rseq(&self.context.ids, base, counter);
         let (timers, cseq) = (self.context.timers, invite.cseq().number);
-        let within = invite.to_tag().is_some();
+        let within = invite.has_to_tag();
         let target = contact_of(invite).filter(|_| within);
         self.reliable = Some(Box::new(Reliable {
             machine: ReliableServer::new(now, timers, cseq, first),
@@ -137,7 +137,7 @@ impl Core {
         headers.push(Name::Require.as_str(), OPTION_TAG)?;
         headers.push(Name::RSeq.as_str(), alloc::format!("{rseq}"))?;
         // RFC 3311 4: Allow, and with it UPDATE.
-        let headers = self.with_capabilities(&headers);
+        headers.put_over(&self.context.capabilities);
         let bytes = self.dialog_response(to.reply, status, &headers, &outgoing);
         let Some(reliable) = &mut self.reliable else {
             return Ok(Next::Stay);

@@ -125,7 +125,7 @@ impl Unacked {
         } = offer;
         let mut headers = core.with_contact(host, &outgoing.headers);
         core.answer_timer(now, 0, timer, &mut headers);
-        let headers = core.with_capabilities(&headers);
+        headers.put_over(&core.context.capabilities);
         let status = StatusCode::OK;
         let bytes = core.dialog_response(reply, status, &headers, outgoing);
         out.push(Action::Respond {
@@ -349,7 +349,7 @@ impl Session {
             core.refuse(server, &reply, status, out);
             return State::Confirmed(self);
         }
-        let own = core.find_leg(request.from_tag()) == Some(0);
+        let own = core.find_leg(request.tag_of_from()) == Some(0);
         let leaving = core.leg_of(&request).is_some_and(Leg::is_leaving);
         match request.method() {
             // 15.1.1: after the BYE of this side there is no dialog, but for a BYE that crossed.

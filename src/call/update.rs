@@ -269,7 +269,7 @@ impl Core {
     ) {
         let offers = !request.body_slice().is_empty();
         let room = self.pending.len() < self.context.limits.pending_requests;
-        let at = self.find_leg(request.from_tag());
+        let at = self.find_leg(request.tag_of_from());
         let Some(leg) = at.and_then(|at| self.legs.get_mut(at)) else {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
             return self.refuse(server, &reply, status, out);
@@ -373,7 +373,7 @@ impl Core {
             self.answer_timer(now, at, asked.timer.as_ref(), &mut headers);
             self.described(at, outgoing.body.as_ref());
         }
-        let headers = self.with_capabilities(&headers);
+        headers.put_over(&self.context.capabilities);
         let body = outgoing.body.as_ref();
         self.respond(server, reply, StatusCode::OK, &headers, body, out);
         self.update_answered(asked, Some(body.is_some()));

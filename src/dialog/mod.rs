@@ -121,6 +121,10 @@ impl Dialog {
     /// The UAC's 2xx (§13.2.2.4): confirmed, with route set and remote target computed anew
     /// from it, and frozen from then on.
     pub fn confirm(&mut self, response: &Response) {
+        if self.says_the_same(response) {
+            self.phase = Phase::Confirmed;
+            return;
+        }
         let old = &self.text;
         let target = target_of(response, old.target_bytes());
         let parts = [
@@ -138,6 +142,20 @@ impl Dialog {
         text.finish();
         self.text = text;
         self.phase = Phase::Confirmed;
+    }
+
+    /// Whether a response has the To and the Contact, to the letter, that made this dialog, and
+    /// there are no routes.
+    fn says_the_same(&self, response: &Response) -> bool {
+        let mut contacts = response.all(Name::Contact);
+        let contact = contacts.next().unwrap_or_default();
+        let uri = contact.strip_prefix(b"<");
+        let uri = uri.and_then(|rest| rest.strip_suffix(b">"));
+        uri == Some(self.text.target_bytes())
+            && contacts.next().is_none()
+            && response.to_value() == self.text.remote_bytes()
+            && self.text.has_no_routes()
+            && response.first(Name::RecordRoute).is_none()
     }
 
     /// The UAS sent its 2xx.
@@ -172,8 +190,8 @@ impl Dialog {
     }
 
     /// Whether the other side has this tag, or none.
-    pub(crate) fn is_with(&self, remote_tag: Option<&str>) -> bool {
-        self.text.remote_tag_bytes() == remote_tag.map(str::as_bytes)
+    pub(crate) fn is_with(&self, remote_tag: Option<&[u8]>) -> bool {
+        self.text.remote_tag_bytes() == remote_tag
     }
 
     /// The From value of this side's requests.

@@ -147,6 +147,10 @@ impl Text {
             .filter(|r| !r.is_empty())
     }
 
+    pub(super) fn has_no_routes(&self) -> bool {
+        self.end() == self.target
+    }
+
     pub(super) fn local_tag(&self) -> Option<&str> {
         self.tag(self.local_tag)
     }

@@ -21,6 +21,7 @@ use crate::machine::Machine;
 use crate::message::{HeaderList, Method, Outgoing, Request, StatusCode, Uri};
 use crate::seed::Token;
 use crate::sink::Sink;
+use crate::table::Hashed;
 use crate::time::Time;
 use crate::transaction::Failure;
 use crate::transport::{Flow, NextHop, Transport};
@@ -53,8 +54,19 @@ pub(super) struct DialogKey(Arc<[u8]>);
 impl DialogKey {
     /// On the stack, to look up.
     pub(super) fn text(call_id: &[u8], local_tag: &[u8]) -> SmallVec<[u8; 96]> {
-        let mut text = SmallVec::new();
-        text.extend_from_slice(call_id);
+        let mut room = [0; 96];
+        let len = call_id.len().saturating_add(1);
+        let len = len.saturating_add(local_tag.len());
+        if let Some((head, rest)) = room
+            .get_mut(..len)
+            .and_then(|text| text.split_at_mut_checked(call_id.len()))
+            && let Some((_, tail)) = rest.split_first_mut()
+        {
+            head.copy_from_slice(call_id);
+            tail.copy_from_slice(local_tag);
+            return SmallVec::from_buf_and_len(room, len);
+        }
+        let mut text = SmallVec::from_slice(call_id);
         text.push(0);
         text.extend_from_slice(local_tag);
         text
@@ -89,7 +101,8 @@ impl Endpoint {
         }
         let ids = self.context.ids.call(ordinal);
         let key = DialogKey::new(ids.call_id.as_bytes(), ids.from_tag.as_bytes());
-        if self.dialogs.contains_key(&key) {
+        let hashed = self.dialogs.hashed(&key);
+        if self.dialogs.get_hashed(hashed, &key).is_some() {
             return Err(Misuse::Malformed {
                 what: "ordinal: it is in use",
             });
@@ -98,7 +111,7 @@ impl Endpoint {
         let mut actions = Actions::new();
         let call = Call::place(now, self.context.clone(), &ids, invitation, &mut actions)?;
         let full = Misuse::LimitReached { limit: "calls" };
-        let call = self.insert_call(call, key, None).ok_or(full)?;
+        let call = self.insert_call(call, (key, hashed), None).ok_or(full)?;
         self.rearm_call(call);
         self.perform_call(now, call, &mut actions, out);
         Ok(call)
@@ -128,7 +141,8 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let key = DialogKey::new(request.call_id_bytes(), tag.as_bytes());
-        if self.dialogs.contains_key(&key) {
+        let hashed = self.dialogs.hashed(&key);
+        if self.dialogs.get_hashed(hashed, &key).is_some() {
             // The INVITE of a call that stands, come once more after its transaction has gone
             // (8.2.2.2).
             let none = HeaderList::new();
@@ -153,7 +167,7 @@ impl Endpoint {
             tag.as_str(),
             host,
         );
-        let Some(call) = self.insert_call(call, key, Some(arrival.flow)) else {
+        let Some(call) = self.insert_call(call, (key, hashed), Some(arrival.flow)) else {
             self.end_server(server);
             return self.overload(&request, arrival, out);
         };
@@ -175,7 +189,7 @@ impl Endpoint {
     fn insert_call(
         &mut self,
         call: Call,
-        key: DialogKey,
+        (key, hashed): (DialogKey, Hashed),
         flow: Option<Flow>,
     ) -> Option<CallHandle> {
         let entry = CallEntry {
@@ -187,7 +201,7 @@ impl Endpoint {
             queries: Vec::new(),
         };
         let call = self.calls.insert(entry)?;
-        self.dialogs.insert(key, call);
+        self.dialogs.insert_hashed(hashed, key, call);
         Some(call)
     }
 
@@ -195,13 +209,13 @@ impl Endpoint {
     pub(super) fn find_dialog(
         &self,
         call_id: &[u8],
-        local_tag: &str,
-        remote_tag: Option<&str>,
+        local_tag: &[u8],
+        remote_tag: Option<&[u8]>,
     ) -> Option<CallHandle> {
-        let key = DialogKey::text(call_id, local_tag.as_bytes());
+        let key = DialogKey::text(call_id, local_tag);
         let call = *self.dialogs.get(key.as_slice())?;
         let entry = self.calls.get(call)?;
-        entry.call.has_dialog(remote_tag).then_some(call)
+        entry.call.is_with(remote_tag).then_some(call)
     }
 
     pub(super) fn tell_call(

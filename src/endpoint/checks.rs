@@ -128,7 +128,7 @@ impl Endpoint {
 
     /// 8.2.4, for a new call.
     fn lacks_extension(&self, request: &Request) -> Option<Refusal> {
-        if request.method() != Method::Invite || request.to_tag().is_some() {
+        if request.method() != Method::Invite || request.has_to_tag() {
             return None;
         }
         let has = |wanted: &str| {

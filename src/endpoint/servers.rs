@@ -194,7 +194,7 @@ impl Endpoint {
             origin,
         };
         let server = self.servers.insert(entry)?;
-        self.server_keys.insert(key, server);
+        self.server_keys.insert_hashed(arrival.hashed, key, server);
         if let Some(origin) = origin {
             self.origins.insert(origin, server);
         }

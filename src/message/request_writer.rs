@@ -226,13 +226,16 @@ impl<'a> RequestWriter<'a> {
 
     /// Whether Contact must be a SIPS URI (RFC 3261 8.1.1.8).
     pub(super) fn is_secure(&self) -> bool {
+        if self.secure {
+            return true;
+        }
         let is_sips = |uri: &[u8]| {
             let scheme = uri.get(..5).unwrap_or_default();
             scheme.eq_ignore_ascii_case(b"sips:")
         };
         let route = self.routes.first();
         let route = route.and_then(|route| NameAddr::parse(route).ok());
-        self.secure || is_sips(self.uri) || route.is_some_and(|r| is_sips(r.uri().as_bytes()))
+        is_sips(self.uri) || route.is_some_and(|r| is_sips(r.uri().as_bytes()))
     }
 
     /// Everything before a Via.
@@ -254,19 +257,20 @@ impl<'a> RequestWriter<'a> {
             out.put(uri);
             out.put(b">\r\n");
         }
-        put::start_of_line(out, Name::MaxForwards);
+        out.put(b"Max-Forwards: ");
         put::number(out, u64::from(self.max_forwards));
-        out.put(b"\r\n");
-        let named = [
-            (Name::From, self.from),
-            (Name::To, self.to),
-            (Name::CallId, self.call_id),
+        let named: [(&[u8], _); 3] = [
+            (b"\r\nFrom: ", self.from),
+            (b"\r\nTo: ", self.to),
+            (b"\r\nCall-ID: ", self.call_id),
         ];
         for (name, value) in named {
             if let Some(value) = value {
-                put::line(out, name, value);
+                out.put(name);
+                put::one_line(out, value);
             }
         }
+        out.put(b"\r\n");
         put_cseq(out, self.cseq, self.method.as_str().as_bytes());
     }
 
@@ -295,7 +299,7 @@ impl Emit for RequestWriter<'_> {
 
 /// The CSeq line.
 pub(crate) fn put_cseq(out: &mut (impl Put + ?Sized), number: u32, method: &[u8]) {
-    put::start_of_line(out, Name::CSeq);
+    out.put(b"CSeq: ");
     put::number(out, u64::from(number));
     out.put(b" ");
     out.put(method);

@@ -15,6 +15,11 @@ use super::{Via, split_commas};
 /// that is there is replaced, since the sender cannot know it. `rport` is filled in if it has no
 /// value. All other bytes stay, those of a Via that cannot be read too.
 pub(crate) fn put_top_via(out: &mut (impl Put + ?Sized), row: &[u8], source: Option<SocketAddr>) {
+    if let Some(source) = source
+        && put_common(out, row, source)
+    {
+        return;
+    }
     // Empty elements may stand before the first.
     let first = split_commas(row)
         .next()
@@ -27,6 +32,29 @@ pub(crate) fn put_top_via(out: &mut (impl Put + ?Sized), row: &[u8], source: Opt
         None => put::one_line(out, via),
     }
     put::one_line(out, rest);
+}
+
+/// Writes a row of one Via as nearly all write it, with a branch and `rport` behind it. Says whether
+/// it was one; otherwise nothing was written.
+fn put_common(out: &mut (impl Put + ?Sized), row: &[u8], source: SocketAddr) -> bool {
+    let params = memchr::memchr(b';', row).unwrap_or(row.len());
+    let (head, params) = row.split_at_checked(params).unwrap_or((row, &[]));
+    let branch = params.strip_prefix(b";branch=");
+    let branch = branch.and_then(|rest| rest.strip_suffix(b";rport"));
+    // Without an early end it is a few comparisons.
+    let is_plain =
+        |plain, b: &u8| plain & matches!(*b, b'!' | b'#'..=b'+' | b'-'..=b':' | b'<'..=b'~');
+    let is_common = branch.is_some_and(|branch| branch.iter().fold(true, is_plain))
+        && trim(head).len() == head.len()
+        && memchr::memchr3(b'\r', b'\n', b',', head).is_none();
+    if is_common {
+        out.put(row);
+        out.put(b"=");
+        put::number(out, u64::from(source.port()));
+        out.put(b";received=");
+        put_address(out, source.ip().to_canonical());
+    }
+    is_common
 }
 
 fn put_stamped(out: &mut (impl Put + ?Sized), via: &[u8], source: SocketAddr) {
@@ -122,14 +150,7 @@ fn put_segments(out: &mut (impl Put + ?Sized), via: &[u8], port: u16) -> bool {
 
 fn put_address(out: &mut (impl Put + ?Sized), address: IpAddr) {
     match address {
-        IpAddr::V4(ip) => {
-            let mut dot: &[u8] = b"";
-            for octet in ip.octets() {
-                out.put(dot);
-                put::number(out, u64::from(octet));
-                dot = b".";
-            }
-        }
+        IpAddr::V4(ip) => put::ipv4(out, ip),
         IpAddr::V6(ip) => put_text(out, format_args!("{ip}")),
     }
 }
@@ -165,6 +186,22 @@ mod tests {
     use super::*;
 
     proptest! {
+        /// The common form, too.
+        #[test]
+        fn common_way_is_the_plain_one(
+            via in "SIP/2.0/UDP( |  )[a-z0-9.,\"]{1,3}(:5060)?(;branch=[a-z0-9,;\"]{0,5})?(;rport)?(;x)?",
+        ) {
+            let source = "192.0.2.210:9988".parse().unwrap();
+            let (mut common, mut plain) = (Vec::new(), Vec::new());
+            put_stamped(&mut plain, via.as_bytes(), source);
+            if put_common(&mut common, via.as_bytes(), source) {
+                prop_assert_eq!(common, plain);
+                prop_assert_eq!(split_commas(via.as_bytes()).count(), 1);
+            } else {
+                prop_assert!(common.is_empty());
+            }
+        }
+
         /// The two ways to write a Via differ in no byte.
         #[test]
         fn plain_way_is_the_general_one(

@@ -28,12 +28,25 @@ use crate::error::Misuse;
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct HeaderList {
     lines: Vec<u8>,
+    /// Which names it has, as bits: the lower ones first.
+    names: [u64; 2],
 }
 
 impl HeaderList {
     /// No headers.
     pub const fn new() -> Self {
-        Self { lines: Vec::new() }
+        Self {
+            lines: Vec::new(),
+            names: [0; 2],
+        }
+    }
+
+    /// No headers, and room for so many bytes of them.
+    pub(crate) fn with_room(room: usize) -> Self {
+        Self {
+            lines: Vec::with_capacity(room),
+            names: [0; 2],
+        }
     }
 
     /// Adds a header at the end.
@@ -52,6 +65,7 @@ impl HeaderList {
         check_value(value)?;
         self.lines
             .reserve(name.len().saturating_add(value.len()).saturating_add(4));
+        self.note(bit(Name::parse(name.as_bytes())));
         self.lines.put(name.as_bytes());
         self.lines.put(b": ");
         self.lines.put(value);
@@ -67,9 +81,16 @@ impl HeaderList {
                 room.saturating_add(part.len())
             });
         self.lines.reserve(room);
+        self.note(bit(name));
         put::start_of_line(&mut self.lines, name);
-        for part in value {
-            put::one_line(&mut self.lines, part);
+        let start = self.lines.len();
+        value.iter().for_each(|part| self.lines.put(part));
+        let added = self.lines.get(start..).unwrap_or_default();
+        if memchr::memchr2(b'\r', b'\n', added).is_some() {
+            self.lines.truncate(start);
+            value
+                .iter()
+                .for_each(|part| put::one_line(&mut self.lines, part));
         }
         self.lines.put(b"\r\n");
     }
@@ -79,21 +100,59 @@ impl HeaderList {
         if self.is_empty() {
             return defaults.clone();
         }
-        let said = self.iter().fold(0, |set, (name, ..)| set | bit(name));
         let room = self.lines.len().saturating_add(defaults.lines.len());
-        let mut lines = Vec::with_capacity(room);
-        for line in defaults.lines.split_inclusive(|&b| b == b'\n') {
-            let name = line.split(|&b| b == b':').next().unwrap_or_default();
-            let known = Name::parse(name);
-            let spelled = |other: &[u8]| other.eq_ignore_ascii_case(name);
-            let is_said = said & bit(known) != 0
-                && (known != Name::Other || self.iter().any(|(_, other, _)| spelled(other)));
-            if !is_said {
-                lines.put(line);
+        let mut list = Self::with_room(room);
+        match self.shares_none_with(defaults) {
+            true => list.extend(defaults),
+            false => {
+                let said = self.said();
+                for line in defaults.lines.split_inclusive(|&b| b == b'\n') {
+                    let name = line.split(|&b| b == b':').next().unwrap_or_default();
+                    let known = Name::parse(name);
+                    let spelled = |other: &[u8]| other.eq_ignore_ascii_case(name);
+                    let is_said = said & bit(known) != 0
+                        && (known != Name::Other
+                            || self.iter().any(|(_, other, _)| spelled(other)));
+                    if !is_said {
+                        list.lines.put(line);
+                        list.note(bit(known));
+                    }
+                }
             }
         }
-        lines.put(&self.lines);
-        Self { lines }
+        list.extend(self);
+        list
+    }
+
+    /// Becomes what [`over`](Self::over) gives.
+    pub(crate) fn put_over(&mut self, defaults: &Self) {
+        if !self.shares_none_with(defaults) {
+            *self = self.over(defaults);
+            return;
+        }
+        let (own, more) = (self.lines.len(), defaults.lines.len());
+        self.lines.resize(own.saturating_add(more), 0);
+        self.lines.copy_within(..own, more);
+        if let Some(place) = self.lines.get_mut(..more) {
+            place.copy_from_slice(&defaults.lines);
+        }
+        self.note(defaults.said());
+    }
+
+    /// Whether no header is in both.
+    fn shares_none_with(&self, other: &Self) -> bool {
+        self.said() & other.said() == 0
+    }
+
+    fn said(&self) -> u128 {
+        let [low, high] = self.names;
+        u128::from(high) << 64 | u128::from(low)
+    }
+
+    fn note(&mut self, names: u128) {
+        let [low, high] = &mut self.names;
+        *low |= names as u64;
+        *high |= (names >> 64) as u64;
     }
 
     /// The same list with one header more.
@@ -109,6 +168,7 @@ impl HeaderList {
     /// Adds all lines of `other` behind those that stand.
     pub fn extend(&mut self, other: &Self) {
         self.lines.extend_from_slice(&other.lines);
+        self.note(other.said());
     }
 
     /// Whether there is none.
@@ -135,7 +195,7 @@ impl HeaderList {
 
     /// Whether a header of this name is there.
     pub fn contains(&self, name: Name) -> bool {
-        self.iter().any(|(other, ..)| other == name)
+        self.said() & bit(name) != 0
     }
 }
 
@@ -257,6 +317,9 @@ impl Outgoing {
             Some(_) => Name::ContentType,
             None => Name::ContentEncoding,
         };
+        if self.headers.said() & (RESERVED | bit(of_another_body)) == 0 {
+            return None;
+        }
         self.headers
             .iter()
             .map(|(name, ..)| name)
@@ -264,22 +327,22 @@ impl Outgoing {
     }
 }
 
+/// The headers that only the core writes.
+const RESERVED: u128 = bit(Name::Via)
+    | bit(Name::From)
+    | bit(Name::To)
+    | bit(Name::CallId)
+    | bit(Name::CSeq)
+    | bit(Name::MaxForwards)
+    | bit(Name::Route)
+    | bit(Name::RecordRoute)
+    | bit(Name::RSeq)
+    | bit(Name::RAck)
+    | bit(Name::ContentLength);
+
 /// Whether only the core writes this header.
 pub(crate) fn is_reserved(name: Name) -> bool {
-    const RESERVED: [Name; 11] = [
-        Name::Via,
-        Name::From,
-        Name::To,
-        Name::CallId,
-        Name::CSeq,
-        Name::MaxForwards,
-        Name::Route,
-        Name::RecordRoute,
-        Name::RSeq,
-        Name::RAck,
-        Name::ContentLength,
-    ];
-    RESERVED.contains(&name)
+    RESERVED & bit(name) != 0
 }
 
 /// Refuses what would end the line, or what some readers take for the end of the text.
@@ -297,10 +360,13 @@ pub(crate) fn put_rest(out: &mut (impl Put + ?Sized), headers: &HeaderList, body
     out.put(headers.as_bytes());
     match body {
         Some(body) => {
-            put::line(out, Name::ContentType, body.content_type().as_bytes());
+            out.put(b"Content-Type: ");
+            // It was checked, or is the crate's own: it is one line.
+            out.put(body.content_type().as_bytes());
+            out.put(b"\r\n");
             put::end(out, body.bytes());
         }
-        None => put::end(out, b""),
+        None => out.put(b"Content-Length: 0\r\n\r\n"),
     }
 }
 
