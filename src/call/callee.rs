@@ -79,15 +79,18 @@ impl Call {
         let mut core = Core::new(context, now, base, user_of(&uri));
         let mut exchange = OfferAnswer::new();
         exchange.on_received(Message::Invite, !invite.body_slice().is_empty());
-        let mut leg = core.new_leg(Dialog::uas(invite, local_tag, secure), exchange);
+        let contact = contact_of(invite);
+        let host = Host::of(host, is_sips, invite, || contact);
+        let dialog = Dialog::uas_of(invite, contact, local_tag, secure);
+        let mut leg = core.new_leg(dialog, exchange);
         leg.learn(invite);
         core.legs.push(leg);
         core.begin_reliable(now, server, invite);
         let state = Incoming {
             server,
             reply,
-            cseq: invite.cseq().number,
-            host: Host::of(host, is_sips, invite),
+            cseq: invite.cseq_number(),
+            host,
             answer_until,
             late,
             last: None,
@@ -497,14 +500,19 @@ pub(super) struct Host {
 impl Host {
     /// 12.1.1: SIPS if the Request-URI is, or the first Record-Route, or without one the Contact.
     pub(super) fn new(text: Bytes, invite: &Request) -> Self {
-        Self::of(text, is_sips(&invite.uri()), invite)
+        Self::of(text, is_sips(&invite.uri()), invite, || contact_of(invite))
     }
 
-    fn of(text: Bytes, is_sips_uri: bool, invite: &Request) -> Self {
+    fn of<'m>(
+        text: Bytes,
+        is_sips_uri: bool,
+        invite: &'m Request,
+        contact: impl FnOnce() -> Option<Uri<'m>>,
+    ) -> Self {
         let secure = is_sips_uri
             || match first_record_route(invite) {
                 Some(first) => is_sips(&first),
-                None => contact_of(invite).is_some_and(|contact| is_sips(&contact)),
+                None => contact().is_some_and(|contact| is_sips(&contact)),
             };
         Self { text, secure }
     }
@@ -522,7 +530,7 @@ impl Core {
         let leg = at.and_then(|at| self.legs.get_mut(at));
         // The owner asks has_dialog first.
         let leg = leg.ok_or(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST)?;
-        let taken = leg.dialog.accept_cseq(request.cseq().number);
+        let taken = leg.dialog.accept_cseq(request.cseq_number());
         taken.map_err(|_| StatusCode::SERVER_INTERNAL_ERROR)
     }
 

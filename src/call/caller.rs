@@ -2,6 +2,7 @@
 
 mod again;
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -31,7 +32,7 @@ use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{
     HeaderList, Host, Method, Name, NameAddr, Outgoing, Reply, Request, Response, SipUri,
-    StatusCode, Uri, UriBuf, parse_delta_seconds, split_commas,
+    StatusCode, Uri, UriBuf, parse_delta_seconds, range_in, split_commas,
 };
 use crate::seed::CallIds;
 use crate::sink::Sink;
@@ -52,6 +53,8 @@ use crate::transaction::Failure;
 pub struct Invitation {
     target: UriBuf,
     from: Box<[u8]>,
+    /// Where in From the user part of its URI is.
+    user: (u32, u32),
     to: Box<[u8]>,
     routes: Vec<Box<[u8]>>,
     outgoing: Outgoing,
@@ -72,14 +75,20 @@ impl Invitation {
         if address.tag().is_some() || !is_line(from) {
             return Err(malformed("from"));
         }
-        let from = match address.is_bracketed() {
-            true => from.trim().as_bytes().into(),
-            false => bracketed(from.trim().as_bytes()),
+        let uri = address.uri();
+        let user = uri.as_sip().and_then(|sip| sip.user());
+        let text = from.trim().as_bytes();
+        let (user, user_end) = user.and_then(|user| range_in(text, user)).unwrap_or((0, 0));
+        let (from, before) = match address.is_bracketed() {
+            true => (text.into(), 0),
+            false => (bracketed(text), 1),
         };
+        let user = (user.saturating_add(before), user_end.saturating_add(before));
         let to = bracketed(&address_of(target.as_uri()));
         Ok(Self {
             target,
             from,
+            user,
             to,
             routes: Vec::new(),
             outgoing: Outgoing::default(),
@@ -136,7 +145,18 @@ impl Invitation {
 
     /// Whether the target is a SIPS URI.
     pub(crate) fn is_secure(&self) -> bool {
-        self.target().as_sip().is_some_and(|sip| sip.is_secure())
+        // It has been read: its scheme says what it is.
+        let scheme = self.target.as_bytes().get(..5).unwrap_or_default();
+        scheme.eq_ignore_ascii_case(b"sips:")
+    }
+
+    /// The target as a Request-URI.
+    fn request_uri(&self) -> Cow<'_, [u8]> {
+        let target = self.target.as_bytes();
+        match memchr::memchr2(b';', b'?', target) {
+            Some(_) => as_request_uri(self.target()),
+            None => target.into(),
+        }
     }
 
     pub(super) fn outgoing(&self) -> &Outgoing {
@@ -166,13 +186,11 @@ impl Invitation {
         from.as_sip().map(|sip| make(sip.host()))
     }
 
-    fn user(&self) -> Box<[u8]> {
-        let from = NameAddr::parse(&self.from).ok().map(|from| from.uri());
-        let user = from
-            .as_ref()
-            .and_then(Uri::as_sip)
-            .and_then(|sip| sip.user());
-        user.unwrap_or_default().into()
+    fn user(&self) -> &[u8] {
+        let (start, end) = self.user;
+        self.from
+            .get(start as usize..end as usize)
+            .unwrap_or_default()
     }
 }
 
@@ -255,7 +273,7 @@ impl Call {
         let ringing_wait = context.limits.ringing_wait;
         let ringing_until =
             now + expires(&outgoing.headers).map_or(ringing_wait, |s| s.min(ringing_wait));
-        let mut core = Core::new(context, now, ids.branch_base, invitation.user());
+        let mut core = Core::new(context, now, ids.branch_base, invitation.user().into());
         core.owns_call_id = true;
         let tag = ids.from_tag.as_str().as_bytes();
         let mut state = Inviting {
@@ -288,7 +306,7 @@ impl Inviting {
     ) {
         let branch = core.new_branch();
         let request = core.new_request();
-        let target = as_request_uri(self.template.target());
+        let target = self.template.request_uri();
         let outgoing = &self.template.outgoing;
         let mut headers = core.with_capabilities(&outgoing.headers);
         if let Some(policy) = self.template.reliable {
@@ -315,6 +333,7 @@ impl Inviting {
             .to(&self.template.to)
             .call_id(&self.call_id)
             .cseq(cseq)
+            .on_one_line()
             .headers(&headers)
             .body(body)
             .draft(branch, core.contact_user(&outgoing.headers));
@@ -700,11 +719,10 @@ impl Inviting {
     }
 
     fn origin(&self, response: &Response) -> Origin<'_> {
-        let uri = self.template.target();
         Origin {
             call_id: &self.call_id,
             from: &self.from,
-            uri: uri.as_bytes(),
+            uri: self.template.target.as_bytes(),
             cseq: self
                 .attempts
                 .last()

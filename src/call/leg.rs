@@ -205,20 +205,17 @@ impl Leg {
     }
 }
 
+/// Whether a list of methods has UPDATE in it.
 fn lists_update(methods: &[u8]) -> bool {
     let update = Method::Update.as_str().as_bytes();
-    let mut rest = methods;
-    loop {
-        let end = memchr::memchr(b',', rest);
-        let method = end.map_or(rest, |end| rest.get(..end).unwrap_or_default());
-        if method.trim_ascii() == update {
-            return true;
-        }
-        match end.and_then(|end| rest.get(end.saturating_add(1)..)) {
-            Some(behind) => rest = behind,
-            None => return false,
-        }
-    }
+    let is_whole = |at: usize| {
+        let (before, rest) = methods.split_at_checked(at)?;
+        let after = rest.strip_prefix(update)?.trim_ascii_start();
+        let before = before.trim_ascii_end();
+        let starts = before.is_empty() || before.ends_with(b",");
+        Some(starts && (after.is_empty() || after.starts_with(b",")))
+    };
+    memchr::memchr_iter(b'U', methods).any(|at| is_whole(at) == Some(true))
 }
 
 impl Core {

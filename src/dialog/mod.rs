@@ -69,7 +69,17 @@ impl Dialog {
     /// A request without Contact is tolerated: the URI of its From stands in. One without a From
     /// tag makes a dialog without a remote tag (§12.1.1 requires it, for RFC 2543 clients).
     pub fn uas(request: &Request, local_tag: &str, secure: bool) -> Self {
-        let target = contact_of(request).unwrap_or_else(|| request.from().uri());
+        Self::uas_of(request, contact_of(request), local_tag, secure)
+    }
+
+    /// [`uas`](Self::uas), when the Contact has been read.
+    pub(crate) fn uas_of(
+        request: &Request,
+        contact: Option<Uri<'_>>,
+        local_tag: &str,
+        secure: bool,
+    ) -> Self {
+        let target = contact.unwrap_or_else(|| request.from().uri());
         // A route is pre-loaded in the order of Record-Route at the UAS.
         let target = as_request_uri(target);
         let tag = b";tag=".len().saturating_add(local_tag.len());
@@ -295,6 +305,7 @@ impl Dialog {
             .to(self.remote())
             .call_id(self.text.call_id_bytes())
             .cseq(cseq)
+            .on_one_line()
     }
 }
 

@@ -185,7 +185,11 @@ impl Text {
 
     fn tag_between(&self, start: u32, end: u32) -> Option<(u32, u32)> {
         let value = self.slice(start..end);
-        within(start, value, NameAddr::tag_of(value).ok()??)
+        let tag = match own_tag(value) {
+            Some(tag) => tag,
+            None => NameAddr::tag_of(value).ok()??,
+        };
+        within(start, value, tag)
     }
 
     fn slice(&self, range: Range<u32>) -> &[u8] {
@@ -193,6 +197,14 @@ impl Text {
             .get(range.start as usize..range.end as usize)
             .unwrap_or(&[])
     }
+}
+
+/// The tag of an address as this side writes them: in angle brackets, with nothing but the tag behind.
+fn own_tag(value: &[u8]) -> Option<&[u8]> {
+    let (address, tag) = value.split_at_checked(memchr::memrchr(b';', value)?)?;
+    let tag = tag.strip_prefix(b";tag=")?;
+    let is_own = address.ends_with(b">") && !tag.is_empty();
+    (is_own && tag.iter().all(u8::is_ascii_alphanumeric)).then_some(tag)
 }
 
 /// Where a part of `value` stands, if `value` stands at `start`.

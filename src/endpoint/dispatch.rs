@@ -11,7 +11,7 @@ use super::checks::Refusal;
 use super::detour::ReturnPath;
 use super::servers::Owner;
 use super::{CallEvent, CallHandle, Dropped, Endpoint, Event, Origin, Output, RequestHandle};
-use crate::message::{HeaderList, Incoming, Method, ParseError, Request, StatusCode, parse};
+use crate::message::{Boxed, HeaderList, Method, ParseError, Request, StatusCode, parse_boxed};
 use crate::seed::Token;
 use crate::sink::Sink;
 use crate::time::Time;
@@ -46,17 +46,12 @@ impl Endpoint {
         if bytes.iter().all(|b| matches!(b, b'\r' | b'\n')) {
             return self.drop_packet(Dropped::KeepAlive, out);
         }
-        match parse(bytes, &self.context.limits) {
-            // A message with its index is half a kilobyte, and an event is moved from floor to
-            // floor.
-            Ok(Incoming::Request(request)) => {
-                let mut request = Box::new(request);
+        match parse_boxed(bytes, &self.context.limits) {
+            Ok(Boxed::Request(mut request)) => {
                 request.stamp_source(flow.remote);
                 self.on_request(now, flow, request, out);
             }
-            Ok(Incoming::Response(response)) => {
-                self.on_response(now, Box::new(response), out);
-            }
+            Ok(Boxed::Response(response)) => self.on_response(now, response, out),
             Err(error) => self.on_malformed(&flow, error, out),
         }
     }

@@ -16,7 +16,7 @@ use super::header_block::Entry;
 use super::lexer::{self, Line};
 use super::put::offset;
 use super::put::{self, Put};
-use super::via_stamp::put_top_via;
+use super::via_stamp::{put_common_via, put_top_via};
 use super::write::put_rest;
 use super::{Body, HeaderList, Message, Method, Name, NameAddr, Request, StatusCode, Via};
 
@@ -57,6 +57,10 @@ impl Reply {
             }
         }
         draft.to_tag = Tag::Read(request.to_tag_bytes());
+        let top = draft.vias.first();
+        if top.is_some_and(|row| row.is_just(request.top_via_value())) {
+            draft.branch = request.branch_bytes();
+        }
         draft
             .reply(request.source())
             .unwrap_or_else(|| Self::empty(request.source()))
@@ -274,6 +278,8 @@ struct Draft<'a> {
     cseq: Row<'a>,
     timestamp: Row<'a>,
     to_tag: Tag<'a>,
+    /// The branch of the top Via, if that has its row for itself, on one line.
+    branch: Option<&'a [u8]>,
 }
 
 /// The headers that it takes to answer a request.
@@ -308,6 +314,11 @@ impl<'a> Row<'a> {
             value,
             line: (is_strict && !entry.folded).then_some(line),
         }
+    }
+
+    /// Whether it stands as it would be written, with this value alone.
+    fn is_just(&self, value: &[u8]) -> bool {
+        self.line.is_some() && self.value.len() == value.len()
     }
 
     fn put(&self, out: &mut (impl Put + ?Sized), name: Name) {
@@ -409,8 +420,14 @@ impl<'a> Draft<'a> {
     }
 
     fn lay(&self, out: &mut (impl Put + ?Sized), source: Option<SocketAddr>, top: &[u8]) -> Marks {
-        put::start_of_line(out, Name::Via);
-        put_top_via(out, top, source);
+        out.put(b"Via: ");
+        let is_put = match (self.branch, source) {
+            (Some(branch), Some(source)) => put_common_via(out, top, branch, source),
+            (None, _) | (_, None) => false,
+        };
+        if !is_put {
+            put_top_via(out, top, source);
+        }
         let top_via_end = offset(out.taken());
         out.put(b"\r\n");
         for via in self.vias.iter().skip(1) {
@@ -423,8 +440,11 @@ impl<'a> Draft<'a> {
         let call_id_end = offset(out.taken());
         self.cseq.put(out, Name::CSeq);
         let fixed_end = offset(out.taken());
-        put::start_of_line(out, Name::To);
-        put::one_line(out, self.to.value);
+        out.put(b"To: ");
+        match self.to.line {
+            Some(_) => out.put(self.to.value),
+            None => put::one_line(out, self.to.value),
+        }
         let to_end = offset(out.taken());
         for route in &self.record_routes {
             route.put(out, Name::RecordRoute);

@@ -40,6 +40,8 @@ pub struct RequestWriter<'a> {
     cseq: u32,
     contact: Option<&'a [u8]>,
     secure: bool,
+    /// Whether each of From, To, Call-ID, the URI and the routes is known to be on one line.
+    on_one_line: bool,
     headers: Option<&'a HeaderList>,
     body: Option<&'a Body>,
 }
@@ -60,6 +62,7 @@ impl<'a> RequestWriter<'a> {
             cseq: 1,
             contact: None,
             secure: false,
+            on_one_line: false,
             headers: None,
             body: None,
         }
@@ -141,6 +144,13 @@ impl<'a> RequestWriter<'a> {
     #[must_use]
     pub fn secure(mut self, secure: bool) -> Self {
         self.secure = secure;
+        self
+    }
+
+    /// The same; its values come from where folded ones have been made one line.
+    #[must_use]
+    pub(crate) fn on_one_line(mut self) -> Self {
+        self.on_one_line = true;
         self
     }
 
@@ -242,14 +252,16 @@ impl<'a> RequestWriter<'a> {
     pub(super) fn emit_start_line(&self, out: &mut (impl Put + ?Sized)) {
         out.put(self.method.as_str().as_bytes());
         out.put(b" ");
-        put::one_line(out, self.uri);
+        self.put_value(out, self.uri);
         out.put(b" SIP/2.0\r\n");
     }
 
     /// What stands between Via and Contact.
     pub(super) fn emit_core(&self, out: &mut (impl Put + ?Sized)) {
         for route in &self.routes {
-            put::line(out, Name::Route, route);
+            out.put(b"Route: ");
+            self.put_value(out, route);
+            out.put(b"\r\n");
         }
         if let Some(uri) = self.last_route {
             put::start_of_line(out, Name::Route);
@@ -267,11 +279,19 @@ impl<'a> RequestWriter<'a> {
         for (name, value) in named {
             if let Some(value) = value {
                 out.put(name);
-                put::one_line(out, value);
+                self.put_value(out, value);
             }
         }
         out.put(b"\r\n");
         put_cseq(out, self.cseq, self.method.as_str().as_bytes());
+    }
+
+    #[inline]
+    fn put_value(&self, out: &mut (impl Put + ?Sized), value: &[u8]) {
+        match self.on_one_line {
+            true => out.put(value),
+            false => put::one_line(out, value),
+        }
     }
 
     /// What stands behind Contact.
