@@ -68,15 +68,9 @@ impl Call {
         let uri = invite.uri();
         let is_sips = is_sips(&uri);
         let secure = is_sips && came_secure();
-        let parts = [
-            invite.call_id_bytes(),
-            local_tag.as_bytes(),
-            invite.tag_of_from().unwrap_or_default(),
-        ];
-        let base = context.ids.base(&parts);
         let (wait, late) = patience(invite, context.limits.answer_wait);
         let answer_until = now + wait;
-        let mut core = Core::new(context, now, base, user_of(&uri));
+        let mut core = Core::new(context, now, None, user_of(&uri));
         let mut exchange = OfferAnswer::new();
         exchange.on_received(Message::Invite, !invite.body_slice().is_empty());
         let contact = contact_of(invite);
@@ -286,8 +280,10 @@ impl Incoming {
         let result = result.and_then(|()| core.may_say(Message::Unreliable, outgoing));
         if result.is_ok() {
             core.say(Message::Unreliable, outgoing);
-            let headers = core.with_contact(&self.host, &outgoing.headers);
-            let bytes = core.dialog_response(&self.reply, status, &headers, outgoing);
+            let [scheme, user, at, host, end] = core.contact_line(&self.host, &outgoing.headers);
+            let own = outgoing.headers.as_bytes();
+            let lines = [scheme, user, at, host, end, own];
+            let bytes = core.dialog_lines(&self.reply, status, &lines, outgoing);
             self.last = Some((status, Some(bytes.clone())));
             self.repeat = now + MINUTE;
             out.push(Action::Respond {
@@ -558,7 +554,7 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.branches = self.branches.wrapping_add(1);
-        let (base, counter) = (self.branch_base, u64::from(self.branches));
+        let (base, counter) = (self.branch_base(), u64::from(self.branches));
         let delay = self
             .context
             .ids
@@ -580,32 +576,35 @@ impl Core {
     /// The headers of a response that makes or keeps a dialog: Contact (12.1.1) unless the
     /// application gives its own. There is room in front for what this side can do.
     pub(super) fn with_contact(&self, host: &Host, own: &HeaderList) -> HeaderList {
-        let parts = [
-            self.context.capabilities.as_bytes(),
-            own.as_bytes(),
-            &self.user,
-            &host.text,
-        ];
-        // `Contact: <sips:@>` and the end of its line.
-        let room = parts
+        let contact = self.contact_line(host, own);
+        let capabilities = self.context.capabilities.as_bytes();
+        let room = [capabilities, own.as_bytes()]
             .iter()
-            .fold(20, |room: usize, part| room.saturating_add(part.len()));
+            .chain(&contact)
+            .fold(0, |room: usize, part| room.saturating_add(part.len()));
         let mut headers = HeaderList::with_room(room);
-        if let Some(contact) = self
-            .contact
-            .as_ref()
-            .filter(|_| !own.contains(Name::Contact))
-        {
-            let _ = headers.push(Name::Contact.as_str(), contact);
-        } else if !own.contains(Name::Contact) {
-            let dialog = self.dialog();
-            let secure = host.secure || dialog.is_some_and(Dialog::is_secure);
-            let scheme: &[u8] = if secure { b"<sips:" } else { b"<sip:" };
-            let at: &[u8] = if self.user.is_empty() { b"" } else { b"@" };
-            headers.push_own(Name::Contact, &[scheme, &self.user, at, &host.text, b">"]);
+        if !own.contains(Name::Contact) {
+            headers.push_line(Name::Contact, &contact);
         }
         headers.extend(own);
         headers
+    }
+
+    /// The Contact line of such a response, in pieces; all empty if the application gives its own.
+    pub(super) fn contact_line<'a>(&'a self, host: &'a Host, own: &HeaderList) -> [&'a [u8]; 5] {
+        if own.contains(Name::Contact) {
+            return [b""; 5];
+        }
+        if let Some(contact) = &self.contact {
+            return [b"Contact: ", contact, b"\r\n", b"", b""];
+        }
+        let secure = host.secure || self.dialog().is_some_and(Dialog::is_secure);
+        let scheme: &[u8] = match secure {
+            true => b"Contact: <sips:",
+            false => b"Contact: <sip:",
+        };
+        let at: &[u8] = if self.user.is_empty() { b"" } else { b"@" };
+        [scheme, &self.user, at, &host.text, b">\r\n"]
     }
 
     pub(super) fn dialog_response(
@@ -615,7 +614,18 @@ impl Core {
         headers: &HeaderList,
         outgoing: &Outgoing,
     ) -> Bytes {
-        let tag = self.legs.first().map(|leg| leg.dialog.local_tag());
-        reply.write_in_dialog(status, None, tag, headers, outgoing.body.as_ref())
+        self.dialog_lines(reply, status, &[headers.as_bytes()], outgoing)
+    }
+
+    /// The same, of finished lines.
+    pub(super) fn dialog_lines(
+        &self,
+        reply: &Reply,
+        status: StatusCode,
+        lines: &[&[u8]],
+        outgoing: &Outgoing,
+    ) -> Bytes {
+        let tag = self.legs.first().map(|leg| leg.dialog.local_tag_bytes());
+        reply.write_lines(status, tag, lines, outgoing.body.as_ref())
     }
 }

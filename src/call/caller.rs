@@ -34,7 +34,7 @@ use crate::message::{
     HeaderList, Host, Method, Name, NameAddr, Outgoing, Reply, Request, Response, SipUri,
     StatusCode, Uri, UriBuf, parse_delta_seconds, range_in, split_commas,
 };
-use crate::seed::CallIds;
+use crate::seed::{CallIds, Token};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::Failure;
@@ -230,7 +230,7 @@ struct Attempt {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Inviting {
     template: Invitation,
-    call_id: Box<[u8]>,
+    call_id: Token,
     /// The From value, tag included.
     from: Box<[u8]>,
     attempts: SmallVec<[Attempt; 1]>,
@@ -273,11 +273,16 @@ impl Call {
         let ringing_wait = context.limits.ringing_wait;
         let ringing_until =
             now + expires(&outgoing.headers).map_or(ringing_wait, |s| s.min(ringing_wait));
-        let mut core = Core::new(context, now, ids.branch_base, invitation.user().into());
+        let mut core = Core::new(
+            context,
+            now,
+            Some(ids.branch_base),
+            invitation.user().into(),
+        );
         core.owns_call_id = true;
-        let tag = ids.from_tag.as_str().as_bytes();
+        let tag = ids.from_tag.as_bytes();
         let mut state = Inviting {
-            call_id: ids.call_id.as_str().as_bytes().into(),
+            call_id: ids.call_id,
             from: [&invitation.from, b";tag=".as_slice(), tag].concat().into(),
             template: invitation,
             attempts: SmallVec::new(),
@@ -331,7 +336,7 @@ impl Inviting {
             .secure(self.is_secure())
             .from(&self.from)
             .to(&self.template.to)
-            .call_id(&self.call_id)
+            .call_id(self.call_id.as_bytes())
             .cseq(cseq)
             .on_one_line()
             .headers(&headers)
@@ -720,7 +725,7 @@ impl Inviting {
 
     fn origin(&self, response: &Response) -> Origin<'_> {
         Origin {
-            call_id: &self.call_id,
+            call_id: self.call_id.as_bytes(),
             from: &self.from,
             uri: self.template.target.as_bytes(),
             cseq: self

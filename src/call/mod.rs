@@ -319,7 +319,8 @@ pub struct Call {
 struct Core {
     context: Arc<Context>,
     since: Time,
-    branch_base: u64,
+    /// `None`: it follows from the dialog, and a callee that sends nothing needs none.
+    own_base: Option<u64>,
     branches: u32,
     requests: u32,
     /// INVITEs of this side whose transaction is alive.
@@ -552,11 +553,11 @@ impl Machine for Call {
 }
 
 impl Core {
-    fn new(context: Arc<Context>, now: Time, branch_base: u64, user: Box<[u8]>) -> Self {
+    fn new(context: Arc<Context>, now: Time, own_base: Option<u64>, user: Box<[u8]>) -> Self {
         Self {
             context,
             since: now,
-            branch_base,
+            own_base,
             branches: 0,
             requests: 0,
             invites: SmallVec::new(),
@@ -581,7 +582,17 @@ impl Core {
         self.branches = self.branches.wrapping_add(1);
         self.context
             .ids
-            .branch(self.branch_base, u64::from(self.branches))
+            .branch(self.branch_base(), u64::from(self.branches))
+    }
+
+    /// The base of this side's branches and delays: a caller's is that of its identifiers; a callee's
+    /// is made of what names its only dialog, which never changes.
+    fn branch_base(&self) -> u64 {
+        let of_dialog = || {
+            let parts = self.dialog().map(Dialog::id_bytes).unwrap_or_default();
+            self.context.ids.base(&parts)
+        };
+        self.own_base.unwrap_or_else(of_dialog)
     }
 
     fn new_request(&mut self) -> RequestId {

@@ -86,7 +86,7 @@ impl Core {
             Sending::Unreliable | Sending::Refuse(_) => return,
         };
         self.branches = self.branches.wrapping_add(1);
-        let (base, counter) = (self.branch_base, u64::from(self.branches));
+        let (base, counter) = (self.branch_base(), u64::from(self.branches));
         let first = first_rseq(&self.context.ids, base, counter);
         let (timers, cseq) = (self.context.timers, invite.cseq().number);
         let within = invite.has_to_tag();

@@ -251,7 +251,7 @@ impl Core {
     /// When to try again after glare (3261 14.1, RFC 3311 5.3).
     pub(super) fn after_glare(&mut self, now: Time) -> Option<Time> {
         self.branches = self.branches.wrapping_add(1);
-        let (base, counter) = (self.branch_base, u64::from(self.branches));
+        let (base, counter) = (self.branch_base(), u64::from(self.branches));
         now + glare_wait(self.owns_call_id, &self.context.ids, base, counter)
     }
 }

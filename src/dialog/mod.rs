@@ -204,6 +204,21 @@ impl Dialog {
         self.text.remote_tag_bytes() == remote_tag
     }
 
+    /// What names it: Call-ID, local tag, remote tag.
+    pub(crate) fn id_bytes(&self) -> [&[u8]; 3] {
+        let remote_tag = self.text.remote_tag_bytes();
+        [
+            self.text.call_id_bytes(),
+            self.local_tag_bytes(),
+            remote_tag.unwrap_or_default(),
+        ]
+    }
+
+    /// The tag of this side.
+    pub(crate) fn local_tag_bytes(&self) -> &[u8] {
+        self.text.local_tag_bytes().unwrap_or_default()
+    }
+
     /// The From value of this side's requests.
     pub fn local(&self) -> &[u8] {
         self.text.local_bytes()

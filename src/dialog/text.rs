@@ -155,6 +155,10 @@ impl Text {
         self.tag(self.local_tag)
     }
 
+    pub(super) fn local_tag_bytes(&self) -> Option<&[u8]> {
+        self.local_tag.map(|(start, end)| self.slice(start..end))
+    }
+
     pub(super) fn remote_tag_bytes(&self) -> Option<&[u8]> {
         self.remote_tag.map(|(start, end)| self.slice(start..end))
     }
@@ -172,9 +176,11 @@ impl Text {
     fn put(&mut self, value: &[u8]) -> u32 {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(value);
-        let added = self.bytes.get_mut(start..).unwrap_or_default();
-        for b in added {
-            *b = if matches!(b, b'\r' | b'\n') { b' ' } else { *b };
+        if memchr::memchr2(b'\r', b'\n', value).is_some() {
+            let added = self.bytes.get_mut(start..).unwrap_or_default();
+            for b in added {
+                *b = if matches!(b, b'\r' | b'\n') { b' ' } else { *b };
+            }
         }
         self.end()
     }

@@ -3,8 +3,9 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::borrow::Borrow;
+use core::hash::{Hash, Hasher};
 
+use hashbrown::Equivalent;
 use smallvec::SmallVec;
 
 use super::arrival::Arrival;
@@ -48,12 +49,14 @@ pub(super) struct CallEntry {
 
 /// Names the dialogs of a call: Call-ID and local tag. The remote tag tells its legs apart. The
 /// table and the call share it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct DialogKey(Arc<[u8]>);
 
-impl DialogKey {
-    /// On the stack, to look up.
-    pub(super) fn text(call_id: &[u8], local_tag: &[u8]) -> SmallVec<[u8; 96]> {
+/// The same on the stack, to look up.
+pub(super) struct DialogText(SmallVec<[u8; 96]>);
+
+impl DialogText {
+    pub(super) fn new(call_id: &[u8], local_tag: &[u8]) -> Self {
         let mut room = [0; 96];
         let len = call_id.len().saturating_add(1);
         let len = len.saturating_add(local_tag.len());
@@ -64,22 +67,36 @@ impl DialogKey {
         {
             head.copy_from_slice(call_id);
             tail.copy_from_slice(local_tag);
-            return SmallVec::from_buf_and_len(room, len);
+            return Self(SmallVec::from_buf_and_len(room, len));
         }
         let mut text = SmallVec::from_slice(call_id);
         text.push(0);
         text.extend_from_slice(local_tag);
-        text
-    }
-
-    fn new(call_id: &[u8], local_tag: &[u8]) -> Self {
-        Self(Self::text(call_id, local_tag).as_slice().into())
+        Self(text)
     }
 }
 
-impl Borrow<[u8]> for DialogKey {
-    fn borrow(&self) -> &[u8] {
-        &self.0
+impl DialogKey {
+    fn new(call_id: &[u8], local_tag: &[u8]) -> Self {
+        Self(DialogText::new(call_id, local_tag).0.as_slice().into())
+    }
+}
+
+impl Hash for DialogKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
+}
+
+impl Hash for DialogText {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
+}
+
+impl Equivalent<DialogKey> for DialogText {
+    fn equivalent(&self, key: &DialogKey) -> bool {
+        *self.0 == *key.0
     }
 }
 
@@ -107,28 +124,44 @@ impl Endpoint {
                 what: "ordinal: it is in use",
             });
         }
-        self.check_reachable(&invitation)?;
+        let flow = self.first_flow(&invitation)?;
         let mut actions = Actions::new();
         let call = Call::place(now, self.context.clone(), &ids, invitation, &mut actions)?;
         let full = Misuse::LimitReached { limit: "calls" };
         let call = self.insert_call(call, (key, hashed), None).ok_or(full)?;
         self.rearm_call(call);
+        let mut unsent = Unsent::new();
+        if let (Some(flow), Some(Action::Invite { .. })) = (flow, actions.first())
+            && let Action::Invite { request, draft } = actions.remove(0)
+        {
+            let request = Some(request);
+            let errand = Errand {
+                call,
+                request,
+                draft,
+            };
+            self.dispatch(now, errand, flow, &mut unsent, out);
+        }
         self.perform_call(now, call, &mut actions, out);
+        self.tell_unsent(now, call, unsent, out);
         Ok(call)
     }
 
     /// A target that no local address reaches is the caller's mistake, and found before anything
     /// is sent. Where a name leads is found out later.
-    fn check_reachable(&self, invitation: &Invitation) -> Result<(), Misuse> {
+    fn first_flow(&self, invitation: &Invitation) -> Result<Option<Flow>, Misuse> {
         let uri = invitation.first_hop();
         let secure = invitation.is_secure();
         let hop = NextHop::of(&uri, secure).map_err(|_| Misuse::Malformed { what: "target" })?;
         let transport = transport_of(&hop);
-        let reachable = match hop.address() {
-            Some(remote) => self.places.flow(transport, remote, None).is_some(),
-            None => self.places.speaks(transport),
-        };
-        reachable.then_some(()).ok_or(Misuse::NoLocalAddress)
+        match hop.address() {
+            Some(remote) => match self.places.flow(transport, remote, None) {
+                Some(flow) => Ok(Some(flow)),
+                None => Err(Misuse::NoLocalAddress),
+            },
+            None if self.places.speaks(transport) => Ok(None),
+            None => Err(Misuse::NoLocalAddress),
+        }
     }
 
     /// 13.3: an INVITE outside any dialog.
@@ -212,8 +245,8 @@ impl Endpoint {
         local_tag: &[u8],
         remote_tag: Option<&[u8]>,
     ) -> Option<CallHandle> {
-        let key = DialogKey::text(call_id, local_tag);
-        let call = *self.dialogs.get(key.as_slice())?;
+        let key = DialogText::new(call_id, local_tag);
+        let call = *self.dialogs.get(&key)?;
         let entry = self.calls.get(call)?;
         entry.call.is_with(remote_tag).then_some(call)
     }
@@ -411,7 +444,7 @@ impl Endpoint {
                 request: Some(request),
             },
             method: errand.draft.method(),
-            branch: errand.draft.branch().as_str(),
+            branch: errand.draft.branch().as_bytes(),
             flow,
             bytes,
         };

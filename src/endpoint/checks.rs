@@ -45,6 +45,7 @@ impl Endpoint {
 
     /// 8.2.2.3.
     fn wrong_extension(&self, request: &Request) -> Option<Refusal> {
+        request.first(Name::Require)?;
         let required = request.require().filter_map(Result::ok);
         let unsupported: Vec<&str> = required.filter(|tag| !self.config.supports(tag)).collect();
         if unsupported.is_empty() {
@@ -122,8 +123,7 @@ impl Endpoint {
     fn is_wrong_language(&self, request: &Request) -> bool {
         let own = &self.config.languages;
         let reads = |tag: &str| own.iter().any(|range| is_within(range, tag));
-        let mut tags = request.content_language().flatten();
-        !own.is_empty() && tags.any(|tag| !reads(tag))
+        !own.is_empty() && request.content_language().flatten().any(|tag| !reads(tag))
     }
 
     /// 8.2.4, for a new call.
@@ -135,7 +135,8 @@ impl Endpoint {
             let said = request.supported().chain(request.require());
             said.flatten().any(|tag| tag.eq_ignore_ascii_case(wanted))
         };
-        let required = self.config.required_tags();
+        let mut required = self.config.required_tags().peekable();
+        required.peek()?;
         let missing: Vec<&str> = required.filter(|tag| !has(tag)).collect();
         if missing.is_empty() {
             return None;

@@ -130,7 +130,7 @@ fn retagged(action: non_invite_client::Action) -> Action {
 pub(super) struct Start<'a> {
     pub(super) owner: Owner,
     pub(super) method: Method<'a>,
-    pub(super) branch: &'a str,
+    pub(super) branch: &'a [u8],
     pub(super) flow: Flow,
     pub(super) bytes: Bytes,
 }
@@ -150,7 +150,7 @@ impl Endpoint {
                 limit: "transactions",
             });
         }
-        let key = ClientKey::new(start.branch, start.method);
+        let key = ClientKey::of_bytes(start.branch, start.method);
         let mut actions = Actions::new();
         let machine = Client::new(now, &start, self.context.timers, &mut actions);
         let (owner, flow) = (start.owner, start.flow);
@@ -258,7 +258,7 @@ impl Endpoint {
                 request: None,
             },
             method: Method::Cancel,
-            branch: &branch,
+            branch: branch.as_bytes(),
             flow: entry.flow,
             bytes,
         };

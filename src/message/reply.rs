@@ -98,15 +98,34 @@ impl Reply {
         headers: &HeaderList,
         body: Option<&Body>,
     ) -> Bytes {
-        let record_route = false;
         Response {
             reply: self,
             status,
             reason,
-            to_tag,
-            headers,
+            to_tag: to_tag.map(str::as_bytes),
+            lines: &[headers.as_bytes()],
             body,
-            record_route,
+            record_route: false,
+        }
+        .to_bytes()
+    }
+
+    /// [`write`](Self::write) with the RFCs' reason.
+    pub(crate) fn write_tagged(
+        &self,
+        status: StatusCode,
+        to_tag: Option<&[u8]>,
+        headers: &HeaderList,
+        body: Option<&Body>,
+    ) -> Bytes {
+        Response {
+            reply: self,
+            status,
+            reason: None,
+            to_tag,
+            lines: &[headers.as_bytes()],
+            body,
+            record_route: false,
         }
         .to_bytes()
     }
@@ -121,15 +140,34 @@ impl Reply {
         headers: &HeaderList,
         body: Option<&Body>,
     ) -> Bytes {
-        let record_route = matches!(status.as_u16(), 101..=299);
         Response {
             reply: self,
             status,
             reason,
-            to_tag,
-            headers,
+            to_tag: to_tag.map(str::as_bytes),
+            lines: &[headers.as_bytes()],
             body,
-            record_route,
+            record_route: matches!(status.as_u16(), 101..=299),
+        }
+        .to_bytes()
+    }
+
+    /// [`write_in_dialog`](Self::write_in_dialog) of finished header lines, which may be in pieces.
+    pub(crate) fn write_lines(
+        &self,
+        status: StatusCode,
+        to_tag: Option<&[u8]>,
+        lines: &[&[u8]],
+        body: Option<&Body>,
+    ) -> Bytes {
+        Response {
+            reply: self,
+            status,
+            reason: None,
+            to_tag,
+            lines,
+            body,
+            record_route: matches!(status.as_u16(), 101..=299),
         }
         .to_bytes()
     }
@@ -214,8 +252,9 @@ struct Response<'a> {
     reply: &'a Reply,
     status: StatusCode,
     reason: Option<&'a str>,
-    to_tag: Option<&'a str>,
-    headers: &'a HeaderList,
+    to_tag: Option<&'a [u8]>,
+    /// Finished header lines, in pieces.
+    lines: &'a [&'a [u8]],
     body: Option<&'a Body>,
     record_route: bool,
 }
@@ -226,20 +265,15 @@ impl Response<'_> {
         // Status line; tag; Content-Type and Content-Length.
         const REST: usize = 128;
         let reason = self.reason.map_or(32, str::len);
-        let tag = self.to_tag.map_or(0, str::len);
+        let tag = self.to_tag.map_or(0, <[u8]>::len);
         let body = self.body.map_or(0, |body| {
             body.bytes().len().saturating_add(body.content_type().len())
         });
-        let parts = [
-            self.reply.bytes.len(),
-            self.headers.as_bytes().len(),
-            reason,
-            tag,
-            body,
-        ];
-        let room = parts
-            .iter()
-            .fold(REST, |room, part| room.saturating_add(*part));
+        let lines = self.lines.iter().map(|piece| piece.len());
+        let room = [self.reply.bytes.len(), reason, tag, body]
+            .into_iter()
+            .chain(lines)
+            .fold(REST, usize::saturating_add);
         put::written(room, |out| self.emit(out))
     }
 
@@ -254,7 +288,7 @@ impl Response<'_> {
         let trying = self.status.as_u16() == 100;
         if let Some(tag) = self.to_tag.filter(|_| !trying && reply.to_tag.is_none()) {
             out.put(b";tag=");
-            put::one_line(out, tag.as_bytes());
+            put::one_line(out, tag);
         }
         out.put(b"\r\n");
         if self.record_route {
@@ -263,7 +297,10 @@ impl Response<'_> {
         if trying {
             out.put(reply.slice(reply.marks.record_routes_end..offset(reply.bytes.len())));
         }
-        put_rest(out, self.headers, self.body);
+        for piece in self.lines {
+            out.put(piece);
+        }
+        put_rest(out, &HeaderList::new(), self.body);
     }
 }
 

@@ -73,26 +73,10 @@ impl HeaderList {
         Ok(())
     }
 
-    /// Adds a header of the core's own, with a value in parts: whatever is in them, it is one line.
-    pub(crate) fn push_own(&mut self, name: Name, value: &[&[u8]]) {
-        let room = value
-            .iter()
-            .fold(name.as_str().len().saturating_add(4), |room, part| {
-                room.saturating_add(part.len())
-            });
-        self.lines.reserve(room);
+    /// Adds a header of the core's own, a finished line in pieces.
+    pub(crate) fn push_line(&mut self, name: Name, pieces: &[&[u8]]) {
         self.note(bit(name));
-        put::start_of_line(&mut self.lines, name);
-        let start = self.lines.len();
-        value.iter().for_each(|part| self.lines.put(part));
-        let added = self.lines.get(start..).unwrap_or_default();
-        if memchr::memchr2(b'\r', b'\n', added).is_some() {
-            self.lines.truncate(start);
-            value
-                .iter()
-                .for_each(|part| put::one_line(&mut self.lines, part));
-        }
-        self.lines.put(b"\r\n");
+        pieces.iter().for_each(|piece| self.lines.put(piece));
     }
 
     /// The lines of `defaults` that this list has no header for, and then its own.
@@ -140,7 +124,7 @@ impl HeaderList {
     }
 
     /// Whether no header is in both.
-    fn shares_none_with(&self, other: &Self) -> bool {
+    pub(crate) fn shares_none_with(&self, other: &Self) -> bool {
         self.said() & other.said() == 0
     }
 
@@ -357,7 +341,9 @@ pub(crate) fn check_value(value: &[u8]) -> Result<(), Misuse> {
 
 /// The end of a message: added headers, Content-Type, Content-Length, the empty line, the body.
 pub(crate) fn put_rest(out: &mut (impl Put + ?Sized), headers: &HeaderList, body: Option<&Body>) {
-    out.put(headers.as_bytes());
+    if !headers.is_empty() {
+        out.put(headers.as_bytes());
+    }
     match body {
         Some(body) => {
             out.put(b"Content-Type: ");

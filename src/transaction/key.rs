@@ -61,7 +61,7 @@ impl ClientKey {
         Self::of_bytes(branch.as_bytes(), method)
     }
 
-    fn of_bytes(branch: &[u8], method: Method<'_>) -> Self {
+    pub(crate) fn of_bytes(branch: &[u8], method: Method<'_>) -> Self {
         let mut text = Draft::new();
         text.put(method.as_str().as_bytes());
         text.put(&[END]);

@@ -10,7 +10,7 @@ use crate::dialog::Dialog;
 fn a_call_and_a_dialog_weigh_what_they_must() {
     assert_eq!(size_of::<Dialog>(), 88);
     // Its first deadline is kept: it is asked for three times an input.
-    assert_eq!(size_of::<Call>(), 432);
+    assert_eq!(size_of::<Call>(), 440);
 }
 
 /// The bytes that a confirmed call holds outside itself; every part that could hold some is
