@@ -42,7 +42,7 @@ pub struct Table<K, V> {
 }
 
 /// The hash of a key in one table: who looks it up and then inserts it need not hash it twice.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Hashed(u64);
 
 /// An entry with its hash, so that a table that grows need not hash its keys again.
@@ -87,6 +87,18 @@ impl<K: Hash + Eq, V> Table<K, V> {
         let same = |slot: &Slot<K, V>| slot.key == key;
         if let Entry::Vacant(entry) = self.entries.entry(hash, same, |slot| slot.hash) {
             entry.insert(Slot { hash, key, value });
+        }
+    }
+
+    /// Takes out the entry with this value, whose key has this hash.
+    pub(crate) fn remove_hashed(&mut self, hashed: Hashed, value: &V)
+    where
+        V: PartialEq,
+    {
+        let same = |slot: &Slot<K, V>| slot.value == *value;
+        if let Ok(entry) = self.entries.find_entry(hashed.0, same) {
+            entry.remove();
+            self.give_back();
         }
     }
 

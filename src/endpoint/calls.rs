@@ -1,7 +1,6 @@
 //! Calls in their table, and what they want done.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
@@ -38,7 +37,8 @@ pub(super) type Unsent = SmallVec<[CallEvent; 2]>;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct CallEntry {
     pub(super) call: Call,
-    key: DialogKey,
+    /// Where in the table of dialogs it is.
+    hashed: Hashed,
     /// The flow of its INVITE: where its other requests leave from.
     pub(super) flow: Option<Flow>,
     pub(super) clients: SmallVec<[(Option<RequestId>, ClientHandle); 2]>,
@@ -47,10 +47,9 @@ pub(super) struct CallEntry {
     pub(super) queries: Vec<QueryId>,
 }
 
-/// Names the dialogs of a call: Call-ID and local tag. The remote tag tells its legs apart. The
-/// table and the call share it.
+/// Names the dialogs of a call: Call-ID and local tag. The remote tag tells its legs apart.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct DialogKey(Arc<[u8]>);
+pub(super) struct DialogKey(Box<[u8]>);
 
 /// The same on the stack, to look up.
 pub(super) struct DialogText(SmallVec<[u8; 96]>);
@@ -227,7 +226,7 @@ impl Endpoint {
     ) -> Option<CallHandle> {
         let entry = CallEntry {
             call,
-            key: key.clone(),
+            hashed,
             flow,
             clients: SmallVec::new(),
             servers: SmallVec::new(),
@@ -496,7 +495,7 @@ impl Endpoint {
         let Some(entry) = self.calls.remove(call) else {
             return;
         };
-        self.dialogs.remove(&entry.key);
+        self.dialogs.remove_hashed(entry.hashed, &call);
         for query in entry.queries {
             self.remove_query(query);
         }

@@ -102,8 +102,8 @@ impl Endpoint {
         }
         // Nearly always it is an accepted one to the letter.
         let is_accepted = |value: &[u8]| {
-            let same = |range: &String| range.as_bytes().eq_ignore_ascii_case(value);
-            !value.contains(&b'*') && self.config.accept.iter().any(same)
+            let same = |range: &String| range.as_bytes() == value;
+            self.config.accept.iter().any(same) && memchr::memchr(b'*', value).is_none()
         };
         if request.first(Name::ContentType).is_some_and(is_accepted) {
             return false;
