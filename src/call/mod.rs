@@ -430,7 +430,7 @@ impl Call {
         input: Input,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        let before = self.state();
+        let before = self.position();
         let state = mem::replace(&mut self.state, State::Terminated);
         let core = &mut self.core;
         let (state, result) = match (state, input) {
@@ -488,11 +488,17 @@ impl Call {
             self.state = State::Terminated;
             out.push(Action::Terminated);
         }
-        if self.state() != before {
+        if self.position() != before {
             self.core.since = now;
         }
         self.due = timer::earliest(&self.core, &self.state);
         result
+    }
+
+    /// Where it is in the figure.
+    fn position(&self) -> (mem::Discriminant<State>, bool) {
+        let leaving = matches!(self.state, State::Confirmed(_)) && self.core.is_leaving();
+        (mem::discriminant(&self.state), leaving)
     }
 
     fn new(core: Core, state: State) -> Self {

@@ -391,6 +391,9 @@ fn room(parts: &[&[u8]]) -> usize {
 
 /// The route set from a response (§12.1.2): Record-Route reversed.
 fn put_response_routes(text: &mut Text, response: &Response) {
+    if response.first(Name::RecordRoute).is_none() {
+        return;
+    }
     let routes: smallvec::SmallVec<[&[u8]; 8]> = record_routes(response).collect();
     put_routes(text, routes.into_iter().rev());
 }

@@ -210,7 +210,8 @@ fn own_tag(value: &[u8]) -> Option<&[u8]> {
     let (address, tag) = value.split_at_checked(memchr::memrchr(b';', value)?)?;
     let tag = tag.strip_prefix(b";tag=")?;
     let is_own = address.ends_with(b">") && !tag.is_empty();
-    (is_own && tag.iter().all(u8::is_ascii_alphanumeric)).then_some(tag)
+    let is_digit = |b: &u8| matches!(*b, b'a'..=b'z' | b'2'..=b'7');
+    (is_own && tag.iter().all(is_digit)).then_some(tag)
 }
 
 /// Where a part of `value` stands, if `value` stands at `start`.
