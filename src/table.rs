@@ -249,6 +249,22 @@ mod tests {
         assert!(!table.contains_key(&Parts("a", 8)));
     }
 
+    #[test]
+    fn hash_that_is_known_serves_to_insert_to_find_and_to_remove() {
+        let mut table: Table<String, u8> = Table::with_key([1, 2]);
+        let (x, y) = ("x".to_string(), "y".to_string());
+        let (at_x, at_y) = (table.hashed("x"), table.hashed(&y));
+        table.insert_hashed(at_x, x.clone(), 1);
+        table.insert_hashed(at_y, y.clone(), 2);
+        // What is there stays.
+        table.insert_hashed(at_x, x.clone(), 3);
+        assert_eq!(table.get_hashed(at_x, &x), Some(&1));
+        table.remove_hashed(at_y, &1);
+        assert_eq!((table.get("y"), table.len()), (Some(&2), 2));
+        table.remove_hashed(at_y, &2);
+        assert_eq!((table.get("y"), table.len()), (None, 1));
+    }
+
     /// PAINS 115.
     #[test]
     fn burst_gone_gives_its_memory_back() {

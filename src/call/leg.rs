@@ -218,6 +218,23 @@ fn lists_update(methods: &[u8]) -> bool {
     memchr::memchr_iter(b'U', methods).any(|at| is_whole(at) == Some(true))
 }
 
+#[cfg(test)]
+#[test]
+fn update_is_found_where_it_is_a_whole_method() {
+    let lists: [(&[u8], bool); 7] = [
+        (b"UPDATE", true),
+        (b"INVITE, PUBLISH ,\tUPDATE , BYE", true),
+        (b"UPDATES,UPDATE", true),
+        (b"", false),
+        (b"UPDATES, XUPDATE, X-UPDATE", false),
+        (b"update", false),
+        (b"UPDATE x, BYE", false),
+    ];
+    for (list, has) in lists {
+        assert_eq!(lists_update(list), has, "{}", list.escape_ascii());
+    }
+}
+
 impl Core {
     /// A leg with a name of its own.
     pub(super) fn new_leg(&mut self, dialog: Dialog, exchange: OfferAnswer) -> Leg {

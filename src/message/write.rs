@@ -402,6 +402,32 @@ mod tests {
     }
 
     #[test]
+    fn defaults_give_way_to_what_is_said() {
+        let list = |lines: &[(&str, &str)]| {
+            lines.iter().fold(HeaderList::new(), |list, (name, value)| {
+                list.with(name, value).unwrap()
+            })
+        };
+        let defaults = list(&[("Allow", "BYE"), ("X-A", "1"), ("User-Agent", "z")]);
+        let owns = [
+            list(&[]),
+            list(&[("Subject", "s")]),
+            list(&[("allow", "INFO"), ("X-B", "2")]),
+            list(&[("x-a", "3")]),
+        ];
+        let kept = ["BYE 1 z", "BYE 1 z s", "1 z INFO 2", "BYE z 3"];
+        for (own, kept) in owns.into_iter().zip(kept) {
+            let over = own.over(&defaults);
+            let values: Vec<_> = over.iter().map(|(.., value)| value).collect();
+            assert_eq!(values.join(&b' '), kept.as_bytes());
+            assert!(over.iter().all(|(name, ..)| over.contains(name)));
+            let mut same = own;
+            same.put_over(&defaults);
+            assert_eq!(same, over);
+        }
+    }
+
+    #[test]
     fn what_the_core_writes_is_reserved_in_any_form() {
         for name in [
             "via",
