@@ -34,8 +34,8 @@ impl Core {
         body: Option<&Body>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        let tag = self.legs.first().map(|leg| leg.dialog.local_tag());
-        let bytes = reply.write(status, None, tag, headers, body);
+        let tag = self.legs.first().map(|leg| leg.dialog.local_tag_bytes());
+        let bytes = reply.write_tagged(status, tag, headers, body);
         out.push(Action::Respond {
             server,
             status,

@@ -63,7 +63,8 @@ impl Call {
         ) {
             return Err(malformed);
         }
-        let mut core = Core::new(context, now, ids.branch_base, invitation.user());
+        let user = invitation.user().into();
+        let mut core = Core::new(context, now, Some(ids.branch_base), user);
         core.owns_call_id = true;
         let tag = ids.from_tag.as_str().as_bytes();
         let mut state = Asking {
@@ -77,7 +78,7 @@ impl Call {
         };
         state.send(&mut core, out);
         let state = State::Asking(Box::new(state));
-        Ok(Self { core, state })
+        Ok(Self::new(core, state))
     }
 }
 

@@ -69,20 +69,18 @@ impl Call {
             let transport = Transport::from_via(invite.top_via().transport());
             transport.is_some_and(Transport::is_secure)
         };
-        let secure = is_sips(&invite.uri()) && came_secure();
-        let from_tag = invite.from_tag().unwrap_or_default();
-        let parts = [
-            invite.call_id().as_bytes(),
-            local_tag.as_bytes(),
-            from_tag.as_bytes(),
-        ];
-        let base = context.ids.base(&parts);
+        let uri = invite.uri();
+        let is_sips = is_sips(&uri);
+        let secure = is_sips && came_secure();
         let (wait, late) = patience(invite, context.limits.answer_wait);
         let answer_until = now + wait;
-        let mut core = Core::new(context, now, base, user_of(invite));
+        let mut core = Core::new(context, now, None, user_of(&uri));
         let mut exchange = OfferAnswer::new();
         exchange.on_received(Message::Invite, has_session(invite, &core.context.limits));
-        let mut leg = core.new_leg(Dialog::uas(invite, local_tag, secure), exchange);
+        let contact = contact_of(invite);
+        let host = Host::of(host, is_sips, invite, || contact);
+        let dialog = Dialog::uas_of(invite, contact, local_tag, secure);
+        let mut leg = core.new_leg(dialog, exchange);
         leg.learn(invite);
         core.legs.push(leg);
         let asked = reliable::Asked::of(invite);
@@ -92,7 +90,7 @@ impl Call {
             server,
             reply,
             cseq,
-            host: Host::new(host, invite),
+            host,
             answer_until,
             late,
             last: None,
@@ -100,10 +98,7 @@ impl Call {
             asked,
             timer: session_timer::Asked::of(invite),
         };
-        Self {
-            core,
-            state: State::Incoming(Box::new(state)),
-        }
+        Self::new(core, State::Incoming(Box::new(state)))
     }
 }
 
@@ -314,8 +309,10 @@ impl Incoming {
         let result = result.and_then(|()| core.may_say(Message::Unreliable, outgoing));
         if result.is_ok() {
             core.say(Message::Unreliable, outgoing);
-            let headers = core.with_contact(&self.host, &outgoing.headers);
-            let bytes = core.dialog_response(&self.reply, status, &headers, outgoing);
+            let [scheme, user, at, host, end] = core.contact_line(&self.host, &outgoing.headers);
+            let own = outgoing.headers.as_bytes();
+            let lines = [scheme, user, at, host, end, own];
+            let bytes = core.dialog_lines(&self.reply, status, &lines, outgoing);
             self.last = Some((status, Some(bytes.clone())));
             self.repeat = now + MINUTE;
             out.push(Action::Respond {
@@ -508,8 +505,7 @@ fn patience(invite: &Request, limit: Duration) -> (Duration, StatusCode) {
 
 /// 12.1.1: the Contact of the response is where the caller reaches this side; its user is whom
 /// the caller called.
-fn user_of(invite: &Request) -> Box<[u8]> {
-    let uri = invite.uri();
+fn user_of(uri: &Uri<'_>) -> Box<[u8]> {
     let user = uri.as_sip().and_then(|sip| sip.user());
     user.unwrap_or_default().into()
 }
@@ -530,10 +526,19 @@ pub(super) struct Host {
 impl Host {
     /// 12.1.1: SIPS if the Request-URI is, or the first Record-Route, or without one the Contact.
     pub(super) fn new(text: Bytes, invite: &Request) -> Self {
-        let secure = is_sips(&invite.uri())
+        Self::of(text, is_sips(&invite.uri()), invite, || contact_of(invite))
+    }
+
+    fn of<'m>(
+        text: Bytes,
+        is_sips_uri: bool,
+        invite: &'m Request,
+        contact: impl FnOnce() -> Option<Uri<'m>>,
+    ) -> Self {
+        let secure = is_sips_uri
             || match first_record_route(invite) {
                 Some(first) => is_sips(&first),
-                None => contact_of(invite).is_some_and(|contact| is_sips(&contact)),
+                None => contact().is_some_and(|contact| is_sips(&contact)),
             };
         Self { text, secure }
     }
@@ -547,11 +552,11 @@ fn first_record_route(invite: &Request) -> Option<Uri<'_>> {
 impl Core {
     /// Takes the CSeq of a request of the other side, or says what refuses it (12.2.2).
     pub(super) fn take_cseq(&mut self, request: &Request) -> Result<(), StatusCode> {
-        let at = self.find_leg(request.from_tag());
+        let at = self.find_leg(request.tag_of_from());
         let leg = at.and_then(|at| self.legs.get_mut(at));
         // The owner asks has_dialog first.
         let leg = leg.ok_or(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST)?;
-        let taken = leg.dialog.accept_cseq(request.cseq().number);
+        let taken = leg.dialog.accept_cseq(request.cseq_number());
         taken.map_err(|_| StatusCode::SERVER_INTERNAL_ERROR)
     }
 
@@ -582,7 +587,7 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.branches = self.branches.wrapping_add(1);
-        let (base, counter) = (self.branch_base, u64::from(self.branches));
+        let (base, counter) = (self.branch_base(), u64::from(self.branches));
         let delay = self
             .context
             .ids
@@ -602,24 +607,37 @@ impl Core {
     }
 
     /// The headers of a response that makes or keeps a dialog: Contact (12.1.1) unless the
-    /// application gives its own.
+    /// application gives its own. There is room in front for what this side can do.
     pub(super) fn with_contact(&self, host: &Host, own: &HeaderList) -> HeaderList {
-        let mut headers = HeaderList::new();
-        if let Some(contact) = self
-            .contact
-            .as_ref()
-            .filter(|_| !own.contains(Name::Contact))
-        {
-            let _ = headers.push(Name::Contact.as_str(), contact);
-        } else if !own.contains(Name::Contact) {
-            let dialog = self.dialog();
-            let secure = host.secure || dialog.is_some_and(Dialog::is_secure);
-            let scheme: &[u8] = if secure { b"<sips:" } else { b"<sip:" };
-            let at: &[u8] = if self.user.is_empty() { b"" } else { b"@" };
-            headers.push_own(Name::Contact, &[scheme, &self.user, at, &host.text, b">"]);
+        let contact = self.contact_line(host, own);
+        let capabilities = self.context.capabilities.as_bytes();
+        let room = [capabilities, own.as_bytes()]
+            .iter()
+            .chain(&contact)
+            .fold(0, |room: usize, part| room.saturating_add(part.len()));
+        let mut headers = HeaderList::with_room(room);
+        if !own.contains(Name::Contact) {
+            headers.push_line(Name::Contact, &contact);
         }
         headers.extend(own);
         headers
+    }
+
+    /// The Contact line of such a response, in pieces; all empty if the application gives its own.
+    pub(super) fn contact_line<'a>(&'a self, host: &'a Host, own: &HeaderList) -> [&'a [u8]; 5] {
+        if own.contains(Name::Contact) {
+            return [b""; 5];
+        }
+        if let Some(contact) = &self.contact {
+            return [b"Contact: ", contact, b"\r\n", b"", b""];
+        }
+        let secure = host.secure || self.dialog().is_some_and(Dialog::is_secure);
+        let scheme: &[u8] = match secure {
+            true => b"Contact: <sips:",
+            false => b"Contact: <sip:",
+        };
+        let at: &[u8] = if self.user.is_empty() { b"" } else { b"@" };
+        [scheme, &self.user, at, &host.text, b">\r\n"]
     }
 
     pub(super) fn dialog_response(
@@ -629,7 +647,18 @@ impl Core {
         headers: &HeaderList,
         outgoing: &Outgoing,
     ) -> Bytes {
-        let tag = self.legs.first().map(|leg| leg.dialog.local_tag());
-        reply.write_in_dialog(status, None, tag, headers, outgoing.body.as_ref())
+        self.dialog_lines(reply, status, &[headers.as_bytes()], outgoing)
+    }
+
+    /// The same, of finished lines.
+    pub(super) fn dialog_lines(
+        &self,
+        reply: &Reply,
+        status: StatusCode,
+        lines: &[&[u8]],
+        outgoing: &Outgoing,
+    ) -> Bytes {
+        let tag = self.legs.first().map(|leg| leg.dialog.local_tag_bytes());
+        reply.write_lines(status, tag, lines, outgoing.body.as_ref())
     }
 }

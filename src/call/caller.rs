@@ -25,14 +25,14 @@ use super::{
     Timer, check, wrong_state,
 };
 use crate::auth;
-use crate::dialog::{Dialog, Origin, as_request_uri, routed};
+use crate::dialog::{Dialog, Origin, routed};
 use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::message::{
     HeaderList, Method, Name, Outgoing, Reply, Request, Response, StatusCode, parse_delta_seconds,
 };
-use crate::seed::CallIds;
+use crate::seed::{CallIds, Token};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::Failure;
@@ -50,7 +50,7 @@ struct Attempt {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Inviting {
     course: Course,
-    call_id: Box<[u8]>,
+    call_id: Token,
     /// The From value, tag included.
     from: Box<[u8]>,
     attempts: SmallVec<[Attempt; 1]>,
@@ -90,11 +90,16 @@ impl Call {
         let ringing_until =
             now + expires(&outgoing.headers).map_or(ringing_wait, |s| s.min(ringing_wait));
         let context = invitation.policies.over(context);
-        let mut core = Core::new(context, now, ids.branch_base, invitation.user());
+        let mut core = Core::new(
+            context,
+            now,
+            Some(ids.branch_base),
+            invitation.user().into(),
+        );
         core.owns_call_id = true;
-        let tag = ids.from_tag.as_str().as_bytes();
+        let tag = ids.from_tag.as_bytes();
         let mut state = Inviting {
-            call_id: ids.call_id.as_str().as_bytes().into(),
+            call_id: ids.call_id,
             from: [&invitation.from, b";tag=".as_slice(), tag].concat().into(),
             course: Course::new(invitation),
             attempts: SmallVec::new(),
@@ -104,7 +109,7 @@ impl Call {
         };
         state.attempt(&mut core, 1, auth::Attempt::new(), out);
         let state = State::Inviting(Box::new(state));
-        let mut call = Self { core, state };
+        let mut call = Self::new(core, state);
         call.on_deadline(now, out);
         Ok(call)
     }
@@ -121,7 +126,7 @@ impl Inviting {
     ) {
         let branch = core.new_branch();
         let request = core.new_request();
-        let target = as_request_uri(self.course.template.target());
+        let target = self.course.template.request_uri();
         let outgoing = &self.course.template.outgoing;
         let mut headers = core.with_capabilities(&outgoing.headers);
         if let Some(policy) = self.course.template.policies.reliable {
@@ -146,8 +151,9 @@ impl Inviting {
             .secure(self.is_secure())
             .from(&self.from)
             .to(&self.course.template.to)
-            .call_id(&self.call_id)
+            .call_id(self.call_id.as_bytes())
             .cseq(cseq)
+            .on_one_line()
             .headers(&headers)
             .body(body)
             .draft(branch, core.contact_user(&outgoing.headers));
@@ -225,7 +231,7 @@ impl Inviting {
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let tag = response.to_tag();
+        let tag = response.to_tag_bytes();
         let makes_dialog = tag.is_some() && response.status() != StatusCode::TRYING;
         let found = core.find_leg(tag).filter(|_| makes_dialog);
         let room = core.legs.len() < core.context.limits.forks;
@@ -307,7 +313,7 @@ impl Inviting {
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let at = match core.find_leg(response.to_tag()) {
+        let at = match core.find_leg(response.to_tag_bytes()) {
             Some(at) => at,
             None => {
                 let dialog = Dialog::uac(self.origin(&response), &response);
@@ -541,11 +547,10 @@ impl Inviting {
     }
 
     fn origin(&self, response: &Response) -> Origin<'_> {
-        let uri = self.course.template.target();
         Origin {
-            call_id: &self.call_id,
+            call_id: self.call_id.as_bytes(),
             from: &self.from,
-            uri: uri.as_bytes(),
+            uri: self.course.template.target.as_bytes(),
             cseq: self
                 .attempts
                 .last()

@@ -1,5 +1,6 @@
 //! Whom an INVITE, or another request outside of any dialog, goes to, and what it says.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -9,7 +10,7 @@ use super::retries::Retries;
 use super::session_timer;
 use crate::dialog::as_request_uri;
 use crate::error::Misuse;
-use crate::message::{Host, NameAddr, Outgoing, SipUri, Uri, UriBuf};
+use crate::message::{Host, NameAddr, Outgoing, SipUri, Uri, UriBuf, range_in};
 
 /// Whom to call, as whom, and with what.
 ///
@@ -25,6 +26,8 @@ use crate::message::{Host, NameAddr, Outgoing, SipUri, Uri, UriBuf};
 pub struct Invitation {
     pub(super) target: UriBuf,
     pub(super) from: Box<[u8]>,
+    /// Where in From the user part of its URI is.
+    user: (u32, u32),
     pub(super) to: Box<[u8]>,
     pub(super) routes: Vec<Box<[u8]>>,
     pub(super) outgoing: Outgoing,
@@ -45,14 +48,20 @@ impl Invitation {
         if address.tag().is_some() || !is_line(from) {
             return Err(malformed("from"));
         }
-        let from = match address.is_bracketed() {
-            true => from.trim().as_bytes().into(),
-            false => bracketed(from.trim().as_bytes()),
+        let uri = address.uri();
+        let user = uri.as_sip().and_then(|sip| sip.user());
+        let text = from.trim().as_bytes();
+        let (user, user_end) = user.and_then(|user| range_in(text, user)).unwrap_or((0, 0));
+        let (from, before) = match address.is_bracketed() {
+            true => (text.into(), 0),
+            false => (bracketed(text), 1),
         };
+        let user = (user.saturating_add(before), user_end.saturating_add(before));
         let to = bracketed(&address_of(target.as_uri()));
         Ok(Self {
             target,
             from,
+            user,
             to,
             routes: Vec::new(),
             outgoing: Outgoing::default(),
@@ -117,7 +126,18 @@ impl Invitation {
 
     /// Whether the target is a SIPS URI.
     pub(crate) fn is_secure(&self) -> bool {
-        self.target().as_sip().is_some_and(|sip| sip.is_secure())
+        // It has been read: its scheme says what it is.
+        let scheme = self.target.as_bytes().get(..5).unwrap_or_default();
+        scheme.eq_ignore_ascii_case(b"sips:")
+    }
+
+    /// The target as a Request-URI.
+    pub(super) fn request_uri(&self) -> Cow<'_, [u8]> {
+        let target = self.target.as_bytes();
+        match memchr::memchr2(b';', b'?', target) {
+            Some(_) => as_request_uri(self.target()),
+            None => target.into(),
+        }
     }
 
     pub(super) fn outgoing(&self) -> &Outgoing {
@@ -147,13 +167,11 @@ impl Invitation {
         from.as_sip().map(|sip| make(sip.host()))
     }
 
-    pub(super) fn user(&self) -> Box<[u8]> {
-        let from = NameAddr::parse(&self.from).ok().map(|from| from.uri());
-        let user = from
-            .as_ref()
-            .and_then(Uri::as_sip)
-            .and_then(|sip| sip.user());
-        user.unwrap_or_default().into()
+    pub(super) fn user(&self) -> &[u8] {
+        let (start, end) = self.user;
+        self.from
+            .get(start as usize..end as usize)
+            .unwrap_or_default()
     }
 }
 
@@ -171,9 +189,11 @@ fn address_of(target: Uri<'_>) -> Vec<u8> {
         return target.as_bytes().to_vec();
     };
     let scheme: &[u8] = if sip.is_secure() { b"sips:" } else { b"sip:" };
-    let host = alloc::format!("{}", sip.host());
-    match sip.user() {
-        Some(user) => [scheme, user, b"@", host.as_bytes()].concat(),
-        None => [scheme, host.as_bytes()].concat(),
+    let mut address = scheme.to_vec();
+    if let Some(user) = sip.user() {
+        address.extend_from_slice(user);
+        address.push(b'@');
     }
+    sip.host().write(&mut address);
+    address
 }

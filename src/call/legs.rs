@@ -117,7 +117,7 @@ impl Core {
 
     /// The leg of a request of the other side.
     pub(super) fn leg_of(&self, request: &Request) -> Option<&Leg> {
-        let at = self.find_leg(request.from_tag())?;
+        let at = self.find_leg(request.tag_of_from())?;
         self.legs.get(at)
     }
 
@@ -133,7 +133,7 @@ impl Core {
     }
 
     /// The leg of a response, by its To tag; made if the response makes a dialog.
-    pub(super) fn find_leg(&self, tag: Option<&str>) -> Option<usize> {
+    pub(super) fn find_leg(&self, tag: Option<&[u8]>) -> Option<usize> {
         self.legs.iter().position(|leg| leg.dialog.is_with(tag))
     }
 
@@ -145,7 +145,7 @@ impl Core {
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Option<Box<Response>> {
-        let found = self.find_leg(response.to_tag());
+        let found = self.find_leg(response.to_tag_bytes());
         let cseq = response.cseq().number;
         if let Some((at, leg)) = found.and_then(|at| Some((at, self.legs.get(at)?))) {
             if let Some(ack) = leg.ack_of(invite) {

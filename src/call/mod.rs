@@ -326,6 +326,8 @@ pub enum Action {
 pub struct Call {
     core: Core,
     state: State,
+    /// When its first timer fires: asked before and after each input, and nearly always later.
+    due: Option<Time>,
 }
 
 /// What a call has in every state.
@@ -333,7 +335,8 @@ pub struct Call {
 struct Core {
     context: Arc<Context>,
     since: Time,
-    branch_base: u64,
+    /// `None`: it follows from the dialog, and a callee that sends nothing needs none.
+    own_base: Option<u64>,
     branches: u32,
     requests: u32,
     /// INVITEs of this side whose transaction is alive.
@@ -398,6 +401,11 @@ impl Call {
     ///
     /// A peer of RFC 2543 has no tag (12.1).
     pub fn has_dialog(&self, remote_tag: Option<&str>) -> bool {
+        self.is_with(remote_tag.map(str::as_bytes))
+    }
+
+    /// [`has_dialog`](Self::has_dialog), of the bytes.
+    pub(crate) fn is_with(&self, remote_tag: Option<&[u8]>) -> bool {
         self.core.legs.iter().any(|leg| {
             // A late PRACK is answered still.
             let over = matches!(leg.state, LegState::Left) && self.core.reliable.is_none();
@@ -458,7 +466,7 @@ impl Call {
         input: Input,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        let before = self.state();
+        let before = self.position();
         let state = mem::replace(&mut self.state, State::Terminated);
         let core = &mut self.core;
         let (state, result) = match (state, input) {
@@ -522,10 +530,22 @@ impl Call {
             self.state = State::Terminated;
             out.push(Action::Terminated);
         }
-        if self.state() != before {
+        if self.position() != before {
             self.core.since = now;
         }
+        self.due = timer::earliest(&self.core, &self.state);
         result
+    }
+
+    /// Where it is in the figure.
+    fn position(&self) -> (mem::Discriminant<State>, bool) {
+        let leaving = matches!(self.state, State::Confirmed(_)) && self.core.is_leaving();
+        (mem::discriminant(&self.state), leaving)
+    }
+
+    fn new(core: Core, state: State) -> Self {
+        let due = timer::earliest(&core, &state);
+        Self { core, state, due }
     }
 }
 
@@ -558,13 +578,16 @@ impl Machine for Call {
 
     fn on_deadline(&mut self, now: Time, out: &mut (impl Sink<Action> + ?Sized)) {
         let now = now.max(self.core.since);
-        while let Some(timer) = timer::due(&self.core, &self.state, now) {
+        while self.due.is_some_and(|due| due <= now) {
+            let Some(timer) = timer::due(&self.core, &self.state, now) else {
+                return;
+            };
             let _ = self.step(now, Input::Timer(timer), out);
         }
     }
 
     fn deadline(&self) -> Option<Time> {
-        self.next_timer().map(|(at, _)| at)
+        self.due
     }
 
     fn is_terminated(&self) -> bool {
@@ -573,15 +596,16 @@ impl Machine for Call {
 
     fn rebase(&mut self, from: Time, to: Time) {
         timer::rebase_all(&mut self.core, &mut self.state, from, to);
+        self.due = timer::earliest(&self.core, &self.state);
     }
 }
 
 impl Core {
-    fn new(context: Arc<Context>, now: Time, branch_base: u64, user: Box<[u8]>) -> Self {
+    fn new(context: Arc<Context>, now: Time, own_base: Option<u64>, user: Box<[u8]>) -> Self {
         Self {
             context,
             since: now,
-            branch_base,
+            own_base,
             branches: 0,
             requests: 0,
             invites: SmallVec::new(),
@@ -606,7 +630,17 @@ impl Core {
         self.branches = self.branches.wrapping_add(1);
         self.context
             .ids
-            .branch(self.branch_base, u64::from(self.branches))
+            .branch(self.branch_base(), u64::from(self.branches))
+    }
+
+    /// The base of this side's branches and delays: a caller's is that of its identifiers; a callee's
+    /// is made of what names its only dialog, which never changes.
+    fn branch_base(&self) -> u64 {
+        let of_dialog = || {
+            let parts = self.dialog().map(Dialog::id_bytes).unwrap_or_default();
+            self.context.ids.base(&parts)
+        };
+        self.own_base.unwrap_or_else(of_dialog)
     }
 
     fn new_request(&mut self) -> RequestId {

@@ -92,7 +92,7 @@ impl Core {
             Sending::Unreliable | Sending::Refuse(_) => return,
         };
         self.branches = self.branches.wrapping_add(1);
-        let (base, counter) = (self.branch_base, u64::from(self.branches));
+        let (base, counter) = (self.branch_base(), u64::from(self.branches));
         let first = first_rseq(&self.context.ids, base, counter);
         let timers = self.context.timers;
         self.reliable = Some(Box::new(Reliable {
@@ -141,7 +141,7 @@ impl Core {
         headers.push(Name::Require.as_str(), OPTION_TAG)?;
         headers.push(Name::RSeq.as_str(), alloc::format!("{rseq}"))?;
         // RFC 3311 4: Allow, and with it UPDATE.
-        let headers = self.with_capabilities(&headers);
+        headers.put_over(&self.context.capabilities);
         let bytes = self.dialog_response(to.reply, status, &headers, &outgoing);
         let Some(reliable) = &mut self.reliable else {
             return Ok(Next::Stay);

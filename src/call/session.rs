@@ -23,7 +23,9 @@ use super::{
 };
 use crate::auth;
 use crate::error::Misuse;
-use crate::message::{Method, Outgoing, Reply, Request, Response, StatusCode, UriBuf};
+use crate::message::{
+    HeaderList, Method, Name, Outgoing, Reply, Request, Response, StatusCode, UriBuf,
+};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::{Backoff, Failure, rebase};
@@ -126,11 +128,25 @@ impl Unacked {
             host,
             timer,
         } = offer;
-        let mut headers = core.with_contact(host, &outgoing.headers);
-        core.answer_timer(now, 0, timer, &mut headers);
-        let headers = core.with_capabilities(&headers);
+        let mut more = HeaderList::new();
+        core.answer_timer(now, 0, timer, &mut more);
+        let (own, capabilities) = (&outgoing.headers, &core.context.capabilities);
         let status = StatusCode::OK;
-        let bytes = core.dialog_response(reply, status, &headers, outgoing);
+        let as_they_are = own.shares_none_with(capabilities)
+            && more.shares_none_with(capabilities)
+            && !capabilities.contains(Name::Contact);
+        let bytes = if as_they_are {
+            let [scheme, user, at, host, end] = core.contact_line(host, own);
+            let (own, more) = (own.as_bytes(), more.as_bytes());
+            let capabilities = capabilities.as_bytes();
+            let lines = [capabilities, scheme, user, at, host, end, own, more];
+            core.dialog_lines(reply, status, &lines, outgoing)
+        } else {
+            let mut headers = core.with_contact(host, own);
+            headers.extend(&more);
+            headers.put_over(capabilities);
+            core.dialog_response(reply, status, &headers, outgoing)
+        };
         out.push(Action::Respond {
             server,
             status,
@@ -353,7 +369,7 @@ impl Session {
             core.refuse(server, &reply, status, out);
             return State::Confirmed(self);
         }
-        let own = core.find_leg(request.from_tag()) == Some(0);
+        let own = core.find_leg(request.tag_of_from()) == Some(0);
         let leaving = core.leg_of(&request).is_some_and(Leg::is_leaving);
         match request.method() {
             // 15.1.1: after the BYE of this side there is no dialog, but for a BYE that crossed.

@@ -274,7 +274,7 @@ impl Core {
     /// When to try again after glare (3261 14.1, RFC 3311 5.3).
     pub(super) fn after_glare(&mut self, now: Time) -> Option<Time> {
         self.branches = self.branches.wrapping_add(1);
-        let (base, counter) = (self.branch_base, u64::from(self.branches));
+        let (base, counter) = (self.branch_base(), u64::from(self.branches));
         now + glare_wait(self.owns_call_id, &self.context.ids, base, counter)
     }
 }
@@ -292,7 +292,7 @@ impl Core {
     ) {
         let offers = has_session(&request, &self.context.limits);
         let room = self.pending.len() < self.context.limits.pending_requests;
-        let at = self.find_leg(request.from_tag());
+        let at = self.find_leg(request.tag_of_from());
         let Some(leg) = at.and_then(|at| self.legs.get_mut(at)) else {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
             return self.refuse(server, &reply, status, out);
@@ -396,7 +396,7 @@ impl Core {
             self.answer_timer(now, at, asked.timer.as_ref(), &mut headers);
             self.described(at, outgoing.body.as_ref());
         }
-        let headers = self.with_capabilities(&headers);
+        headers.put_over(&self.context.capabilities);
         let body = outgoing.body.as_ref();
         self.respond(server, reply, StatusCode::OK, &headers, body, out);
         self.update_answered(asked, Some(describes(outgoing, &self.context.limits)));

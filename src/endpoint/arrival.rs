@@ -3,6 +3,7 @@
 use super::Endpoint;
 use super::detour::ReturnPath;
 use crate::message::{Method, Reply, Request, Via};
+use crate::table::Hashed;
 use crate::transaction::key::ServerKey;
 use crate::transport::Flow;
 
@@ -11,6 +12,7 @@ pub(super) struct Arrival {
     /// Where it came from.
     pub(super) flow: Flow,
     pub(super) key: ServerKey,
+    pub(super) hashed: Hashed,
     /// Where its responses go.
     pub(super) path: ReturnPath,
     /// What answers it.
@@ -25,11 +27,12 @@ impl Endpoint {
         flow: Flow,
         request: &Request,
         via: &Via<'_>,
-        key: ServerKey,
+        (key, hashed): (ServerKey, Hashed),
     ) -> Arrival {
         Arrival {
             flow,
             key,
+            hashed,
             path: ReturnPath::new(via, &flow),
             reply: Reply::new(request),
             origin: self.origin_of(request),

@@ -57,6 +57,7 @@ impl Endpoint {
 
     /// 8.2.2.3.
     fn wrong_extension(&self, request: &Request, call: Option<&Call>) -> Option<Refusal> {
+        request.first(Name::Require)?;
         let has = |tag: &str| {
             self.config.supports(tag) || call.is_some_and(|call| call.has_extension(tag))
         };
@@ -77,30 +78,16 @@ impl Endpoint {
         if request.body_slice().is_empty() || is_optional(request) {
             return None;
         }
-        let config = &self.config;
-        let wrong = [
-            (
-                self.is_wrong_type(request),
-                "Accept",
-                config.accept.join(", "),
-            ),
-            (
-                self.is_wrong_language(request),
-                "Accept-Language",
-                config.languages(),
-            ),
-            (
-                is_wrong_encoding(request),
-                "Accept-Encoding",
-                "identity".into(),
-            ),
-        ];
         let mut headers = HeaderList::new();
-        for (is_wrong, name, value) in wrong {
-            if is_wrong {
-                // What a configuration that was checked holds can stand in a header.
-                let _ = headers.push(name, value);
-            }
+        // What a configuration that was checked holds can stand in a header.
+        if self.is_wrong_type(request) {
+            let _ = headers.push("Accept", self.config.accept.join(", "));
+        }
+        if self.is_wrong_language(request) {
+            let _ = headers.push("Accept-Language", self.config.languages());
+        }
+        if is_wrong_encoding(request) {
+            let _ = headers.push("Accept-Encoding", "identity");
         }
         (!headers.is_empty()).then_some((StatusCode::UNSUPPORTED_MEDIA_TYPE, headers))
     }
@@ -130,8 +117,8 @@ impl Endpoint {
         }
         // Nearly always it is an accepted one to the letter.
         let is_accepted = |value: &[u8]| {
-            let same = |range: &String| range.as_bytes().eq_ignore_ascii_case(value);
-            !value.contains(&b'*') && self.config.accept.iter().any(same)
+            let same = |range: &String| range.as_bytes() == value;
+            self.config.accept.iter().any(same) && memchr::memchr(b'*', value).is_none()
         };
         if request.first(Name::ContentType).is_some_and(is_accepted) {
             return false;
@@ -159,20 +146,20 @@ impl Endpoint {
     fn is_wrong_language(&self, request: &Request) -> bool {
         let own = &self.config.languages;
         let reads = |tag: &str| own.iter().any(|range| is_within(range, tag));
-        let mut tags = request.content_language().flatten();
-        !own.is_empty() && tags.any(|tag| !reads(tag))
+        !own.is_empty() && request.content_language().flatten().any(|tag| !reads(tag))
     }
 
     /// 8.2.4, for a new call.
     fn lacks_extension(&self, request: &Request) -> Option<Refusal> {
-        if request.method() != Method::Invite || request.to_tag().is_some() {
+        if request.method() != Method::Invite || request.has_to_tag() {
             return None;
         }
         let has = |wanted: &str| {
             let said = request.supported().chain(request.require());
             said.flatten().any(|tag| tag.eq_ignore_ascii_case(wanted))
         };
-        let required = self.config.required_tags();
+        let mut required = self.config.required_tags().peekable();
+        required.peek()?;
         let missing: Vec<&str> = required.filter(|tag| !has(tag)).collect();
         if missing.is_empty() {
             return None;

@@ -80,7 +80,7 @@ impl Endpoint {
         let draft = failover.draft.with_branch(ids.branch(base, 0));
         let bytes = draft.seal(origin);
         self.disown(client);
-        let (method, branch) = (draft.method(), draft.branch().as_str());
+        let (method, branch) = (draft.method(), draft.branch().as_bytes());
         let start = Start {
             owner,
             method,

@@ -12,9 +12,9 @@ use crate::machine::Machine;
 use crate::message::{HeaderList, Method, Outgoing, Reply, Request, StatusCode};
 use crate::seed::Token;
 use crate::sink::Sink;
+use crate::table::Hashed;
 use crate::time::Time;
 use crate::transaction::invite_server::{Action, Command, Event};
-use crate::transaction::key::ServerKey;
 use crate::transaction::{InviteServer, NonInviteServer, Reliability, non_invite_server, rebase};
 
 /// What one call of a server transaction pushed.
@@ -24,7 +24,8 @@ pub(super) type Actions = SmallVec<[Action; 3]>;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct ServerEntry {
     machine: Server,
-    key: ServerKey,
+    /// Where in the table of keys it is.
+    hashed: Hashed,
     pub(super) path: ReturnPath,
     /// The last response, for another place if it cannot be sent to the first.
     pub(super) sent: Bytes,
@@ -179,14 +180,14 @@ impl Endpoint {
             )),
             false => Server::Other(NonInviteServer::new(now, timers, reliability, reply)),
         };
-        let (key, origin) = (arrival.key.clone(), arrival.origin);
+        let (hashed, origin) = (arrival.hashed, arrival.origin);
         let call = match &owner {
             Owner::Call(call) => Some(*call),
             Owner::Application { .. } | Owner::Nobody => None,
         };
         let entry = ServerEntry {
             machine,
-            key: key.clone(),
+            hashed,
             path: arrival.path.clone(),
             sent: Bytes::new(),
             owner,
@@ -194,7 +195,8 @@ impl Endpoint {
             origin,
         };
         let server = self.servers.insert(entry)?;
-        self.server_keys.insert(key, server);
+        self.server_keys
+            .insert_hashed(hashed, arrival.key.clone(), server);
         if let Some(origin) = origin {
             self.origins.insert(origin, server);
         }
@@ -265,7 +267,7 @@ impl Endpoint {
         let Some(entry) = self.servers.remove(server) else {
             return;
         };
-        self.server_keys.remove(&entry.key);
+        self.server_keys.remove_hashed(entry.hashed, &server);
         if let Some(origin) = entry.origin {
             self.origins.remove(&origin);
         }
