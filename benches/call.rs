@@ -2,12 +2,12 @@
 //! bytes parsed and written on both sides, no sockets. The yardstick is `httparse::parse_headers`
 //! over the header blocks of the messages in `vectors/corpus`, in the same run.
 //!
-//! Beside it, the same call with its INVITE challenged (401, digest with SHA-256), what a call
-//! allocates, and what it weighs over 100,000 calls. The last line is the ratio of the call to the
-//! yardstick.
+//! Beside it, the same call with its INVITE challenged (401, digest with SHA-256), the same call
+//! with a reliable 180 and its PRACK and 200, what a call allocates, and what it weighs over 100,000
+//! calls. The last line is the ratio of the call to the yardstick.
 //!
-//! With numbers as its arguments the bench runs so many calls, and then so many digest calls, and
-//! nothing else. A profiler then gives the instructions of a call; what each side does stands in a
+//! With numbers as its arguments the bench runs so many calls, and then so many digest calls and so
+//! many PRACK calls, and nothing else. A profiler then gives the instructions of a call; what each side does stands in a
 //! frame of its own, `caller` and `callee`, whose inclusive counts are those of the two sides:
 //!
 //! ```text
@@ -39,6 +39,7 @@ use std::time::{Duration, Instant};
 
 use drongo::auth::{Account, Keyring, Policy, Presented, Secret, Side, Verifier};
 use drongo::call::Invitation;
+use drongo::call::reliable::Policy as Reliable;
 use drongo::endpoint::{CallHandle, Config, Endpoint, Event, Input, Output};
 use drongo::message::{Body, HeaderList, Outgoing, Request, StatusCode};
 use drongo::seed::{Ids, Seed};
@@ -90,6 +91,8 @@ struct Pair {
     allocations: [i64; 2],
     /// Asks for credentials, if it is there.
     verifier: Option<Verifier>,
+    /// Whether the 180 is reliable, and the callee answers when its PRACK has come.
+    prack: bool,
 }
 
 /// What the caller does: a frame of its own, so that a profiler can tell the sides apart.
@@ -117,7 +120,19 @@ impl Pair {
         }
     }
 
+    /// The 180 is reliable.
+    fn with_prack() -> Self {
+        Self {
+            prack: true,
+            ..Self::with(Reliable::Required)
+        }
+    }
+
     fn new() -> Self {
+        Self::with(Reliable::Off)
+    }
+
+    fn with(reliable: Reliable) -> Self {
         let secret = Secret::password("wonderland");
         let account = Account::new("example.com", "alice", secret).unwrap();
         let keyring = Keyring::new().with(account);
@@ -127,6 +142,7 @@ impl Pair {
             // The 100 is part of the flow.
             config.timers.trying = Duration::ZERO;
             config.keyring = keyring.clone();
+            config.reliable = reliable;
             Endpoint::new(config, Seed::from_bytes([n; 32]), Time::ZERO).unwrap()
         };
         Self {
@@ -138,6 +154,7 @@ impl Pair {
             ended: 0,
             allocations: [0; 2],
             verifier: None,
+            prack: false,
         }
     }
 
@@ -214,11 +231,20 @@ impl Pair {
                         call.reject(now, status, outgoing, out).unwrap();
                     });
                 }
-                let outgoing = Outgoing::default().with_body(Body::sdp(SDP));
+                let answer = (!self.prack).then(answer);
                 self.side(at, |endpoint, out| {
                     let mut call = endpoint.call(call).unwrap();
                     call.ring(now, out).unwrap();
-                    call.answer(now, outgoing, out).unwrap();
+                    if let Some(answer) = answer {
+                        call.answer(now, answer, out).unwrap();
+                    }
+                });
+            }
+            Output::Event(Event::Pracked { call, .. }) => {
+                let answer = answer();
+                self.side(at, |endpoint, out| {
+                    let mut call = endpoint.call(call).unwrap();
+                    call.answer(now, answer, out).unwrap();
                 });
             }
             Output::Event(Event::Answered { call, .. }) => self.answered.push(call),
@@ -266,6 +292,10 @@ impl Pair {
             );
         }
     }
+}
+
+fn answer() -> Outgoing {
+    Outgoing::default().with_body(Body::sdp(SDP))
 }
 
 fn header_blocks() -> Vec<Vec<u8>> {
@@ -348,11 +378,14 @@ fn memory() {
 }
 
 /// So many calls and nothing else, for a profiler.
-fn only(calls: u64, digest_calls: u64) {
-    let mut pair = Pair::new();
-    (0..calls).for_each(|_| pair.call());
-    let mut pair = Pair::with_digest();
-    (0..digest_calls).for_each(|_| pair.call());
+fn only(calls: &[u64]) {
+    let pairs = [Pair::new, Pair::with_digest, Pair::with_prack];
+    for (pair, calls) in pairs.iter().zip(calls) {
+        let mut pair = pair();
+        (0..*calls).for_each(|_| pair.call());
+        // A call that is challenged ends once more, where it was.
+        assert!(pair.ended >= 2 * calls);
+    }
 }
 
 impl Pair {
@@ -392,27 +425,32 @@ fn main() {
     let numbers: Vec<u64> = std::env::args()
         .filter_map(|arg| arg.parse().ok())
         .collect();
-    if let Some(count) = numbers.first() {
-        return only(*count, numbers.get(1).copied().unwrap_or(0));
+    if !numbers.is_empty() {
+        return only(&numbers);
     }
     let blocks = header_blocks();
-    let (mut pair, mut digest) = (Pair::new(), Pair::with_digest());
+    let (mut pair, mut digest, mut prack) = (Pair::new(), Pair::with_digest(), Pair::with_prack());
     let [caller, callee] = allocations(&mut pair);
     let [digest_caller, digest_callee] = allocations(&mut digest);
+    let [prack_caller, prack_callee] = allocations(&mut prack);
     memory();
     // In turn, so that a machine whose speed drifts does not favour one of them; the least of many.
-    let (mut call, mut challenged, mut scan) = (Duration::MAX, Duration::MAX, Duration::MAX);
+    let [mut call, mut challenged, mut reliable, mut scan] = [Duration::MAX; 4];
     for _ in 0..200 {
         scan = scan.min(yardstick(&blocks));
         call = call.min(calls(&mut pair));
         challenged = challenged.min(calls(&mut digest));
+        reliable = reliable.min(calls(&mut prack));
     }
     println!("allocations of a call: caller = {caller}, callee = {callee}");
     println!("allocations of a digest call: caller = {digest_caller}, callee = {digest_callee}");
+    println!("allocations of a PRACK call: caller = {prack_caller}, callee = {prack_callee}");
     println!("httparse = {} ns", scan.as_nanos());
     let ratio = |time: Duration| time.as_secs_f64() / scan.as_secs_f64();
     println!("a digest call on both sides = {} ns", challenged.as_nanos());
     println!("digest call/httparse = {:.1}", ratio(challenged));
+    println!("a PRACK call on both sides = {} ns", reliable.as_nanos());
+    println!("PRACK call/httparse = {:.1}", ratio(reliable));
     println!("a call on both sides = {} ns", call.as_nanos());
     println!("call/httparse = {:.1}", ratio(call));
 }

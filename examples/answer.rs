@@ -15,9 +15,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Application, Exit, Runner, What, count, listen, policy, sdp, seconds, session_timer};
+use common::{Application, Exit, Place, Runner, What, count, policy, sdp, seconds, session_timer};
 use drongo::auth::{Algorithm, Policy, Refusal, Secret, Side, Verified, Verifier};
-use drongo::driver::tokio::Listen;
 use drongo::endpoint::{CallHandle, Config, Event};
 use drongo::error::Misuse;
 use drongo::message::{Body, HeaderList, Outgoing, Request, StatusCode};
@@ -29,7 +28,11 @@ answer: answers SIP calls
 Usage: answer --listen udp:ADDRESS:PORT [OPTIONS]
 
 Options:
-  --listen udp:ADDRESS:PORT   where to listen, or tcp:ADDRESS:PORT; port 0 takes any [default: udp:127.0.0.1:5060]
+  --listen udp:ADDRESS:PORT   where to listen, or tcp:, tls:, ws:, wss:; port 0 takes any
+                              [default: udp:127.0.0.1:5060]
+  --cert FILE, --key FILE     who this is over TLS, in PEM [default: a self-signed certificate]
+  --ca FILE                   whom to believe, in PEM
+  --insecure                  believe anybody
   --ring SECONDS              ring before answering [default: 0]
   --hang-up-after SECONDS     hang up so long after the ACK [default: the caller hangs up]
   --reliable POLICY           reliable provisional responses (RFC 3262): off, supported or
@@ -52,7 +55,7 @@ Each call event is a line on stderr. Ctrl-C hangs up, drains for up to 32 s and 
 JSON on stdout; a second Ctrl-C exits at once.";
 
 struct Options {
-    listen: Listen,
+    place: Place,
     ring: Duration,
     hang_up_after: Option<Duration>,
     reject: Option<StatusCode>,
@@ -71,7 +74,7 @@ struct Options {
 fn options() -> Result<Options, Exit> {
     use lexopt::prelude::*;
     let mut options = Options {
-        listen: Listen::Udp(([127, 0, 0, 1], 5060).into()),
+        place: Place::udp(([127, 0, 0, 1], 5060)),
         ring: Duration::ZERO,
         hang_up_after: None,
         reject: None,
@@ -90,8 +93,11 @@ fn options() -> Result<Options, Exit> {
     while let Some(argument) = parser.next()? {
         match argument {
             Long("help") | Short('h') => return Err(Exit::Help),
-            Long("listen") => {
-                options.listen = listen("--listen", &parser.value()?.to_string_lossy())?;
+            Long(name @ ("listen" | "cert" | "key" | "ca" | "insecure")) => {
+                let name = name.to_owned();
+                if !options.place.take(&name, &mut parser)? {
+                    return Err(Exit::Usage(format!("--{name} needs the feature tls")));
+                }
             }
             Long("ring") => options.ring = seconds("--ring", &parser.value()?.to_string_lossy())?,
             Long("hang-up-after") => {
@@ -338,10 +344,13 @@ async fn main() -> ExitCode {
         Ok(options) => options,
         Err(exit) => return common::exit(exit, HELP),
     };
-    let runner = match Runner::bind(options.listen, options.config.clone()).await {
+    let runner = match Runner::bind(&options.place, options.config.clone()).await {
         Ok(runner) => runner,
         Err(error) => {
-            eprintln!("error: cannot listen on {:?}: {error}", options.listen);
+            eprintln!(
+                "error: cannot listen on {:?}: {error}",
+                options.place.listen
+            );
             return ExitCode::FAILURE;
         }
     };

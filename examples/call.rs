@@ -15,12 +15,12 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use common::{Application, Exit, Runner, What, count, listen, policy, sdp, seconds, session_timer};
+use common::{Application, Exit, Place, Runner, What, count, policy, sdp, seconds, session_timer};
 use drongo::auth::{Account, Keyring, Secret};
 use drongo::call::Invitation;
-use drongo::driver::tokio::Listen;
 use drongo::endpoint::{CallHandle, Config, Event};
 use drongo::message::{Outgoing, StatusCode};
+use drongo::transport::Transport;
 
 const HELP: &str = "\
 call: places SIP calls and hangs up
@@ -29,8 +29,12 @@ Usage: call --to sip:USER@HOST:PORT [OPTIONS]
 
 Options:
   --to URI                    whom to call; HOST is an address or a name
-  --listen udp:ADDRESS:PORT   where from, or tcp:ADDRESS:PORT; port 0 takes any [default: udp:127.0.0.1:0, which
-                              reaches this machine only; udp:0.0.0.0:0 reaches others]
+  --listen udp:ADDRESS:PORT   where from, or tcp:, tls:, ws:, wss:; port 0 takes any
+                              [default: udp:127.0.0.1:0, which reaches this machine only;
+                              udp:0.0.0.0:0 reaches others]
+  --cert FILE, --key FILE     who this is over TLS, in PEM [default: a self-signed certificate]
+  --ca FILE                   whom to believe, in PEM
+  --insecure                  believe anybody
   --calls N                   how many calls [default: 1]
   --rate N                    how many of them a second [default: 10]
   --hold SECONDS              hang up so long after the answer [default: 1]
@@ -53,7 +57,7 @@ second one exits at once.";
 
 struct Options {
     to: String,
-    listen: Listen,
+    place: Place,
     calls: u64,
     rate: u64,
     hold: Duration,
@@ -72,7 +76,7 @@ fn options() -> Result<Options, Exit> {
     let mut to = None;
     let mut options = Options {
         to: String::new(),
-        listen: Listen::Udp(([127, 0, 0, 1], 0).into()),
+        place: Place::udp(([127, 0, 0, 1], 0)),
         calls: 1,
         rate: 10,
         hold: Duration::from_secs(1),
@@ -90,8 +94,11 @@ fn options() -> Result<Options, Exit> {
         match argument {
             Long("help") | Short('h') => return Err(Exit::Help),
             Long("to") => to = Some(parser.value()?.to_string_lossy().into_owned()),
-            Long("listen") => {
-                options.listen = listen("--listen", &parser.value()?.to_string_lossy())?;
+            Long(name @ ("listen" | "cert" | "key" | "ca" | "insecure")) => {
+                let name = name.to_owned();
+                if !options.place.take(&name, &mut parser)? {
+                    return Err(Exit::Usage(format!("--{name} needs the feature tls")));
+                }
             }
             Long("calls") => {
                 options.calls = count("--calls", &parser.value()?.to_string_lossy())?;
@@ -130,10 +137,7 @@ fn options() -> Result<Options, Exit> {
         }
     }
     options.to = to.ok_or_else(|| Exit::Usage("--to sip:USER@HOST:PORT is missing".into()))?;
-    let wants_tcp = matches!(options.listen, Listen::Tcp(_)) && !options.to.contains("transport=");
-    if wants_tcp {
-        options.to.push_str(";transport=tcp");
-    }
+    options.to = over(options.place.listen.transport(), options.to);
     let invitation = Invitation::new(&options.to, "sip:drongo@127.0.0.1").ok();
     match invitation.is_some_and(|invitation| invitation.target().as_sip().is_some()) {
         true => Ok(options),
@@ -141,6 +145,20 @@ fn options() -> Result<Options, Exit> {
             "--to {}: it must be a SIP URI",
             options.to
         ))),
+    }
+}
+
+/// The target, to be reached by the transport of this side.
+fn over(transport: Transport, to: String) -> String {
+    let to = match to.strip_prefix("sip:") {
+        Some(rest) if transport.is_secure() => format!("sips:{rest}"),
+        _ => to,
+    };
+    match transport {
+        _ if to.contains("transport=") => to,
+        Transport::Tcp => to + ";transport=tcp",
+        Transport::Ws | Transport::Wss => to + ";transport=ws",
+        _ => to,
     }
 }
 
@@ -266,10 +284,13 @@ async fn main() -> ExitCode {
     };
     let mut config = options.config.clone();
     config.keyring = keyring;
-    let mut runner = match Runner::bind(options.listen, config).await {
+    let mut runner = match Runner::bind(&options.place, config).await {
         Ok(runner) => runner,
         Err(error) => {
-            eprintln!("error: cannot listen on {:?}: {error}", options.listen);
+            eprintln!(
+                "error: cannot listen on {:?}: {error}",
+                options.place.listen
+            );
             return ExitCode::FAILURE;
         }
     };

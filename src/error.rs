@@ -31,6 +31,13 @@ pub enum Misuse {
         /// The header's canonical name.
         name: &'static str,
     },
+    /// The response must have this header (RFC 3261 21.4, RFC 4028 6), and only the caller knows
+    /// its value.
+    #[error("the header {name} is missing")]
+    MissingHeader {
+        /// The header's canonical name.
+        name: &'static str,
+    },
     /// A header name, value, URI or method that would not be well-formed on the wire.
     #[error("malformed {what}")]
     Malformed {

@@ -147,10 +147,19 @@ impl Token {
     /// `text` as a token. `None` if it is empty, longer than [`Token::CAPACITY`], or not a
     /// `token` (3261 25.1).
     pub fn new(text: &str) -> Option<Self> {
+        Self::of_bytes(text.as_bytes())
+    }
+
+    /// As [`new`](Self::new).
+    pub(crate) fn of_bytes(text: &[u8]) -> Option<Self> {
         let fits = !text.is_empty() && text.len() <= Self::CAPACITY;
-        (fits && text.bytes().all(is_token_byte)).then(|| {
+        (fits
+            && text
+                .iter()
+                .all(|byte| TOKEN.get(usize::from(*byte)) == Some(&true)))
+        .then(|| {
             let mut token = Self::EMPTY;
-            token.push_str(text);
+            token.push(text);
             token
         })
     }
@@ -166,23 +175,36 @@ impl Token {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    fn push_str(&mut self, text: &str) {
-        let places = self.bytes.iter_mut().skip(usize::from(self.len));
-        for (place, byte) in places.zip(text.bytes()) {
-            *place = byte;
-            self.len = self.len.saturating_add(1);
+    fn push(&mut self, text: &[u8]) {
+        let start = usize::from(self.len);
+        let end = start.saturating_add(text.len());
+        if let Some(place) = self.bytes.get_mut(start..end) {
+            place.copy_from_slice(text);
+            self.len = u8::try_from(end).unwrap_or(self.len);
         }
     }
 
     /// Writes the lowest `5 * digits` bits; 25 digits at most have bits to show.
     fn push_digits(&mut self, bits: u128, digits: usize) {
+        // So many digits fit into half of the bits.
+        const HALF: usize = 12;
+        let places = self.bytes.get_mut(usize::from(self.len)..);
+        let places = places.unwrap_or_default();
+        let digits = digits.min(places.len());
         let mut rest = bits;
-        let places = self.bytes.iter_mut().skip(usize::from(self.len));
-        for place in places.take(digits) {
-            *place = DIGITS.get((rest & 31) as usize).copied().unwrap_or(b'a');
-            self.len = self.len.saturating_add(1);
-            rest >>= 5;
+        for half in places
+            .get_mut(..digits)
+            .unwrap_or_default()
+            .chunks_mut(HALF)
+        {
+            let mut low = rest as u64;
+            for place in half {
+                *place = DIGITS.get((low & 31) as usize).copied().unwrap_or(b'a');
+                low >>= 5;
+            }
+            rest >>= 5 * HALF;
         }
+        self.len = self.len.saturating_add(u8::try_from(digits).unwrap_or(0));
     }
 }
 
@@ -315,7 +337,7 @@ impl Ids {
         hash.number(base);
         hash.number(counter);
         let mut token = Token::EMPTY;
-        token.push_str(BRANCH_COOKIE);
+        token.push(BRANCH_COOKIE.as_bytes());
         token.push_digits(hash.finish(), ID_DIGITS);
         token
     }
@@ -440,9 +462,23 @@ impl KeyedHash {
     }
 }
 
-/// `token` of RFC 3261 25.1.
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
+/// The bytes of a `token` of RFC 3261 25.1.
+const TOKEN: [bool; 256] = token_bytes();
+
+const fn token_bytes() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    let mut rest: &mut [bool] = &mut table;
+    while let [first, others @ ..] = rest {
+        *first = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+            );
+        byte = byte.wrapping_add(1);
+        rest = others;
+    }
+    table
 }
 
 #[cfg(test)]

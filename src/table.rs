@@ -37,8 +37,27 @@ const SMALL: usize = 64;
 /// ```
 #[derive(Clone)]
 pub struct Table<K, V> {
-    entries: HashTable<(K, V)>,
+    entries: HashTable<Slot<K, V>>,
     key: [u64; 2],
+}
+
+/// The hash of a key in one table: who looks it up and then inserts it need not hash it twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Hashed(u64);
+
+impl Hashed {
+    /// The hash.
+    pub(crate) const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+/// An entry with its hash, so that a table that grows need not hash its keys again.
+#[derive(Clone)]
+struct Slot<K, V> {
+    hash: u64,
+    key: K,
+    value: V,
 }
 
 impl<K: Hash + Eq, V> Table<K, V> {
@@ -53,15 +72,48 @@ impl<K: Hash + Eq, V> Table<K, V> {
     /// The value of `key`.
     pub fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&V> {
         self.entries
-            .find(hash(self.key, key), |(k, _)| key.equivalent(k))
-            .map(|(_, v)| v)
+            .find(hash(self.key, key), |slot| key.equivalent(&slot.key))
+            .map(|slot| &slot.value)
+    }
+
+    /// The hash of `key` here.
+    pub(crate) fn hashed<Q: Hash + ?Sized>(&self, key: &Q) -> Hashed {
+        Hashed(hash(self.key, key))
+    }
+
+    /// The value of `key`, whose hash this is.
+    pub(crate) fn get_hashed(&self, hashed: Hashed, key: &K) -> Option<&V> {
+        self.entries
+            .find(hashed.0, |slot| slot.key == *key)
+            .map(|slot| &slot.value)
+    }
+
+    /// Gives `key` a value, if it has none; this is its hash.
+    pub(crate) fn insert_hashed(&mut self, hashed: Hashed, key: K, value: V) {
+        let Hashed(hash) = hashed;
+        let same = |slot: &Slot<K, V>| slot.key == key;
+        if let Entry::Vacant(entry) = self.entries.entry(hash, same, |slot| slot.hash) {
+            entry.insert(Slot { hash, key, value });
+        }
+    }
+
+    /// Takes out the entry with this value, whose key has this hash.
+    pub(crate) fn remove_hashed(&mut self, hashed: Hashed, value: &V)
+    where
+        V: PartialEq,
+    {
+        let same = |slot: &Slot<K, V>| slot.value == *value;
+        if let Ok(entry) = self.entries.find_entry(hashed.0, same) {
+            entry.remove();
+            self.give_back();
+        }
     }
 
     /// The value of `key`, to change it.
     pub fn get_mut<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<&mut V> {
         self.entries
-            .find_mut(hash(self.key, key), |(k, _)| key.equivalent(k))
-            .map(|(_, v)| v)
+            .find_mut(hash(self.key, key), |slot| key.equivalent(&slot.key))
+            .map(|slot| &mut slot.value)
     }
 
     /// Whether `key` has a value.
@@ -71,15 +123,12 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Gives `key` a value, and returns the one it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let secret = self.key;
-        let same = |(k, _): &(K, V)| *k == key;
-        match self
-            .entries
-            .entry(hash(secret, &key), same, |(k, _)| hash(secret, k))
-        {
-            Entry::Occupied(mut entry) => Some(mem::replace(&mut entry.get_mut().1, value)),
+        let hash = hash(self.key, &key);
+        let same = |slot: &Slot<K, V>| slot.key == key;
+        match self.entries.entry(hash, same, |slot| slot.hash) {
+            Entry::Occupied(mut entry) => Some(mem::replace(&mut entry.get_mut().value, value)),
             Entry::Vacant(entry) => {
-                entry.insert((key, value));
+                entry.insert(Slot { hash, key, value });
                 None
             }
         }
@@ -87,15 +136,12 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Gives `key` a value if it has none; says whether it had none.
     pub fn insert_new(&mut self, key: K, value: V) -> bool {
-        let secret = self.key;
-        let same = |(k, _): &(K, V)| *k == key;
-        match self
-            .entries
-            .entry(hash(secret, &key), same, |(k, _)| hash(secret, k))
-        {
+        let hash = hash(self.key, &key);
+        let same = |slot: &Slot<K, V>| slot.key == key;
+        match self.entries.entry(hash, same, |slot| slot.hash) {
             Entry::Occupied(_) => false,
             Entry::Vacant(entry) => {
-                entry.insert((key, value));
+                entry.insert(Slot { hash, key, value });
                 true
             }
         }
@@ -103,12 +149,11 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Takes the value of `key` out.
     pub fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {
-        let found = self
-            .entries
-            .find_entry(hash(self.key, key), |(k, _)| key.equivalent(k));
-        let ((_, value), _) = found.ok()?.remove();
+        let same = |slot: &Slot<K, V>| key.equivalent(&slot.key);
+        let found = self.entries.find_entry(hash(self.key, key), same);
+        let (slot, _) = found.ok()?.remove();
         self.give_back();
-        Some(value)
+        Some(slot.value)
     }
 
     /// How many entries there are.
@@ -129,16 +174,16 @@ impl<K: Hash + Eq, V> Table<K, V> {
             // As many entries as it had room for have come and gone.
             self.entries.shrink_to(1, |_| 0);
         } else if buckets > SMALL && self.len() < buckets / 16 {
-            let secret = self.key;
             let room = self.len().saturating_mul(2);
-            self.entries.shrink_to(room, |(k, _)| hash(secret, k));
+            self.entries.shrink_to(room, |slot| slot.hash);
         }
     }
 }
 
 impl<K: Hash + Eq, V: PartialEq> PartialEq for Table<K, V> {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.entries.iter().all(|(k, v)| other.get(k) == Some(v))
+        let has = |slot: &Slot<K, V>| other.get(&slot.key) == Some(&slot.value);
+        self.len() == other.len() && self.entries.iter().all(has)
     }
 }
 
@@ -150,7 +195,7 @@ impl<K: Hash + Eq, V: Hash> Hash for Table<K, V> {
         let sum = self
             .entries
             .iter()
-            .map(|entry| hash([0, 0], entry))
+            .map(|slot| hash([0, 0], &(&slot.key, &slot.value)))
             .fold(0, u64::wrapping_add);
         state.write_usize(self.len());
         state.write_u64(sum);
@@ -209,6 +254,22 @@ mod tests {
         table.insert(("a".to_string(), 7), ());
         assert!(table.contains_key(&Parts("a", 7)));
         assert!(!table.contains_key(&Parts("a", 8)));
+    }
+
+    #[test]
+    fn hash_that_is_known_serves_to_insert_to_find_and_to_remove() {
+        let mut table: Table<String, u8> = Table::with_key([1, 2]);
+        let (x, y) = ("x".to_string(), "y".to_string());
+        let (at_x, at_y) = (table.hashed("x"), table.hashed(&y));
+        table.insert_hashed(at_x, x.clone(), 1);
+        table.insert_hashed(at_y, y.clone(), 2);
+        // What is there stays.
+        table.insert_hashed(at_x, x.clone(), 3);
+        assert_eq!(table.get_hashed(at_x, &x), Some(&1));
+        table.remove_hashed(at_y, &1);
+        assert_eq!((table.get("y"), table.len()), (Some(&2), 2));
+        table.remove_hashed(at_y, &2);
+        assert_eq!((table.get("y"), table.len()), (None, 1));
     }
 
     /// PAINS 115.

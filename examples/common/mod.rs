@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each example uses its part")]
 
 pub(crate) mod sdp;
+#[cfg(feature = "tls")]
+pub(crate) mod secure;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,15 +57,70 @@ pub(crate) fn exit(exit: Exit, help: &str) -> ExitCode {
     }
 }
 
-/// `udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`.
-pub(crate) fn listen(name: &str, value: &str) -> Result<Listen, Exit> {
+/// What the arguments say of where to listen.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) listen: Listen,
+    #[cfg(feature = "tls")]
+    pub(crate) credentials: secure::Credentials,
+}
+
+impl Place {
+    pub(crate) fn udp(address: impl Into<SocketAddr>) -> Self {
+        Self {
+            listen: Listen::Udp(address.into()),
+            #[cfg(feature = "tls")]
+            credentials: secure::Credentials::default(),
+        }
+    }
+
+    /// Takes the argument, if it is about the place.
+    pub(crate) fn take(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<bool, Exit> {
+        match name {
+            "listen" => self.listen = listen("--listen", &parser.value()?.to_string_lossy())?,
+            #[cfg(feature = "tls")]
+            "cert" => self.credentials.cert = Some(parser.value()?.into()),
+            #[cfg(feature = "tls")]
+            "key" => self.credentials.key = Some(parser.value()?.into()),
+            #[cfg(feature = "tls")]
+            "ca" => self.credentials.ca = Some(parser.value()?.into()),
+            #[cfg(feature = "tls")]
+            "insecure" => self.credentials.insecure = true,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    async fn bind(&self, config: Config) -> io::Result<Driver> {
+        #[cfg(feature = "tls")]
+        if self.listen.transport().is_secure() {
+            return Driver::bind_secure(&[self.listen], config, self.credentials.tls()?).await;
+        }
+        Driver::bind(&[self.listen], config).await
+    }
+}
+
+/// `udp:ADDRESS:PORT`, or another transport.
+fn listen(name: &str, value: &str) -> Result<Listen, Exit> {
     let (transport, address) = value.split_once(':').unwrap_or_default();
     let place: fn(SocketAddr) -> Listen = match transport {
         "udp" => Listen::Udp,
         "tcp" => Listen::Tcp,
+        #[cfg(feature = "tls")]
+        "tls" => Listen::Tls,
+        #[cfg(feature = "ws")]
+        "ws" => Listen::Ws,
+        #[cfg(all(feature = "tls", feature = "ws"))]
+        "wss" => Listen::Wss,
+        #[cfg(not(all(feature = "tls", feature = "ws")))]
+        "tls" | "ws" | "wss" => {
+            return Err(Exit::Usage(format!(
+                "{name} {value}: this was built without it; see the features tls and ws"
+            )));
+        }
         _ => {
             return Err(Exit::Usage(format!(
-                "{name} {value}: it must be udp:ADDRESS:PORT or tcp:ADDRESS:PORT"
+                "{name} {value}: it must be udp:ADDRESS:PORT, or tcp:, tls:, ws: or wss:"
             )));
         }
     };
@@ -74,11 +131,9 @@ pub(crate) fn listen(name: &str, value: &str) -> Result<Listen, Exit> {
 }
 
 /// What stands before the address of a place.
-pub(crate) fn prefix(place: Listen) -> &'static str {
-    match place {
-        Listen::Tcp(_) => "tcp:",
-        _ => "udp:",
-    }
+fn prefix(place: Listen) -> String {
+    let transport = place.transport().as_via();
+    format!("{}:", transport.to_ascii_lowercase())
 }
 
 /// `off`, `supported` or `required`.
@@ -232,13 +287,17 @@ pub(crate) struct Runner {
 
 impl Runner {
     /// Binds the sockets. What arrives as media is thrown away.
-    pub(crate) async fn bind(place: Listen, config: Config) -> io::Result<Self> {
-        let driver = Driver::bind(&[place], config).await?;
+    pub(crate) async fn bind(place: &Place, config: Config) -> io::Result<Self> {
+        let driver = place.bind(config).await?;
         let media = UdpSocket::bind(SocketAddr::new(driver.local_addr().ip(), 0))?;
         let ctrl_c = listen_for_ctrl_c();
         // So that whoever reads the next line can press it.
         tokio::task::yield_now().await;
-        eprintln!("listening on {}{}", prefix(place), driver.local_addr());
+        eprintln!(
+            "listening on {}{}",
+            prefix(place.listen),
+            driver.local_addr()
+        );
         Ok(Self {
             driver,
             summary: Summary::default(),

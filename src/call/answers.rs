@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
+use super::description::describes;
 use super::exchange::Asked;
 use super::leg::LegState;
-use super::{Action, Core, EndReason, Notice, Pending, ServerId, State, check};
+use super::{Action, Core, EndReason, Notice, Pending, ServerId, State, check_response};
 use crate::error::Misuse;
 use crate::message::{Body, HeaderList, Outgoing, Reply, Request, StatusCode};
 use crate::sink::Sink;
@@ -33,8 +34,8 @@ impl Core {
         body: Option<&Body>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        let tag = self.legs.first().map(|leg| leg.dialog.local_tag());
-        let bytes = reply.write(status, None, tag, headers, body);
+        let tag = self.legs.first().map(|leg| leg.dialog.local_tag_bytes());
+        let bytes = reply.write_tagged(status, tag, headers, body);
         out.push(Action::Respond {
             server,
             status,
@@ -73,7 +74,7 @@ impl Core {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        check(outgoing)?;
+        check_response(status, outgoing)?;
         if !status.is_final() {
             // 4320 4.1: 100 is the transaction's, and nothing else is allowed.
             return Err(Misuse::WrongStatus {
@@ -83,7 +84,7 @@ impl Core {
         let Some(at) = self.pending.iter().position(|p| p.server == server) else {
             return Ok(());
         };
-        let offers = outgoing.body.is_some();
+        let offers = describes(outgoing, &self.context.limits);
         if let Some(pending) = self.pending.get(at) {
             self.may_answer(&pending.asked, status, offers)?;
         }

@@ -6,15 +6,17 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::description::{describes, has_session};
 use super::exchange::Fate;
 use super::leg::LegState;
 use super::offer_answer::{Message, OfferAnswer};
+use super::policy::Policies;
 use super::provisional::Next;
-use super::reliable::EXTENSION;
+use super::reliable::{self, EXTENSION};
 use super::session::{Session, To, Unacked};
 use super::{
-    Action, Call, Command, Context, Core, EndReason, Event, ServerId, Side, State, Timer, check,
-    session_timer, wrong_state,
+    Action, Call, Command, Context, Core, EndReason, Event, ServerId, Side, State, Timer,
+    check_response, session_timer, wrong_state,
 };
 use crate::dialog::{Dialog, contact_of};
 use crate::error::Misuse;
@@ -41,8 +43,10 @@ pub(super) struct Incoming {
     /// The last 101-199, without its bytes if it was reliable; and when it is due again.
     last: Option<(StatusCode, Option<Bytes>)>,
     pub(super) repeat: Option<Time>,
+    /// What it asks of reliable provisional responses (RFC 3262).
+    asked: reliable::Asked,
     /// What it asks of the session timer (RFC 4028).
-    timer: Option<session_timer::Asked>,
+    timer: session_timer::Asked,
 }
 
 impl Call {
@@ -65,38 +69,36 @@ impl Call {
             let transport = Transport::from_via(invite.top_via().transport());
             transport.is_some_and(Transport::is_secure)
         };
-        let secure = is_sips(&invite.uri()) && came_secure();
-        let from_tag = invite.from_tag().unwrap_or_default();
-        let parts = [
-            invite.call_id().as_bytes(),
-            local_tag.as_bytes(),
-            from_tag.as_bytes(),
-        ];
-        let base = context.ids.base(&parts);
+        let uri = invite.uri();
+        let is_sips = is_sips(&uri);
+        let secure = is_sips && came_secure();
         let (wait, late) = patience(invite, context.limits.answer_wait);
         let answer_until = now + wait;
-        let mut core = Core::new(context, now, base, user_of(invite));
+        let mut core = Core::new(context, now, None, user_of(&uri));
         let mut exchange = OfferAnswer::new();
-        exchange.on_received(Message::Invite, !invite.body_slice().is_empty());
-        let mut leg = core.new_leg(Dialog::uas(invite, local_tag, secure), exchange);
+        exchange.on_received(Message::Invite, has_session(invite, &core.context.limits));
+        let contact = contact_of(invite);
+        let host = Host::of(host, is_sips, invite, || contact);
+        let dialog = Dialog::uas_of(invite, contact, local_tag, secure);
+        let mut leg = core.new_leg(dialog, exchange);
         leg.learn(invite);
         core.legs.push(leg);
-        core.begin_reliable(now, server, invite);
+        let asked = reliable::Asked::of(invite);
+        let cseq = invite.cseq().number;
+        core.begin_reliable(now, server, (cseq, asked), None);
         let state = Incoming {
             server,
             reply,
-            cseq: invite.cseq().number,
-            host: Host::new(host, invite),
+            cseq,
+            host,
             answer_until,
             late,
             last: None,
             repeat: None,
-            timer: core.asks_for_timer(invite),
+            asked,
+            timer: session_timer::Asked::of(invite),
         };
-        Self {
-            core,
-            state: State::Incoming(Box::new(state)),
-        }
+        Self::new(core, State::Incoming(Box::new(state)))
     }
 }
 
@@ -240,6 +242,26 @@ impl Incoming {
                 let next = core.next_of_reliable(false);
                 return (self.proceed(core, now, next, out), result);
             }
+            Command::Reliable(_) if self.last.is_some() => {
+                wrong_state("reliable", "Incoming, after a response")
+            }
+            Command::Reliable(policy) => {
+                let result = core.take_reliable(policy, self.asked);
+                if result.is_ok() {
+                    core.begin_reliable(now, self.server, (self.cseq, self.asked), None);
+                }
+                return (State::Incoming(self), result);
+            }
+            Command::SessionTimer(_) if core.is_accepting() => {
+                wrong_state("session timer", "Incoming, answered")
+            }
+            Command::SessionTimer(config) => {
+                core.take_policies(Policies {
+                    reliable: None,
+                    session_timer: Some(config),
+                });
+                return (State::Incoming(self), Ok(()));
+            }
             Command::Acknowledge(_) => wrong_state("acknowledge", "Incoming"),
             Command::Prack { .. } => wrong_state("prack", "Incoming"),
             Command::Update { leg, outgoing } => {
@@ -267,9 +289,11 @@ impl Incoming {
         preview: bool,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        let result = check(outgoing).and_then(|()| match status.as_u16() {
+        let result = check_response(status, outgoing).and_then(|()| match status.as_u16() {
             _ if core.is_accepting() => Err(wrong_state("progress", "Incoming, answered")),
-            101..=199 => Ok(()),
+            // RFC 6228 5: 199 is for who has other dialogs of the same INVITE; a callee has one, and
+            // its end is the final response.
+            101..=198 => Ok(()),
             status => Err(Misuse::WrongStatus { status }),
         });
         if result.is_ok() && core.is_reliable(outgoing, preview) {
@@ -285,8 +309,10 @@ impl Incoming {
         let result = result.and_then(|()| core.may_say(Message::Unreliable, outgoing));
         if result.is_ok() {
             core.say(Message::Unreliable, outgoing);
-            let headers = core.with_contact(&self.host, &outgoing.headers);
-            let bytes = core.dialog_response(&self.reply, status, &headers, outgoing);
+            let [scheme, user, at, host, end] = core.contact_line(&self.host, &outgoing.headers);
+            let own = outgoing.headers.as_bytes();
+            let lines = [scheme, user, at, host, end, own];
+            let bytes = core.dialog_lines(&self.reply, status, &lines, outgoing);
             self.last = Some((status, Some(bytes.clone())));
             self.repeat = now + MINUTE;
             out.push(Action::Respond {
@@ -306,7 +332,8 @@ impl Incoming {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        let accepted = check(outgoing).and_then(|()| core.accept_reliably(now, outgoing, out));
+        let accepted = check_response(StatusCode::OK, outgoing)
+            .and_then(|()| core.accept_reliably(now, outgoing, out));
         match accepted {
             Ok(Some(outgoing)) => (self.accept(core, now, &outgoing, out), Ok(())),
             Ok(None) => {
@@ -345,7 +372,7 @@ impl Incoming {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        let result = check(outgoing).and_then(|()| match status.class() {
+        let result = check_response(status, outgoing).and_then(|()| match status.class() {
             3..=6 => Ok(()),
             _ => Err(Misuse::WrongStatus {
                 status: status.as_u16(),
@@ -461,7 +488,7 @@ impl Incoming {
             reply: &self.reply,
             cseq: self.cseq,
             host: &self.host,
-            timer: self.timer.as_ref(),
+            timer: Some(&self.timer),
         }
     }
 }
@@ -478,8 +505,7 @@ fn patience(invite: &Request, limit: Duration) -> (Duration, StatusCode) {
 
 /// 12.1.1: the Contact of the response is where the caller reaches this side; its user is whom
 /// the caller called.
-fn user_of(invite: &Request) -> Box<[u8]> {
-    let uri = invite.uri();
+fn user_of(uri: &Uri<'_>) -> Box<[u8]> {
     let user = uri.as_sip().and_then(|sip| sip.user());
     user.unwrap_or_default().into()
 }
@@ -500,10 +526,19 @@ pub(super) struct Host {
 impl Host {
     /// 12.1.1: SIPS if the Request-URI is, or the first Record-Route, or without one the Contact.
     pub(super) fn new(text: Bytes, invite: &Request) -> Self {
-        let secure = is_sips(&invite.uri())
+        Self::of(text, is_sips(&invite.uri()), invite, || contact_of(invite))
+    }
+
+    fn of<'m>(
+        text: Bytes,
+        is_sips_uri: bool,
+        invite: &'m Request,
+        contact: impl FnOnce() -> Option<Uri<'m>>,
+    ) -> Self {
+        let secure = is_sips_uri
             || match first_record_route(invite) {
                 Some(first) => is_sips(&first),
-                None => contact_of(invite).is_some_and(|contact| is_sips(&contact)),
+                None => contact().is_some_and(|contact| is_sips(&contact)),
             };
         Self { text, secure }
     }
@@ -517,27 +552,30 @@ fn first_record_route(invite: &Request) -> Option<Uri<'_>> {
 impl Core {
     /// Takes the CSeq of a request of the other side, or says what refuses it (12.2.2).
     pub(super) fn take_cseq(&mut self, request: &Request) -> Result<(), StatusCode> {
-        let at = self.find_leg(request.from_tag());
+        let at = self.find_leg(request.tag_of_from());
         let leg = at.and_then(|at| self.legs.get_mut(at));
         // The owner asks has_dialog first.
         let leg = leg.ok_or(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST)?;
-        let taken = leg.dialog.accept_cseq(request.cseq().number);
+        let taken = leg.dialog.accept_cseq(request.cseq_number());
         taken.map_err(|_| StatusCode::SERVER_INTERNAL_ERROR)
     }
 
-    /// Whether a response to the INVITE of the other side may carry, or not, what it does. One
-    /// without a session description always may: what is missing is the application's choice.
+    /// Whether a provisional response to the INVITE of the other side may carry what it does. One
+    /// without a session description always may.
     pub(super) fn may_say(&self, message: Message, outgoing: &Outgoing) -> Result<(), Misuse> {
-        match (self.legs.first(), &outgoing.body) {
-            (Some(leg), Some(_)) => leg.exchange.may_send(message, true),
-            (_, None) | (None, _) => Ok(()),
+        match self.legs.first() {
+            Some(leg) if describes(outgoing, &self.context.limits) => {
+                leg.exchange.may_send(message, true)
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
     /// It is sent.
     pub(super) fn say(&mut self, message: Message, outgoing: &Outgoing) {
+        let session = describes(outgoing, &self.context.limits);
         if let Some(leg) = self.legs.first_mut() {
-            leg.exchange.on_sent(message, outgoing.body.is_some());
+            leg.exchange.on_sent(message, session);
         }
     }
 
@@ -549,7 +587,7 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.branches = self.branches.wrapping_add(1);
-        let (base, counter) = (self.branch_base, u64::from(self.branches));
+        let (base, counter) = (self.branch_base(), u64::from(self.branches));
         let delay = self
             .context
             .ids
@@ -569,24 +607,37 @@ impl Core {
     }
 
     /// The headers of a response that makes or keeps a dialog: Contact (12.1.1) unless the
-    /// application gives its own.
+    /// application gives its own. There is room in front for what this side can do.
     pub(super) fn with_contact(&self, host: &Host, own: &HeaderList) -> HeaderList {
-        let mut headers = HeaderList::new();
-        if let Some(contact) = self
-            .contact
-            .as_ref()
-            .filter(|_| !own.contains(Name::Contact))
-        {
-            let _ = headers.push(Name::Contact.as_str(), contact);
-        } else if !own.contains(Name::Contact) {
-            let dialog = self.dialog();
-            let secure = host.secure || dialog.is_some_and(Dialog::is_secure);
-            let scheme: &[u8] = if secure { b"<sips:" } else { b"<sip:" };
-            let at: &[u8] = if self.user.is_empty() { b"" } else { b"@" };
-            headers.push_own(Name::Contact, &[scheme, &self.user, at, &host.text, b">"]);
+        let contact = self.contact_line(host, own);
+        let capabilities = self.context.capabilities.as_bytes();
+        let room = [capabilities, own.as_bytes()]
+            .iter()
+            .chain(&contact)
+            .fold(0, |room: usize, part| room.saturating_add(part.len()));
+        let mut headers = HeaderList::with_room(room);
+        if !own.contains(Name::Contact) {
+            headers.push_line(Name::Contact, &contact);
         }
         headers.extend(own);
         headers
+    }
+
+    /// The Contact line of such a response, in pieces; all empty if the application gives its own.
+    pub(super) fn contact_line<'a>(&'a self, host: &'a Host, own: &HeaderList) -> [&'a [u8]; 5] {
+        if own.contains(Name::Contact) {
+            return [b""; 5];
+        }
+        if let Some(contact) = &self.contact {
+            return [b"Contact: ", contact, b"\r\n", b"", b""];
+        }
+        let secure = host.secure || self.dialog().is_some_and(Dialog::is_secure);
+        let scheme: &[u8] = match secure {
+            true => b"Contact: <sips:",
+            false => b"Contact: <sip:",
+        };
+        let at: &[u8] = if self.user.is_empty() { b"" } else { b"@" };
+        [scheme, &self.user, at, &host.text, b">\r\n"]
     }
 
     pub(super) fn dialog_response(
@@ -596,7 +647,18 @@ impl Core {
         headers: &HeaderList,
         outgoing: &Outgoing,
     ) -> Bytes {
-        let tag = self.legs.first().map(|leg| leg.dialog.local_tag());
-        reply.write_in_dialog(status, None, tag, headers, outgoing.body.as_ref())
+        self.dialog_lines(reply, status, &[headers.as_bytes()], outgoing)
+    }
+
+    /// The same, of finished lines.
+    pub(super) fn dialog_lines(
+        &self,
+        reply: &Reply,
+        status: StatusCode,
+        lines: &[&[u8]],
+        outgoing: &Outgoing,
+    ) -> Bytes {
+        let tag = self.legs.first().map(|leg| leg.dialog.local_tag_bytes());
+        reply.write_lines(status, tag, lines, outgoing.body.as_ref())
     }
 }

@@ -4,198 +4,38 @@ mod again;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 
-use self::again::Again;
+use super::course::{Again, Course};
+use super::description::{describes, has_session};
 use super::exchange::Fate;
-use super::failure::{Budget, Retry};
+use super::failure::Retry;
 use super::leg::LegState;
 use super::offer_answer::{Message, OfferAnswer, Verdict};
-use super::recursion::Targets;
+use super::policy::{extensions, listing};
 use super::refresh::{is_longer, put_request};
 use super::reliable::{Kind, OPTION_TAG, Policy, kind};
-use super::retries::Retries;
 use super::session::Session;
 use super::session_timer::Negotiation;
 use super::{
-    Action, Call, Command, Context, Core, EndReason, Event, Notice, RequestId, State, Timer, check,
-    wrong_state,
+    Action, Call, Command, Context, Core, EndReason, Event, Invitation, Notice, RequestId, State,
+    Timer, check, wrong_state,
 };
 use crate::auth;
-use crate::dialog::{Dialog, Origin, as_request_uri, routed};
+use crate::dialog::{Dialog, Origin, routed};
 use crate::error::Misuse;
+use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::message::{
-    HeaderList, Host, Method, Name, NameAddr, Outgoing, Reply, Request, Response, SipUri,
-    StatusCode, Uri, UriBuf, parse_delta_seconds, split_commas,
+    HeaderList, Method, Name, Outgoing, Reply, Request, Response, StatusCode, parse_delta_seconds,
 };
-use crate::seed::CallIds;
+use crate::seed::{CallIds, Token};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::Failure;
-
-/// Whom to call, as whom, and with what.
-///
-/// ```
-/// use drongo::call::Invitation;
-/// use drongo::message::{Body, Outgoing};
-///
-/// let invitation = Invitation::new("sip:bob@192.0.2.4", "\"Alice\" <sip:alice@example.com>")?
-///     .with(Outgoing::default().with_body(Body::sdp("v=0\r\n")));
-/// # Ok::<(), drongo::error::Misuse>(())
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Invitation {
-    target: UriBuf,
-    from: Box<[u8]>,
-    to: Box<[u8]>,
-    routes: Vec<Box<[u8]>>,
-    outgoing: Outgoing,
-    retries: Retries,
-    reliable: Option<Policy>,
-}
-
-impl Invitation {
-    /// Calls `target`, a URI, in the name of `from`, a name-addr or URI without tag.
-    ///
-    /// # Errors
-    ///
-    /// [`Misuse::Malformed`] if either does not parse.
-    pub fn new(target: &str, from: &str) -> Result<Self, Misuse> {
-        let malformed = |what| Misuse::Malformed { what };
-        let target = UriBuf::parse(target).map_err(|_| malformed("target"))?;
-        let address = NameAddr::parse(from.as_bytes()).map_err(|_| malformed("from"))?;
-        if address.tag().is_some() || !is_line(from) {
-            return Err(malformed("from"));
-        }
-        let from = match address.is_bracketed() {
-            true => from.trim().as_bytes().into(),
-            false => bracketed(from.trim().as_bytes()),
-        };
-        let to = bracketed(&address_of(target.as_uri()));
-        Ok(Self {
-            target,
-            from,
-            to,
-            routes: Vec::new(),
-            outgoing: Outgoing::default(),
-            retries: Retries::DEFAULT,
-            reliable: None,
-        })
-    }
-
-    /// What the user adds: headers and the offer.
-    #[must_use]
-    pub fn with(mut self, outgoing: Outgoing) -> Self {
-        self.outgoing = outgoing;
-        self
-    }
-
-    /// Which refusals the core answers with another INVITE by itself.
-    #[must_use]
-    pub fn with_retries(mut self, retries: Retries) -> Self {
-        self.retries = retries;
-        self
-    }
-
-    /// Whether provisional responses to this call are reliable (RFC 3262), if not as the endpoint's
-    /// [`Config`](crate::endpoint::Config) says. [`Policy::Required`] refuses callees that cannot.
-    #[must_use]
-    pub fn reliable(mut self, policy: Policy) -> Self {
-        self.reliable = Some(policy);
-        self
-    }
-
-    /// Adds a Route (8.1.1.1): a pre-loaded route set, such as an outbound proxy. Without `lr`
-    /// the first is a strict router, and the Request-URI is its (12.2.1.1).
-    ///
-    /// # Errors
-    ///
-    /// [`Misuse::Malformed`] if it is not a URI.
-    pub fn via_proxy(mut self, uri: &str) -> Result<Self, Misuse> {
-        let uri = UriBuf::parse(uri).map_err(|_| Misuse::Malformed { what: "route" })?;
-        self.routes.push(bracketed(&as_request_uri(uri.as_uri())));
-        Ok(self)
-    }
-
-    /// The URI that is called.
-    pub fn target(&self) -> Uri<'_> {
-        self.target.as_uri()
-    }
-
-    /// The URI that says where the INVITE goes first (8.1.2).
-    pub(crate) fn first_hop(&self) -> Uri<'_> {
-        let route = self.routes.first();
-        let route = route.and_then(|route| NameAddr::parse(route).ok());
-        route.map_or(self.target(), |route| route.uri())
-    }
-
-    /// Whether the target is a SIPS URI.
-    pub(crate) fn is_secure(&self) -> bool {
-        self.target().as_sip().is_some_and(|sip| sip.is_secure())
-    }
-
-    pub(super) fn outgoing(&self) -> &Outgoing {
-        &self.outgoing
-    }
-
-    /// The next INVITE goes to `target`; From and To stay (8.1.3.4).
-    pub(super) fn retarget(&mut self, target: UriBuf) {
-        self.target = target;
-    }
-
-    pub(super) fn replace(&mut self, outgoing: Outgoing) {
-        self.outgoing = outgoing;
-    }
-
-    /// The next INVITE goes by this proxy alone (21.3.4).
-    pub(super) fn go_through(&mut self, proxy: Uri<'_>) {
-        let loose = proxy.as_sip().is_none_or(SipUri::lr);
-        let lr: &[u8] = if loose { b"" } else { b";lr" };
-        let route = bracketed(&[proxy.as_bytes(), lr].concat());
-        self.routes = [route].into();
-    }
-
-    /// What `make` makes of the domain of From.
-    pub(super) fn with_domain<T>(&self, make: impl FnOnce(Host<'_>) -> T) -> Option<T> {
-        let from = NameAddr::parse(&self.from).ok()?.uri();
-        from.as_sip().map(|sip| make(sip.host()))
-    }
-
-    fn user(&self) -> Box<[u8]> {
-        let from = NameAddr::parse(&self.from).ok().map(|from| from.uri());
-        let user = from
-            .as_ref()
-            .and_then(Uri::as_sip)
-            .and_then(|sip| sip.user());
-        user.unwrap_or_default().into()
-    }
-}
-
-fn is_line(text: &str) -> bool {
-    !text.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0))
-}
-
-fn bracketed(uri: &[u8]) -> Box<[u8]> {
-    [b"<", uri, b">"].concat().into()
-}
-
-/// What To may say of a target: no port, no transport, no headers (19.1.1 table 1).
-fn address_of(target: Uri<'_>) -> Vec<u8> {
-    let Some(sip) = target.as_sip() else {
-        return target.as_bytes().to_vec();
-    };
-    let scheme: &[u8] = if sip.is_secure() { b"sips:" } else { b"sip:" };
-    let host = alloc::format!("{}", sip.host());
-    match sip.user() {
-        Some(user) => [scheme, user, b"@", host.as_bytes()].concat(),
-        None => [scheme, host.as_bytes()].concat(),
-    }
-}
 
 /// One try of an invitation. A challenge, a redirection or a longer session interval leads to
 /// another, with a higher CSeq, under the same call.
@@ -209,8 +49,8 @@ struct Attempt {
 /// The INVITE of this side is out.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Inviting {
-    template: Invitation,
-    call_id: Box<[u8]>,
+    course: Course,
+    call_id: Token,
     /// The From value, tag included.
     from: Box<[u8]>,
     attempts: SmallVec<[Attempt; 1]>,
@@ -219,10 +59,6 @@ pub(super) struct Inviting {
     negotiation: Negotiation,
     /// Why it is being cancelled.
     cancelled: Option<Cancelled>,
-    /// The target set, once it was redirected.
-    targets: Option<Box<Targets>>,
-    /// How often it was sent again by itself.
-    budget: Budget,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -253,23 +89,27 @@ impl Call {
         let ringing_wait = context.limits.ringing_wait;
         let ringing_until =
             now + expires(&outgoing.headers).map_or(ringing_wait, |s| s.min(ringing_wait));
-        let mut core = Core::new(context, now, ids.branch_base, invitation.user());
+        let context = invitation.policies.over(context);
+        let mut core = Core::new(
+            context,
+            now,
+            Some(ids.branch_base),
+            invitation.user().into(),
+        );
         core.owns_call_id = true;
-        let tag = ids.from_tag.as_str().as_bytes();
+        let tag = ids.from_tag.as_bytes();
         let mut state = Inviting {
-            call_id: ids.call_id.as_str().as_bytes().into(),
+            call_id: ids.call_id,
             from: [&invitation.from, b";tag=".as_slice(), tag].concat().into(),
-            template: invitation,
+            course: Course::new(invitation),
             attempts: SmallVec::new(),
             ringing_until,
             negotiation: core.negotiation(),
             cancelled: None,
-            targets: None,
-            budget: Budget::default(),
         };
         state.attempt(&mut core, 1, auth::Attempt::new(), out);
         let state = State::Inviting(Box::new(state));
-        let mut call = Self { core, state };
+        let mut call = Self::new(core, state);
         call.on_deadline(now, out);
         Ok(call)
     }
@@ -286,18 +126,18 @@ impl Inviting {
     ) {
         let branch = core.new_branch();
         let request = core.new_request();
-        let target = as_request_uri(self.template.target());
-        let outgoing = &self.template.outgoing;
+        let target = self.course.template.request_uri();
+        let outgoing = &self.course.template.outgoing;
         let mut headers = core.with_capabilities(&outgoing.headers);
-        if let Some(policy) = self.template.reliable {
-            headers = with_policy(&headers, policy);
+        if let Some(policy) = self.course.template.policies.reliable {
+            // Also where the application lists extensions by itself.
+            let is_on = policy != Policy::Off;
+            headers = listing(&headers, Name::Supported, OPTION_TAG, is_on);
         }
-        if self.template.reliable.unwrap_or(core.context.reliable) == Policy::Required {
-            let _ = headers.push(Name::Require.as_str(), OPTION_TAG);
-        }
+        headers = core.with_timer_tag(core.with_requirements(headers));
         put_request(&self.negotiation, &mut headers);
         let body = outgoing.body.as_ref();
-        let routes = self.template.routes.iter().map(AsRef::as_ref);
+        let routes = self.course.template.routes.iter().map(AsRef::as_ref);
         let writer = routed(Method::Invite, &target, routes);
         core.authorize(
             &mut credentials,
@@ -310,9 +150,10 @@ impl Inviting {
         let draft = writer
             .secure(self.is_secure())
             .from(&self.from)
-            .to(&self.template.to)
-            .call_id(&self.call_id)
+            .to(&self.course.template.to)
+            .call_id(self.call_id.as_bytes())
             .cseq(cseq)
+            .on_one_line()
             .headers(&headers)
             .body(body)
             .draft(branch, core.contact_user(&outgoing.headers));
@@ -390,14 +231,15 @@ impl Inviting {
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let tag = response.to_tag();
+        let tag = response.to_tag_bytes();
         let makes_dialog = tag.is_some() && response.status() != StatusCode::TRYING;
         let found = core.find_leg(tag).filter(|_| makes_dialog);
         let room = core.legs.len() < core.context.limits.forks;
         let at = match found {
             None if makes_dialog && room && self.may_begin(&response) => {
                 let dialog = Dialog::uac(self.origin(&response), &response);
-                let leg = core.new_leg(dialog, self.exchange());
+                let exchange = self.exchange(&core.context.limits);
+                let leg = core.new_leg(dialog, exchange);
                 core.legs.push(leg);
                 core.legs.len().checked_sub(1)
             }
@@ -434,9 +276,12 @@ impl Inviting {
     }
 
     /// What the INVITE began on each of its legs.
-    fn exchange(&self) -> OfferAnswer {
+    fn exchange(&self, limits: &Limits) -> OfferAnswer {
         let mut exchange = OfferAnswer::new();
-        exchange.on_sent(Message::Invite, self.template.outgoing.body.is_some());
+        exchange.on_sent(
+            Message::Invite,
+            describes(&self.course.template.outgoing, limits),
+        );
         exchange
     }
 
@@ -453,7 +298,7 @@ impl Inviting {
                 leg.state = LegState::Left;
             }
             if core.legs.iter().all(|leg| !leg.is_live()) {
-                self.cancel(Cancelled::Lost(response), Outgoing::default(), out);
+                self.cancel(core, Cancelled::Lost(response), Outgoing::default(), out);
             }
         }
         State::Inviting(self)
@@ -468,17 +313,19 @@ impl Inviting {
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let at = match core.find_leg(response.to_tag()) {
+        let at = match core.find_leg(response.to_tag_bytes()) {
             Some(at) => at,
             None => {
                 let dialog = Dialog::uac(self.origin(&response), &response);
-                let leg = core.new_leg(dialog, self.exchange());
+                let exchange = self.exchange(&core.context.limits);
+                let leg = core.new_leg(dialog, exchange);
                 core.legs.insert(0, leg);
                 0
             }
         };
         core.legs.swap(0, at);
         let mut session = Verdict::Nothing;
+        let body = has_session(&response, &core.context.limits);
         if let Some(leg) = core.legs.first_mut() {
             leg.dialog.confirm(&response);
             if leg.state == LegState::Left {
@@ -486,9 +333,7 @@ impl Inviting {
                 leg.state = LegState::Early;
             }
             leg.learn(&response);
-            session = leg
-                .exchange
-                .on_received(Message::Success, has_body(&response));
+            session = leg.exchange.on_received(Message::Success, body);
         }
         core.end_of_provisionals(0);
         let cseq = response.cseq().number;
@@ -499,7 +344,8 @@ impl Inviting {
             return core.end(cause.reason(), out);
         }
         core.begin_timer(now, 0, self.negotiation, &response);
-        core.described(0, self.template.outgoing.body.as_ref());
+        core.refreshes_say(extensions(&self.course.template.outgoing));
+        core.described(0, self.course.template.outgoing.body.as_ref());
         let answer_needed = session == Verdict::Offer;
         if answer_needed {
             core.await_answer(now, request, cseq);
@@ -535,7 +381,7 @@ impl Inviting {
                 self.attempt(core, cseq.saturating_add(1), credentials, out);
                 return State::Inviting(self);
             }
-            if let Some(again) = self.again(core, &response) {
+            if let Some(again) = self.course.again(core, &response) {
                 return self.go_again(core, again, cseq, credentials, out);
             }
         }
@@ -548,7 +394,7 @@ impl Inviting {
 
     fn may_last_longer(&mut self, response: &Response) -> bool {
         response.status() == StatusCode::SESSION_INTERVAL_TOO_SMALL
-            && self.budget.spend(Retry::LongerSession)
+            && self.course.budget.spend(Retry::LongerSession)
             && is_longer(&mut self.negotiation, response)
     }
 
@@ -561,7 +407,7 @@ impl Inviting {
         // 8.1.3.4: silence and a transport that cannot send are failures of this target only.
         if self.cancelled.is_none()
             && let Some(cseq) = self.attempts.last().map(|attempt| attempt.cseq)
-            && self.next_target()
+            && self.course.next_target()
         {
             let again = Again::Elsewhere(None);
             return self.go_again(core, again, cseq, auth::Attempt::new(), out);
@@ -618,7 +464,7 @@ impl Inviting {
             Command::HangUp(outgoing) => {
                 let result = check(&outgoing).and_then(|()| check_cancel(&outgoing));
                 if result.is_ok() {
-                    self.cancel(Cancelled::ByUser, outgoing, out);
+                    self.cancel(core, Cancelled::ByUser, outgoing, out);
                 }
                 result
             }
@@ -631,6 +477,8 @@ impl Inviting {
             Command::Progress { .. } | Command::Preview { .. } => {
                 Err(wrong_state("progress", "Inviting"))
             }
+            Command::Reliable(_) => Err(wrong_state("reliable", "Inviting")),
+            Command::SessionTimer(_) => Err(wrong_state("session timer", "Inviting")),
             Command::Answer(_) => Err(wrong_state("answer", "Inviting")),
             Command::Reject { .. } => Err(wrong_state("reject", "Inviting")),
             Command::Acknowledge(_) => Err(wrong_state("acknowledge", "Inviting")),
@@ -655,13 +503,13 @@ impl Inviting {
         match timer {
             Timer::Ringing => {
                 self.ringing_until = None;
-                self.cancel(Cancelled::ByTimeout, Outgoing::default(), out);
+                self.cancel(core, Cancelled::ByTimeout, Outgoing::default(), out);
             }
             Timer::Pending(server) => core.expire_pending(server, out),
             Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
             Timer::PrackOwed(leg) => {
                 core.forget_owed(leg);
-                self.cancel(Cancelled::NoAnswer, Outgoing::default(), out);
+                self.cancel(core, Cancelled::NoAnswer, Outgoing::default(), out);
             }
             Timer::Provisional
             | Timer::Session(_)
@@ -680,6 +528,7 @@ impl Inviting {
     /// §9.1. The client transaction knows when the CANCEL may go, and how long to wait then.
     fn cancel(
         &mut self,
+        core: &Core,
         cause: Cancelled,
         outgoing: Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
@@ -688,7 +537,7 @@ impl Inviting {
             self.cancelled = Some(cause);
             self.ringing_until = None;
             for attempt in &self.attempts {
-                let headers = outgoing.headers.clone();
+                let headers = core.with_timer_tag(outgoing.headers.clone());
                 out.push(Action::Cancel {
                     request: attempt.request,
                     headers,
@@ -698,11 +547,10 @@ impl Inviting {
     }
 
     fn origin(&self, response: &Response) -> Origin<'_> {
-        let uri = self.template.target();
         Origin {
-            call_id: &self.call_id,
+            call_id: self.call_id.as_bytes(),
             from: &self.from,
-            uri: uri.as_bytes(),
+            uri: self.course.template.target.as_bytes(),
             cseq: self
                 .attempts
                 .last()
@@ -712,7 +560,7 @@ impl Inviting {
     }
 
     fn is_secure(&self) -> bool {
-        self.template.is_secure()
+        self.course.template.is_secure()
     }
 }
 
@@ -741,35 +589,11 @@ impl Core {
     }
 }
 
-pub(super) fn has_body(response: &Response) -> bool {
-    !response.body_slice().is_empty()
-}
-
 /// RFC 6228: 199 (Early Dialog Terminated).
 const EARLY_DIALOG_TERMINATED: StatusCode = match StatusCode::new(199) {
     Some(status) => status,
     None => StatusCode::RINGING,
 };
-
-/// Supported, with or without the extension of RFC 3262.
-fn with_policy(headers: &HeaderList, policy: Policy) -> HeaderList {
-    let mut changed = HeaderList::new();
-    let mut tags: Vec<&[u8]> = Vec::new();
-    for (name, text, value) in headers.iter() {
-        if name == Name::Supported {
-            let own = |tag: &&[u8]| !tag.eq_ignore_ascii_case(OPTION_TAG.as_bytes());
-            tags.extend(split_commas(value).filter(own));
-        } else {
-            // It was well-formed when it was pushed.
-            let _ = changed.push(core::str::from_utf8(text).unwrap_or_default(), value);
-        }
-    }
-    if policy != Policy::Off {
-        tags.push(OPTION_TAG.as_bytes());
-    }
-    let _ = changed.push(Name::Supported.as_str(), tags.join(&b", "[..]));
-    changed
-}
 
 /// 9.1: a CANCEL asks for no extension.
 pub(super) fn check_cancel(outgoing: &Outgoing) -> Result<(), Misuse> {

@@ -24,7 +24,7 @@ impl Core {
         {
             return false;
         }
-        let (context, base) = (&self.context, self.branch_base);
+        let (context, base) = (&self.context, self.branch_base());
         let credentials = self.credentials.get_or_insert_with(|| {
             let mut stream = context.ids.credentials(base);
             let client = Client::new(context.keyring.clone(), &mut stream);

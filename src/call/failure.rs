@@ -162,8 +162,9 @@ fn concerns_usage(method: Method<'_>, status: StatusCode) -> bool {
     match (status.as_u16(), method) {
         // Note 8, and the same for a CANCEL that meets silence: the INVITE goes on.
         (_, Method::Cancel) => false,
-        // Note 3: what is not integral to its usage.
-        (405 | 501, Method::Update | Method::Info | Method::Refer) => false,
+        // Note 3: what is not integral to its usage. Who does not know PRACK can do without it: the
+        // final response to its INVITE says what becomes of that.
+        (405 | 501, Method::Update | Method::Info | Method::Refer | Method::Prack) => false,
         // Note 12.
         (489, method) => matches!(method, Method::Subscribe | Method::Notify),
         // 5.2, 5.3: the request belongs to none.
@@ -403,16 +404,12 @@ mod tests {
     #[test]
     fn method_not_allowed_ends_what_cannot_do_without_it() {
         for code in [405, 501] {
-            for method in [
-                Method::Invite,
-                Method::Prack,
-                Method::Notify,
-                Method::Subscribe,
-            ] {
+            for method in [Method::Invite, Method::Notify, Method::Subscribe] {
                 assert_eq!(of(method, code), Effect::Usage, "{method} {code}");
             }
             for method in [
                 Method::Update,
+                Method::Prack,
                 Method::Info,
                 Method::Options,
                 Method::Other("FOO"),

@@ -113,6 +113,11 @@ impl Leg {
         self.rare.as_deref_mut()?.session.as_mut()
     }
 
+    /// Whether it may have timers.
+    pub(super) fn has_rare(&self) -> bool {
+        self.rare.is_some()
+    }
+
     /// The timers of what is rare.
     pub(super) fn timers(&self) -> impl Iterator<Item = (Time, Timer)> {
         let rare = self.rare.as_deref();
@@ -132,11 +137,9 @@ impl Leg {
 
     /// What the other side's Allow says of UPDATE, if the message has one (RFC 3311 4).
     pub(super) fn learn(&mut self, message: &Message) {
-        let mut rows = message.all(Name::Allow).peekable();
-        if rows.peek().is_some() {
-            let update = Method::Update.as_str().as_bytes();
-            let mut methods = rows.flat_map(|row| row.split(|b| *b == b','));
-            self.takes_update = Some(methods.any(|method| method.trim_ascii() == update));
+        let mut rows = message.all(Name::Allow);
+        if let Some(first) = rows.next() {
+            self.takes_update = Some(lists_update(first) || rows.any(lists_update));
         }
     }
 
@@ -199,6 +202,36 @@ impl Leg {
             LegState::AwaitingAnswer { until, .. } => rebase(until, from, to),
             LegState::Early | LegState::Confirmed | LegState::Leaving { .. } | LegState::Left => {}
         }
+    }
+}
+
+/// Whether a list of methods has UPDATE in it.
+fn lists_update(methods: &[u8]) -> bool {
+    let update = Method::Update.as_str().as_bytes();
+    let is_whole = |at: usize| {
+        let (before, rest) = methods.split_at_checked(at)?;
+        let after = rest.strip_prefix(update)?.trim_ascii_start();
+        let before = before.trim_ascii_end();
+        let starts = before.is_empty() || before.ends_with(b",");
+        Some(starts && (after.is_empty() || after.starts_with(b",")))
+    };
+    memchr::memchr_iter(b'U', methods).any(|at| is_whole(at) == Some(true))
+}
+
+#[cfg(test)]
+#[test]
+fn update_is_found_where_it_is_a_whole_method() {
+    let lists: [(&[u8], bool); 7] = [
+        (b"UPDATE", true),
+        (b"INVITE, PUBLISH ,\tUPDATE , BYE", true),
+        (b"UPDATES,UPDATE", true),
+        (b"", false),
+        (b"UPDATES, XUPDATE, X-UPDATE", false),
+        (b"update", false),
+        (b"UPDATE x, BYE", false),
+    ];
+    for (list, has) in lists {
+        assert_eq!(lists_update(list), has, "{}", list.escape_ascii());
     }
 }
 

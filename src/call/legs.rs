@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::mem;
 
+use super::description::describes;
 use super::leg::{Leg, LegState};
 use super::offer_answer::{Message, OfferAnswer};
 use super::{Action, Core, Event, RequestId};
@@ -76,7 +77,7 @@ impl Core {
     /// §9.1. From then on the client transaction knows how long to wait.
     pub(super) fn cancel_unanswered(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
         if let Some(request) = self.unanswered.take() {
-            let headers = HeaderList::new();
+            let headers = self.with_timer_tag(HeaderList::new());
             out.push(Action::Cancel { request, headers });
         }
     }
@@ -116,7 +117,7 @@ impl Core {
 
     /// The leg of a request of the other side.
     pub(super) fn leg_of(&self, request: &Request) -> Option<&Leg> {
-        let at = self.find_leg(request.from_tag())?;
+        let at = self.find_leg(request.tag_of_from())?;
         self.legs.get(at)
     }
 
@@ -132,7 +133,7 @@ impl Core {
     }
 
     /// The leg of a response, by its To tag; made if the response makes a dialog.
-    pub(super) fn find_leg(&self, tag: Option<&str>) -> Option<usize> {
+    pub(super) fn find_leg(&self, tag: Option<&[u8]>) -> Option<usize> {
         self.legs.iter().position(|leg| leg.dialog.is_with(tag))
     }
 
@@ -144,7 +145,7 @@ impl Core {
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Option<Box<Response>> {
-        let found = self.find_leg(response.to_tag());
+        let found = self.find_leg(response.to_tag_bytes());
         let cseq = response.cseq().number;
         if let Some((at, leg)) = found.and_then(|at| Some((at, self.legs.get(at)?))) {
             if let Some(ack) = leg.ack_of(invite) {
@@ -211,8 +212,9 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.send_ack(at, invite, cseq, outgoing, out);
+        let session = describes(outgoing, &self.context.limits);
         if let Some(leg) = self.legs.get_mut(at) {
-            leg.exchange.on_sent(Message::Ack, outgoing.body.is_some());
+            leg.exchange.on_sent(Message::Ack, session);
         }
         self.described(at, outgoing.body.as_ref());
         if let Some(leg) = self.legs.get_mut(at)

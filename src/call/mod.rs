@@ -19,6 +19,9 @@
 //! Which transaction carries what is its owner's matter: requests of this side are
 //! named by [`RequestId`], those of the other side by [`ServerId`].
 //!
+//! A request outside of any dialog other than INVITE ([`Call::ask`]) is a call without legs: it is
+//! Asking until its final response, and Terminated after that.
+//!
 //! ```text
 //!   place                                     INVITE
 //!     |                                         |
@@ -46,15 +49,20 @@
 //! ```
 
 mod answers;
+mod asking;
 mod callee;
 mod caller;
+mod course;
 mod credentials;
+mod description;
 mod exchange;
 pub mod failure;
+mod invitation;
 mod leg;
 mod legs;
 mod notice;
 pub mod offer_answer;
+mod policy;
 mod prack;
 mod provisional;
 mod recursion;
@@ -77,7 +85,7 @@ use core::mem;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-pub use caller::Invitation;
+pub use invitation::Invitation;
 pub use leg::LegId;
 pub use notice::{Early, EndReason, Notice, Side};
 pub use retries::Retries;
@@ -95,6 +103,7 @@ use crate::seed::{Ids, Token};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::{Failure, Timers};
+use asking::Asking;
 use callee::Incoming;
 use caller::Inviting;
 use credentials::Credentials;
@@ -201,8 +210,15 @@ pub enum Command {
         /// What goes with it.
         outgoing: Outgoing,
     },
+    /// Callee, before the first response: whether provisional responses of this call are reliable,
+    /// if not as [`Context::reliable`] says.
+    Reliable(Policy),
+    /// Callee, before it answers: what this side wants of session timers in this call, if not as
+    /// [`Context::session_timer`] says.
+    SessionTimer(Option<session_timer::Config>),
     /// Accept the INVITE or re-INVITE of the other side. The 2xx waits for the PRACK of what
-    /// carried the answer (RFC 3262 3); a body that was said so is not said again.
+    /// carried the answer (RFC 3262 3); a body that was said so is not said again. It carries the
+    /// session description that the 2xx owes (13.3.1.4).
     Answer(Outgoing),
     /// Refuse the INVITE or re-INVITE of the other side, 300-699.
     Reject {
@@ -310,6 +326,8 @@ pub enum Action {
 pub struct Call {
     core: Core,
     state: State,
+    /// When its first timer fires: asked before and after each input, and nearly always later.
+    due: Option<Time>,
 }
 
 /// What a call has in every state.
@@ -317,7 +335,8 @@ pub struct Call {
 struct Core {
     context: Arc<Context>,
     since: Time,
-    branch_base: u64,
+    /// `None`: it follows from the dialog, and a callee that sends nothing needs none.
+    own_base: Option<u64>,
     branches: u32,
     requests: u32,
     /// INVITEs of this side whose transaction is alive.
@@ -356,6 +375,8 @@ struct Pending {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum State {
+    /// A request of this side outside of any dialog, other than INVITE, has no final response.
+    Asking(Box<Asking>),
     /// The INVITE of this side has no final response.
     Inviting(Box<Inviting>),
     /// The INVITE of the other side has none.
@@ -380,11 +401,33 @@ impl Call {
     ///
     /// A peer of RFC 2543 has no tag (12.1).
     pub fn has_dialog(&self, remote_tag: Option<&str>) -> bool {
+        self.is_with(remote_tag.map(str::as_bytes))
+    }
+
+    /// [`has_dialog`](Self::has_dialog), of the bytes.
+    pub(crate) fn is_with(&self, remote_tag: Option<&[u8]>) -> bool {
         self.core.legs.iter().any(|leg| {
             // A late PRACK is answered still.
             let over = matches!(leg.state, LegState::Left) && self.core.reliable.is_none();
             !over && leg.dialog.is_with(remote_tag)
         })
+    }
+
+    /// Whether this call knows the extension, by policies of its own (RFC 3262, RFC 4028).
+    pub(crate) fn has_extension(&self, option_tag: &str) -> bool {
+        let is = |tag: &str| option_tag.eq_ignore_ascii_case(tag);
+        (is(reliable::OPTION_TAG) && self.takes_prack())
+            || (is(session_timer::OPTION_TAG) && self.session_timer().is_some())
+    }
+
+    /// Whether a PRACK can belong to it.
+    pub(crate) fn takes_prack(&self) -> bool {
+        self.core.context.reliable != Policy::Off
+    }
+
+    /// What this side wants of session timers in it.
+    pub(crate) fn session_timer(&self) -> Option<session_timer::Config> {
+        self.core.context.session_timer
     }
 
     /// Takes the CSeq of a request that its owner refuses before the call hears of it: that
@@ -401,6 +444,7 @@ impl Call {
     /// The name of the state, as in the figure above.
     pub fn state(&self) -> &'static str {
         match &self.state {
+            State::Asking(_) => "Asking",
             State::Inviting(_) => "Inviting",
             State::Incoming(_) => "Incoming",
             State::Confirmed(_) if self.core.is_leaving() => "Leaving",
@@ -422,10 +466,16 @@ impl Call {
         input: Input,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        let before = self.state();
+        let before = self.position();
         let state = mem::replace(&mut self.state, State::Terminated);
         let core = &mut self.core;
         let (state, result) = match (state, input) {
+            (State::Asking(state), Input::Event(event)) => {
+                (state.receive(core, event, out), Ok(()))
+            }
+            (State::Asking(state), Input::Command(command)) => state.command(core, &command, out),
+            // It has no timers: its transaction has.
+            (state @ State::Asking(_), Input::Timer(_)) => (state, Ok(())),
             (State::Inviting(state), Input::Event(event)) => {
                 (state.receive(core, now, event, out), Ok(()))
             }
@@ -480,10 +530,22 @@ impl Call {
             self.state = State::Terminated;
             out.push(Action::Terminated);
         }
-        if self.state() != before {
+        if self.position() != before {
             self.core.since = now;
         }
+        self.due = timer::earliest(&self.core, &self.state);
         result
+    }
+
+    /// Where it is in the figure.
+    fn position(&self) -> (mem::Discriminant<State>, bool) {
+        let leaving = matches!(self.state, State::Confirmed(_)) && self.core.is_leaving();
+        (mem::discriminant(&self.state), leaving)
+    }
+
+    fn new(core: Core, state: State) -> Self {
+        let due = timer::earliest(&core, &state);
+        Self { core, state, due }
     }
 }
 
@@ -516,13 +578,16 @@ impl Machine for Call {
 
     fn on_deadline(&mut self, now: Time, out: &mut (impl Sink<Action> + ?Sized)) {
         let now = now.max(self.core.since);
-        while let Some(timer) = timer::due(&self.core, &self.state, now) {
+        while self.due.is_some_and(|due| due <= now) {
+            let Some(timer) = timer::due(&self.core, &self.state, now) else {
+                return;
+            };
             let _ = self.step(now, Input::Timer(timer), out);
         }
     }
 
     fn deadline(&self) -> Option<Time> {
-        self.next_timer().map(|(at, _)| at)
+        self.due
     }
 
     fn is_terminated(&self) -> bool {
@@ -531,15 +596,16 @@ impl Machine for Call {
 
     fn rebase(&mut self, from: Time, to: Time) {
         timer::rebase_all(&mut self.core, &mut self.state, from, to);
+        self.due = timer::earliest(&self.core, &self.state);
     }
 }
 
 impl Core {
-    fn new(context: Arc<Context>, now: Time, branch_base: u64, user: Box<[u8]>) -> Self {
+    fn new(context: Arc<Context>, now: Time, own_base: Option<u64>, user: Box<[u8]>) -> Self {
         Self {
             context,
             since: now,
-            branch_base,
+            own_base,
             branches: 0,
             requests: 0,
             invites: SmallVec::new(),
@@ -564,7 +630,17 @@ impl Core {
         self.branches = self.branches.wrapping_add(1);
         self.context
             .ids
-            .branch(self.branch_base, u64::from(self.branches))
+            .branch(self.branch_base(), u64::from(self.branches))
+    }
+
+    /// The base of this side's branches and delays: a caller's is that of its identifiers; a callee's
+    /// is made of what names its only dialog, which never changes.
+    fn branch_base(&self) -> u64 {
+        let of_dialog = || {
+            let parts = self.dialog().map(Dialog::id_bytes).unwrap_or_default();
+            self.context.ids.base(&parts)
+        };
+        self.own_base.unwrap_or_else(of_dialog)
     }
 
     fn new_request(&mut self) -> RequestId {
@@ -596,6 +672,7 @@ impl Core {
         let request = self.new_request();
         let cseq = self.legs.get_mut(at)?.dialog.next_cseq();
         let headers = self.authorize_within(at, attempt, method, outgoing);
+        let headers = self.with_timer_tag(headers);
         let user = match refreshes_target(method) {
             true => self.contact_user(&headers),
             false => None,
@@ -627,6 +704,33 @@ fn check(outgoing: &Outgoing) -> Result<(), Misuse> {
             name: name.as_str(),
         }),
         None => Ok(()),
+    }
+}
+
+/// A response of the application's: what its status makes necessary is there (21.4.2, 21.4.6, 21.4.8,
+/// 21.4.15 to 21.4.17), and Min-SE is in no other than a 422 (RFC 4028 5).
+pub(crate) fn check_response(status: StatusCode, outgoing: &Outgoing) -> Result<(), Misuse> {
+    check(outgoing)?;
+    let has = |name| outgoing.headers.contains(name);
+    if status != StatusCode::SESSION_INTERVAL_TOO_SMALL && has(Name::MinSe) {
+        let name = Name::MinSe.as_str();
+        return Err(Misuse::ReservedHeader { name });
+    }
+    let name = match status.as_u16() {
+        401 => Name::WwwAuthenticate,
+        405 => Name::Allow,
+        407 => Name::ProxyAuthenticate,
+        420 => Name::Unsupported,
+        421 => Name::Require,
+        422 => Name::MinSe,
+        423 => Name::MinExpires,
+        _ => return Ok(()),
+    };
+    match has(name) {
+        true => Ok(()),
+        false => Err(Misuse::MissingHeader {
+            name: name.as_str(),
+        }),
     }
 }
 

@@ -77,10 +77,11 @@ pub enum Notice {
         /// side should offer once more what was in force before, so that both know (RFC 6141 3.4).
         changed: bool,
     },
-    /// The re-INVITE or UPDATE of this side crossed one of the other side. It is sent again by itself, after
-    /// a delay that lets the other side go first or not (14.1).
+    /// The re-INVITE or UPDATE of this side crossed one of the other side, or came too soon after it.
+    /// It is sent again by itself, after a delay that lets the other side go first or not (14.1), or
+    /// that it asks for (RFC 3311 5.3).
     UpdateDeferred {
-        /// The 491.
+        /// The 491, or the 500 with Retry-After.
         response: Box<Response>,
     },
     /// The other side's Contact changed; requests go to `Contact` of the message from now on.
@@ -175,12 +176,17 @@ pub enum Side {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// The other side refused the INVITE.
+    /// The other side refused the INVITE, or a request outside of any dialog.
     Refused {
         /// Its 300-699.
         response: Box<Response>,
     },
-    /// The INVITE got no answer at all.
+    /// The other side has done what a request outside of any dialog asked for.
+    Completed {
+        /// Its 2xx.
+        response: Box<Response>,
+    },
+    /// The INVITE, or a request outside of any dialog, got no answer at all.
     Failed(Failure),
     /// This side cancelled its INVITE before it was answered. `timeout` says that the core did,
     /// because the other side rang longer than
@@ -252,7 +258,8 @@ impl EndReason {
         let response = match self {
             Self::Refused { response } => Some(response),
             Self::DialogLost { response } => response.as_ref(),
-            Self::Failed(_)
+            Self::Completed { .. }
+            | Self::Failed(_)
             | Self::Cancelled { .. }
             | Self::CancelledByCaller { .. }
             | Self::Rejected { .. }

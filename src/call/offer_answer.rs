@@ -263,6 +263,12 @@ impl OfferAnswer {
         self.received == Update::Offer || self.phase.offerer_is_inviter().is_some_and(theirs)
     }
 
+    /// Whether the 2xx of this side to the INVITE in progress must carry a session description
+    /// (3261 13.3.1.4).
+    pub const fn owes_description(&self) -> bool {
+        !self.ours && matches!(self.phase, Phase::Offered | Phase::Previewed | Phase::Asked)
+    }
+
     /// Whether an exchange was completed in this dialog.
     pub const fn is_established(&self) -> bool {
         self.established
@@ -548,6 +554,8 @@ fn exchange(phase: Phase, message: Message, body: bool) -> Cell {
 const fn invite_gate(phase: Phase, ours: bool) -> Option<Refusal> {
     match (phase, ours) {
         (Phase::Free, _) => None,
+        // The ACK of such a 2xx is no part of an exchange (6337 4.3): the other side has seen it.
+        (Phase::Accepted, false) => None,
         (_, true) => Some(Refusal::Pending),
         (_, false) => Some(Refusal::Overlap),
     }

@@ -2,6 +2,7 @@
 //!
 //! A PRACK goes by itself, unless the response carries an offer: then the user gives the answer.
 
+use super::description::{describes, has_session};
 use super::exchange::{Fate, Own, What};
 use super::offer_answer::Message;
 use super::reliable::{Kind, Order, RseqOrder, kind};
@@ -35,7 +36,7 @@ impl Core {
         response: &Response,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Option<Early> {
-        let body = !response.body_slice().is_empty();
+        let body = has_session(response, &self.context.limits);
         let until = now + self.context.limits.request_wait;
         let leg = self.legs.get_mut(at)?;
         let id = leg.id;
@@ -96,6 +97,7 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(&outgoing)?;
+        let session = describes(&outgoing, &self.context.limits);
         let nothing_owed = wrong_state("prack", "with no answer owed");
         let Some(place) = self.leg_mut(leg).filter(|leg| leg.is_live()) else {
             return Err(nothing_owed);
@@ -103,9 +105,7 @@ impl Core {
         if place.owed().is_none() {
             return Err(nothing_owed);
         }
-        place
-            .exchange
-            .may_send(Message::Prack, outgoing.body.is_some())?;
+        place.exchange.may_send(Message::Prack, session)?;
         if let Some(Owed { rseq, invite, .. }) = place.take_rare(|rare| &mut rare.owed) {
             self.prack(leg, (rseq, invite), outgoing, auth::Attempt::new(), out);
         }
@@ -130,6 +130,7 @@ impl Core {
         let Some(at) = self.leg_at(leg) else {
             return;
         };
+        let session = describes(&outgoing, &self.context.limits);
         let rack = RseqOrder::new(invite).rack(rseq);
         let mut full = outgoing.clone();
         // Two numbers and a method cannot be malformed.
@@ -138,8 +139,7 @@ impl Core {
             .push(Name::RAck.as_str(), alloc::format!("{rack}"));
         let sent = self.request(at, Method::Prack, &full, &mut credentials, out);
         if let Some(leg) = self.legs.get_mut(at) {
-            leg.exchange
-                .on_sent(Message::Prack, outgoing.body.is_some());
+            leg.exchange.on_sent(Message::Prack, session);
         }
         if let Some(request) = sent {
             self.own.push(Own {
@@ -163,7 +163,7 @@ impl Core {
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Fate {
-        let body = !response.body_slice().is_empty();
+        let body = has_session(&response, &self.context.limits);
         let status = response.status();
         if !status.is_success() && self.is_challenged(&mut own.credentials, &response) {
             self.prack(own.leg, (rseq, invite), own.outgoing, own.credentials, out);

@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 
 use smallvec::SmallVec;
 
+use super::description::{describes, has_session};
 use super::exchange::Asked;
 use super::offer_answer::{Message, Verdict};
 use super::reliable::{
@@ -16,7 +17,6 @@ use super::reliable::{
 };
 use super::session::To;
 use super::{Action, Core, Notice, ServerId, wrong_state};
-use crate::dialog::contact_of;
 use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{Body, Name, Outgoing, Reply, Request, StatusCode, UriBuf};
@@ -73,30 +73,34 @@ pub(super) enum Next {
 
 impl Core {
     /// An INVITE of the other side begins.
-    pub(super) fn begin_reliable(&mut self, now: Time, server: ServerId, invite: &Request) {
+    pub(super) fn begin_reliable(
+        &mut self,
+        now: Time,
+        server: ServerId,
+        (cseq, asked): (u32, reliable::Asked),
+        target: Option<UriBuf>,
+    ) {
         self.reliable = None;
         let policy = self.context.reliable;
         if policy == Policy::Off {
             return;
         }
-        let always = match sending(policy, reliable::Asked::of(invite)) {
+        let always = match sending(policy, asked) {
             Sending::Reliable => true,
             Sending::Either => false,
             // Its owner has refused it already.
             Sending::Unreliable | Sending::Refuse(_) => return,
         };
         self.branches = self.branches.wrapping_add(1);
-        let (base, counter) = (self.branch_base, u64::from(self.branches));
+        let (base, counter) = (self.branch_base(), u64::from(self.branches));
         let first = first_rseq(&self.context.ids, base, counter);
-        let (timers, cseq) = (self.context.timers, invite.cseq().number);
-        let within = invite.to_tag().is_some();
-        let target = contact_of(invite).filter(|_| within);
+        let timers = self.context.timers;
         self.reliable = Some(Box::new(Reliable {
             machine: ReliableServer::new(now, timers, cseq, first),
             server,
             always,
             said: None,
-            target: target.map(|uri| uri.to_buf()),
+            target,
             held: None,
             ready: false,
             refused: None,
@@ -112,7 +116,7 @@ impl Core {
             return reliable.always;
         }
         // Section 5: the first one to an INVITE without an offer makes the offer.
-        let body = outgoing.body.is_some();
+        let body = describes(outgoing, &self.context.limits);
         let leg = self.legs.first();
         body || leg.is_some_and(|leg| leg.exchange.may_send(Message::Reliable, false).is_ok())
     }
@@ -127,7 +131,7 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<Next, Misuse> {
         let outgoing = self.unsaid(Message::Reliable, outgoing)?;
-        let session = outgoing.body.is_some();
+        let session = describes(&outgoing, &self.context.limits);
         if let (Some(leg), false) = (self.legs.first(), session) {
             leg.exchange.may_send(Message::Reliable, false)?;
         }
@@ -137,7 +141,7 @@ impl Core {
         headers.push(Name::Require.as_str(), OPTION_TAG)?;
         headers.push(Name::RSeq.as_str(), alloc::format!("{rseq}"))?;
         // RFC 3311 4: Allow, and with it UPDATE.
-        let headers = self.with_capabilities(&headers);
+        headers.put_over(&self.context.capabilities);
         let bytes = self.dialog_response(to.reply, status, &headers, &outgoing);
         let Some(reliable) = &mut self.reliable else {
             return Ok(Next::Stay);
@@ -149,7 +153,7 @@ impl Core {
             session,
         };
         reliable.machine.command(now, command, &mut actions)?;
-        if let Some(body) = &outgoing.body {
+        if let (Some(body), true) = (&outgoing.body, session) {
             reliable.said = Some(body.clone());
         }
         let target = reliable.target.take();
@@ -231,7 +235,16 @@ impl Core {
         message: Message,
         outgoing: &'o Outgoing,
     ) -> Result<Cow<'o, Outgoing>, Misuse> {
-        let (Some(body), Some(leg)) = (&outgoing.body, self.legs.first()) else {
+        let session = describes(outgoing, &self.context.limits);
+        let body = outgoing.body.as_ref().filter(|_| session);
+        let Some(leg) = self.legs.first() else {
+            return Ok(Cow::Borrowed(outgoing));
+        };
+        let Some(body) = body else {
+            // 13.3.1.4: a 2xx carries the answer, or the offer, unless a reliable 1xx did.
+            if message == Message::Success && leg.exchange.owes_description() {
+                leg.exchange.may_send(message, false)?;
+            }
             return Ok(Cow::Borrowed(outgoing));
         };
         let said = self.reliable.as_ref().and_then(|r| r.said.as_ref());
@@ -316,8 +329,9 @@ impl Core {
         let ack = Acknowledged::from(rack);
         let mut actions = Actions::new();
         let mut again = false;
+        let unanswered = self.pending.iter().any(|p| p.asked == Asked::Prack);
         if let Some(reliable) = &mut self.reliable {
-            again = reliable.refused == Some(ack);
+            again = !unanswered && reliable.refused == Some(ack);
             let event = reliable::Event::Prack(ack);
             reliable.machine.receive(now, event, &mut actions);
         }
@@ -344,7 +358,7 @@ impl Core {
         request: Box<Request>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        let body = !request.body_slice().is_empty();
+        let body = has_session(&request, &self.context.limits);
         let room = self.pending.len() < self.context.limits.pending_requests;
         let leg = self.legs.first_mut();
         let session = leg.map(|leg| leg.exchange.on_received(Message::Prack, body));

@@ -7,7 +7,7 @@
 
 use alloc::vec::Vec;
 
-use super::caller::Invitation;
+use super::invitation::Invitation;
 use crate::limits::Limits;
 use crate::message::{
     ContactValue, HeaderList, Name, NameAddr, Response, StatusCode, Uri, UriBuf, UriRequest,

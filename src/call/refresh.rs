@@ -8,10 +8,12 @@ use core::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::failure::Retry;
+use super::policy::listing;
 use super::session_timer::{
     self, Answer, Asked, Event, Negotiation, OPTION_TAG, SessionExpires, SessionTimer, min_se,
 };
-use super::{Action, Core, LegId};
+use super::{Action, Core, LegId, reliable};
 use crate::machine::Machine;
 use crate::message::{Body, HeaderList, Message, Name, Outgoing, Request, StatusCode};
 use crate::sink::Sink;
@@ -28,6 +30,10 @@ pub(super) struct SessionTime {
     timer: SessionTimer,
     /// What this side said last of the session: a re-INVITE that refreshes repeats it (7.4).
     description: Option<Body>,
+    /// What the INVITE of this side said of extensions by its user's wish (7.4).
+    extensions: HeaderList,
+    /// How many 422 a request has met since the last 2xx.
+    too_small: u8,
 }
 
 impl SessionTime {
@@ -154,8 +160,11 @@ impl Core {
             negotiation,
             timer: SessionTimer::new(now),
             description: None,
+            extensions: HeaderList::new(),
+            too_small: 0,
         });
         session.negotiation = negotiation;
+        session.too_small = 0;
         session.tell(now, Event::Agreed(Some(terms)));
     }
 
@@ -173,8 +182,27 @@ impl Core {
         let session = self.legs.get(at).and_then(|leg| leg.session());
         let body = session.and_then(|session| session.description.clone());
         Outgoing {
-            headers: HeaderList::new(),
+            headers: self.refresh_headers(at, true),
             body,
+        }
+    }
+
+    /// 7.4: refreshes carry the Supported, Require and Proxy-Require of the INVITE.
+    pub(super) fn refreshes_say(&mut self, extensions: HeaderList) {
+        if let Some(session) = self.legs.first_mut().and_then(|leg| leg.session_mut()) {
+            session.extensions = extensions;
+        }
+    }
+
+    /// RFC 3262 4: none but an INVITE requires reliable responses.
+    pub(super) fn refresh_headers(&self, at: usize, is_invite: bool) -> HeaderList {
+        let session = self.legs.get(at).and_then(|leg| leg.session());
+        let headers = session
+            .map(|session| session.extensions.clone())
+            .unwrap_or_default();
+        match is_invite || !headers.contains(Name::Require) {
+            true => headers,
+            false => listing(&headers, Name::Require, reliable::OPTION_TAG, false),
         }
     }
 
@@ -185,8 +213,13 @@ impl Core {
             return false;
         }
         let leg = self.legs.get_mut(at);
-        let session = leg.and_then(|leg| leg.session_mut());
-        session.is_some_and(|session| is_longer(&mut session.negotiation, response))
+        let Some(session) = leg.and_then(|leg| leg.session_mut()) else {
+            return false;
+        };
+        // Who asks for a little more each time leads this side in a circle.
+        session.too_small = session.too_small.saturating_add(1);
+        session.too_small <= Retry::LongerSession.limit()
+            && is_longer(&mut session.negotiation, response)
     }
 
     /// A refresh that was due could not go, or was refused (section 10): once more before the end.

@@ -4,8 +4,8 @@
 use alloc::vec::Vec;
 
 use super::Core;
-use super::caller::Invitation;
 use super::failure::Retry;
+use super::invitation::Invitation;
 use crate::message::{
     ContentType, HeaderList, Message, Name, Outgoing, Response, SecurityMechanism, TelUri,
     split_commas,

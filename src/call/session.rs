@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use self::sent::Sent;
 use super::callee::Host;
+use super::description::has_session;
 use super::exchange::Fate;
 use super::leg::{Leg, LegState};
 use super::offer_answer::{Message, Verdict};
@@ -22,7 +23,9 @@ use super::{
 };
 use crate::auth;
 use crate::error::Misuse;
-use crate::message::{Method, Outgoing, Reply, Request, Response, StatusCode, UriBuf};
+use crate::message::{
+    HeaderList, Method, Name, Outgoing, Reply, Request, Response, StatusCode, UriBuf,
+};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::{Backoff, Failure, rebase};
@@ -56,6 +59,8 @@ pub(super) struct Unacked {
     bytes: Bytes,
     resend: Option<Backoff>,
     until: Option<Time>,
+    /// A newer INVITE has come, so the 2xx has arrived.
+    overtaken: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -123,11 +128,25 @@ impl Unacked {
             host,
             timer,
         } = offer;
-        let mut headers = core.with_contact(host, &outgoing.headers);
-        core.answer_timer(now, 0, timer, &mut headers);
-        let headers = core.with_capabilities(&headers);
+        let mut more = HeaderList::new();
+        core.answer_timer(now, 0, timer, &mut more);
+        let (own, capabilities) = (&outgoing.headers, &core.context.capabilities);
         let status = StatusCode::OK;
-        let bytes = core.dialog_response(reply, status, &headers, outgoing);
+        let as_they_are = own.shares_none_with(capabilities)
+            && more.shares_none_with(capabilities)
+            && !capabilities.contains(Name::Contact);
+        let bytes = if as_they_are {
+            let [scheme, user, at, host, end] = core.contact_line(host, own);
+            let (own, more) = (own.as_bytes(), more.as_bytes());
+            let capabilities = capabilities.as_bytes();
+            let lines = [capabilities, scheme, user, at, host, end, own, more];
+            core.dialog_lines(reply, status, &lines, outgoing)
+        } else {
+            let mut headers = core.with_contact(host, own);
+            headers.extend(&more);
+            headers.put_over(capabilities);
+            core.dialog_response(reply, status, &headers, outgoing)
+        };
         out.push(Action::Respond {
             server,
             status,
@@ -140,6 +159,7 @@ impl Unacked {
             bytes,
             resend: Backoff::start(now, timers.t1),
             until: now + timers.t1x64(),
+            overtaken: false,
         }
     }
 }
@@ -349,7 +369,7 @@ impl Session {
             core.refuse(server, &reply, status, out);
             return State::Confirmed(self);
         }
-        let own = core.find_leg(request.from_tag()) == Some(0);
+        let own = core.find_leg(request.tag_of_from()) == Some(0);
         let leaving = core.leg_of(&request).is_some_and(Leg::is_leaving);
         match request.method() {
             // 15.1.1: after the BYE of this side there is no dialog, but for a BYE that crossed.
@@ -486,8 +506,10 @@ impl Session {
     ) -> (State, Result<(), Misuse>) {
         let result = match command {
             Command::HangUp(outgoing) => self.hang_up(core, outgoing, out),
+            Command::Reliable(_) => Err(wrong_state("reliable", "Confirmed")),
+            Command::SessionTimer(_) => Err(wrong_state("session timer", "Confirmed")),
             Command::Reinvite(outgoing) => self.reinvite(core, outgoing, out),
-            Command::CancelReinvite(outgoing) => self.cancel_reinvite(outgoing, out),
+            Command::CancelReinvite(outgoing) => self.cancel_reinvite(core, outgoing, out),
             Command::Update { leg, outgoing } => core.update(leg, outgoing, out),
             Command::Answer(outgoing) => self.answer(core, now, &outgoing, out),
             Command::Reject { status, outgoing } => self.reject(core, now, status, &outgoing, out),
@@ -553,8 +575,19 @@ impl Session {
             }
             Timer::NoAck(_) => {
                 // 13.3.1.4: the dialog stands, the session must not.
-                self.unacked = None;
-                return self.leave(core, EndReason::NoAck { bye: None }, out);
+                let overtaken = self.unacked.take().is_some_and(|unacked| unacked.overtaken);
+                return match (overtaken, self.hang_up.take()) {
+                    // RFC 6141 5.4.
+                    (true, None) => State::Confirmed(self),
+                    (true, Some(outgoing)) => {
+                        self.say_bye(core, *outgoing, out);
+                        State::Confirmed(self)
+                    }
+                    (false, hang_up) => {
+                        self.hang_up = hang_up;
+                        self.leave(core, EndReason::NoAck { bye: None }, out)
+                    }
+                };
             }
             Timer::AnswerOwed => {
                 return self.leave(core, EndReason::NoAnswer, out);
@@ -595,7 +628,7 @@ impl Session {
 impl Core {
     /// The ACK for the 2xx of this side. Whether it owes an answer and has none.
     fn heard_ack(&mut self, ack: &Request) -> bool {
-        let body = !ack.body_slice().is_empty();
+        let body = has_session(ack, &self.context.limits);
         let leg = self.legs.first_mut();
         let verdict = leg.map(|leg| leg.exchange.on_received(Message::Ack, body));
         verdict == Some(Verdict::Missing)
@@ -637,6 +670,7 @@ fn after_bye(reason: EndReason, failure: Option<Failure>) -> EndReason {
     match reason {
         EndReason::NoAck { .. } => EndReason::NoAck { bye: failure },
         reason @ (EndReason::Refused { .. }
+        | EndReason::Completed { .. }
         | EndReason::Failed(_)
         | EndReason::Cancelled { .. }
         | EndReason::CancelledByCaller { .. }

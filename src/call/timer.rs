@@ -52,6 +52,28 @@ impl Timer {
     }
 }
 
+/// When the earliest timer fires.
+pub(super) fn earliest(core: &Core, state: &State) -> Option<Time> {
+    let mut earliest = None;
+    let mut take = |at: Option<Time>| {
+        let Some(at) = at else { return };
+        earliest = Some(earliest.map_or(at, |known: Time| known.min(at)));
+    };
+    for (at, _) in own(core, state).into_iter().flatten() {
+        take(Some(at));
+    }
+    for pending in &core.pending {
+        take(pending.until);
+    }
+    if let Some(reliable) = &core.reliable {
+        take(reliable.deadline());
+    }
+    for leg in core.legs.iter().filter(|leg| leg.has_rare()) {
+        leg.timers().for_each(|(at, _)| take(Some(at)));
+    }
+    earliest
+}
+
 /// The earliest timer; at a tie the lesser.
 pub(super) fn next(core: &Core, state: &State) -> Option<(Time, Timer)> {
     let own = own(core, state).into_iter().flatten();
@@ -80,6 +102,7 @@ fn own(core: &Core, state: &State) -> [Option<(Time, Timer)>; 4] {
             None,
         ],
         State::Confirmed(session) => session.timers(core),
+        State::Asking(_) => [None; 4],
         State::Lingering => {
             let wait = core.context.timers.t1x64();
             let at = core.unanswered.and_then(|_| core.since + wait);
@@ -122,6 +145,6 @@ pub(super) fn rebase_all(core: &mut Core, state: &mut State, from: Time, to: Tim
             rebase(&mut state.repeat, from, to);
         }
         State::Confirmed(session) => session.rebase(from, to),
-        State::Lingering | State::Terminated => {}
+        State::Asking(_) | State::Lingering | State::Terminated => {}
     }
 }

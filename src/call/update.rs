@@ -9,9 +9,11 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::callee::Host;
+use super::description::{describes, has_session};
 use super::exchange::{Asked, AskedUpdate, Fate, Own, What};
 use super::leg::LegState;
 use super::offer_answer::{Message, Refusal, Verdict, glare_wait};
+use super::retries::retry_after;
 use super::{Action, Core, LegId, Notice, Pending, ServerId, check, wrong_state};
 use crate::auth;
 use crate::dialog::contact_of;
@@ -25,6 +27,9 @@ use crate::transaction::Failure;
 
 /// Delays after glare are multiples of 10 ms (3261 14.1).
 pub(super) const GLARE_STEP: Duration = Duration::from_millis(10);
+
+/// The most seconds that who refuses an overlapping offer asks for (3261 14.2, RFC 3311 5.2).
+const MOST_WAIT: u32 = 10;
 
 /// An UPDATE of this side that met glare, and when it is sent again (5.3).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -56,7 +61,7 @@ impl Core {
             // 4: who lists what it allows, and not this, does not know it.
             return Err(wrong_state("update", "with a side that has no UPDATE"));
         }
-        let offers = outgoing.body.is_some();
+        let offers = describes(&outgoing, &self.context.limits);
         leg.exchange.may_send(Message::Update, offers)?;
         let id = leg.id;
         leg.take_rare(|rare| &mut rare.deferred);
@@ -73,7 +78,9 @@ impl Core {
         let leg = self.leg_mut(id).filter(|leg| leg.is_live());
         let free = leg.is_some_and(|leg| leg.exchange.may_send(Message::Update, false).is_ok());
         if free {
-            let outgoing = Outgoing::default();
+            let at = self.leg_at(id).unwrap_or_default();
+            let headers = self.refresh_headers(at, false);
+            let outgoing = Outgoing::new().with_headers(headers);
             self.send_update(id, outgoing, (0, true), auth::Attempt::new(), out);
         }
         free
@@ -90,6 +97,7 @@ impl Core {
         let Some(at) = self.leg_at(leg) else {
             return;
         };
+        let offers = describes(&outgoing, &self.context.limits);
         let headers = self.with_local_target(&outgoing.headers);
         let headers = match self.legs.get(at).is_some_and(|leg| leg.session().is_some()) {
             true => self.put_timer(at, headers),
@@ -104,8 +112,7 @@ impl Core {
             return;
         };
         if let Some(leg) = self.legs.get_mut(at) {
-            leg.exchange
-                .on_sent(Message::Update, outgoing.body.is_some());
+            leg.exchange.on_sent(Message::Update, offers);
         }
         self.own.push(Own {
             request,
@@ -151,9 +158,11 @@ impl Core {
             self.refresh_again(now, now, own.leg);
             return fate;
         }
-        if response.status() == StatusCode::REQUEST_PENDING && glares < most {
+        if glares < most
+            && let Some(at) = self.after_refusal(now, &response)
+        {
             let deferred = Deferred {
-                at: self.after_glare(now),
+                at: Some(at),
                 outgoing: own.outgoing,
                 glares: glares.saturating_add(1),
             };
@@ -180,9 +189,9 @@ impl Core {
         self.is_authorized(&own.credentials, &response);
         self.accepted_contact(&own.outgoing.headers);
         let answer_needed = false;
+        let body = has_session(&response, &self.context.limits);
         if let Some(at) = self.leg_at(own.leg) {
             if let Some(leg) = self.legs.get_mut(at) {
-                let body = !response.body_slice().is_empty();
                 leg.exchange.on_received(Message::UpdateSuccess, body);
                 leg.learn(&response);
             }
@@ -224,6 +233,7 @@ impl Core {
         leg: LegId,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
+        let context = self.context.clone();
         let Some(place) = self.leg_mut(leg) else {
             return;
         };
@@ -233,7 +243,7 @@ impl Core {
         if !place.is_live() {
             return;
         }
-        let offers = deferred.outgoing.body.is_some();
+        let offers = describes(&deferred.outgoing, &context.limits);
         if place.exchange.may_send(Message::Update, offers).is_ok() {
             let Deferred {
                 outgoing, glares, ..
@@ -248,10 +258,23 @@ impl Core {
         }
     }
 
+    /// When to try again what was refused because of something else that is in progress: 491, or
+    /// 500 with the Retry-After of such a refusal (3261 14.1, 14.2; RFC 3311 5.2, 5.3).
+    pub(super) fn after_refusal(&mut self, now: Time, response: &Response) -> Option<Time> {
+        match response.status() {
+            StatusCode::REQUEST_PENDING => self.after_glare(now),
+            StatusCode::SERVER_INTERNAL_ERROR => {
+                let wait = retry_after(response).filter(|seconds| *seconds <= MOST_WAIT)?;
+                now + Duration::from_secs(wait.into())
+            }
+            _ => None,
+        }
+    }
+
     /// When to try again after glare (3261 14.1, RFC 3311 5.3).
     pub(super) fn after_glare(&mut self, now: Time) -> Option<Time> {
         self.branches = self.branches.wrapping_add(1);
-        let (base, counter) = (self.branch_base, u64::from(self.branches));
+        let (base, counter) = (self.branch_base(), u64::from(self.branches));
         now + glare_wait(self.owns_call_id, &self.context.ids, base, counter)
     }
 }
@@ -267,9 +290,9 @@ impl Core {
         host: Bytes,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        let offers = !request.body_slice().is_empty();
+        let offers = has_session(&request, &self.context.limits);
         let room = self.pending.len() < self.context.limits.pending_requests;
-        let at = self.find_leg(request.from_tag());
+        let at = self.find_leg(request.tag_of_from());
         let Some(leg) = at.and_then(|at| self.legs.get_mut(at)) else {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
             return self.refuse(server, &reply, status, out);
@@ -373,10 +396,10 @@ impl Core {
             self.answer_timer(now, at, asked.timer.as_ref(), &mut headers);
             self.described(at, outgoing.body.as_ref());
         }
-        let headers = self.with_capabilities(&headers);
+        headers.put_over(&self.context.capabilities);
         let body = outgoing.body.as_ref();
         self.respond(server, reply, StatusCode::OK, &headers, body, out);
-        self.update_answered(asked, Some(body.is_some()));
+        self.update_answered(asked, Some(describes(outgoing, &self.context.limits)));
         if let (Some(at), Some(contact)) = (self.leg_at(asked.leg), &asked.contact) {
             self.refresh_target(at, contact.as_uri(), out);
         }

@@ -69,7 +69,17 @@ impl Dialog {
     /// A request without Contact is tolerated: the URI of its From stands in. One without a From
     /// tag makes a dialog without a remote tag (§12.1.1 requires it, for RFC 2543 clients).
     pub fn uas(request: &Request, local_tag: &str, secure: bool) -> Self {
-        let target = contact_of(request).unwrap_or_else(|| request.from().uri());
+        Self::uas_of(request, contact_of(request), local_tag, secure)
+    }
+
+    /// [`uas`](Self::uas), when the Contact has been read.
+    pub(crate) fn uas_of(
+        request: &Request,
+        contact: Option<Uri<'_>>,
+        local_tag: &str,
+        secure: bool,
+    ) -> Self {
+        let target = contact.unwrap_or_else(|| request.from().uri());
         // A route is pre-loaded in the order of Record-Route at the UAS.
         let target = as_request_uri(target);
         let tag = b";tag=".len().saturating_add(local_tag.len());
@@ -121,6 +131,10 @@ impl Dialog {
     /// The UAC's 2xx (§13.2.2.4): confirmed, with route set and remote target computed anew
     /// from it, and frozen from then on.
     pub fn confirm(&mut self, response: &Response) {
+        if self.says_the_same(response) {
+            self.phase = Phase::Confirmed;
+            return;
+        }
         let old = &self.text;
         let target = target_of(response, old.target_bytes());
         let parts = [
@@ -138,6 +152,20 @@ impl Dialog {
         text.finish();
         self.text = text;
         self.phase = Phase::Confirmed;
+    }
+
+    /// Whether a response has the To and the Contact, to the letter, that made this dialog, and
+    /// there are no routes.
+    fn says_the_same(&self, response: &Response) -> bool {
+        let mut contacts = response.all(Name::Contact);
+        let contact = contacts.next().unwrap_or_default();
+        let uri = contact.strip_prefix(b"<");
+        let uri = uri.and_then(|rest| rest.strip_suffix(b">"));
+        uri == Some(self.text.target_bytes())
+            && contacts.next().is_none()
+            && response.to_value() == self.text.remote_bytes()
+            && self.text.has_no_routes()
+            && response.first(Name::RecordRoute).is_none()
     }
 
     /// The UAS sent its 2xx.
@@ -172,8 +200,23 @@ impl Dialog {
     }
 
     /// Whether the other side has this tag, or none.
-    pub(crate) fn is_with(&self, remote_tag: Option<&str>) -> bool {
-        self.text.remote_tag_bytes() == remote_tag.map(str::as_bytes)
+    pub(crate) fn is_with(&self, remote_tag: Option<&[u8]>) -> bool {
+        self.text.remote_tag_bytes() == remote_tag
+    }
+
+    /// What names it: Call-ID, local tag, remote tag.
+    pub(crate) fn id_bytes(&self) -> [&[u8]; 3] {
+        let remote_tag = self.text.remote_tag_bytes();
+        [
+            self.text.call_id_bytes(),
+            self.local_tag_bytes(),
+            remote_tag.unwrap_or_default(),
+        ]
+    }
+
+    /// The tag of this side.
+    pub(crate) fn local_tag_bytes(&self) -> &[u8] {
+        self.text.local_tag_bytes().unwrap_or_default()
     }
 
     /// The From value of this side's requests.
@@ -277,6 +320,7 @@ impl Dialog {
             .to(self.remote())
             .call_id(self.text.call_id_bytes())
             .cseq(cseq)
+            .on_one_line()
     }
 }
 
@@ -347,6 +391,9 @@ fn room(parts: &[&[u8]]) -> usize {
 
 /// The route set from a response (§12.1.2): Record-Route reversed.
 fn put_response_routes(text: &mut Text, response: &Response) {
+    if response.first(Name::RecordRoute).is_none() {
+        return;
+    }
     let routes: smallvec::SmallVec<[&[u8]; 8]> = record_routes(response).collect();
     put_routes(text, routes.into_iter().rev());
 }

@@ -147,8 +147,16 @@ impl Text {
             .filter(|r| !r.is_empty())
     }
 
+    pub(super) fn has_no_routes(&self) -> bool {
+        self.end() == self.target
+    }
+
     pub(super) fn local_tag(&self) -> Option<&str> {
         self.tag(self.local_tag)
+    }
+
+    pub(super) fn local_tag_bytes(&self) -> Option<&[u8]> {
+        self.local_tag.map(|(start, end)| self.slice(start..end))
     }
 
     pub(super) fn remote_tag_bytes(&self) -> Option<&[u8]> {
@@ -168,9 +176,11 @@ impl Text {
     fn put(&mut self, value: &[u8]) -> u32 {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(value);
-        let added = self.bytes.get_mut(start..).unwrap_or_default();
-        for b in added {
-            *b = if matches!(b, b'\r' | b'\n') { b' ' } else { *b };
+        if memchr::memchr2(b'\r', b'\n', value).is_some() {
+            let added = self.bytes.get_mut(start..).unwrap_or_default();
+            for b in added {
+                *b = if matches!(b, b'\r' | b'\n') { b' ' } else { *b };
+            }
         }
         self.end()
     }
@@ -181,7 +191,11 @@ impl Text {
 
     fn tag_between(&self, start: u32, end: u32) -> Option<(u32, u32)> {
         let value = self.slice(start..end);
-        within(start, value, NameAddr::tag_of(value).ok()??)
+        let tag = match own_tag(value) {
+            Some(tag) => tag,
+            None => NameAddr::tag_of(value).ok()??,
+        };
+        within(start, value, tag)
     }
 
     fn slice(&self, range: Range<u32>) -> &[u8] {
@@ -189,6 +203,15 @@ impl Text {
             .get(range.start as usize..range.end as usize)
             .unwrap_or(&[])
     }
+}
+
+/// The tag of an address as this side writes them: in angle brackets, with nothing but the tag behind.
+fn own_tag(value: &[u8]) -> Option<&[u8]> {
+    let (address, tag) = value.split_at_checked(memchr::memrchr(b';', value)?)?;
+    let tag = tag.strip_prefix(b";tag=")?;
+    let is_own = address.ends_with(b">") && !tag.is_empty();
+    let is_digit = |b: &u8| matches!(*b, b'a'..=b'z' | b'2'..=b'7');
+    (is_own && tag.iter().all(is_digit)).then_some(tag)
 }
 
 /// Where a part of `value` stands, if `value` stands at `start`.

@@ -3,6 +3,7 @@
 use super::Endpoint;
 use super::detour::ReturnPath;
 use crate::message::{Method, Reply, Request, Via};
+use crate::table::Hashed;
 use crate::transaction::key::ServerKey;
 use crate::transport::Flow;
 
@@ -11,6 +12,7 @@ pub(super) struct Arrival {
     /// Where it came from.
     pub(super) flow: Flow,
     pub(super) key: ServerKey,
+    pub(super) hashed: Hashed,
     /// Where its responses go.
     pub(super) path: ReturnPath,
     /// What answers it.
@@ -25,11 +27,12 @@ impl Endpoint {
         flow: Flow,
         request: &Request,
         via: &Via<'_>,
-        key: ServerKey,
+        (key, hashed): (ServerKey, Hashed),
     ) -> Arrival {
         Arrival {
             flow,
             key,
+            hashed,
             path: ReturnPath::new(via, &flow),
             reply: Reply::new(request),
             origin: self.origin_of(request),
@@ -47,7 +50,9 @@ impl Endpoint {
     /// A keyed hash of From tag, Call-ID and CSeq. A CANCEL has those of its INVITE.
     fn origin_of(&self, request: &Request) -> Option<u64> {
         let method = request.method();
-        if request.has_to_tag() || method == Method::Cancel {
+        // An OPTIONS is over as soon as it has come, so nothing is ongoing that another could be
+        // merged with; who pings with the same words again and again is answered each time.
+        if request.has_to_tag() || matches!(method, Method::Cancel | Method::Options) {
             return None;
         }
         let parts = [

@@ -1,11 +1,11 @@
 //! Calls in their table, and what they want done.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::borrow::Borrow;
+use core::hash::{Hash, Hasher};
 
 use bytes::Bytes;
+use hashbrown::Equivalent;
 use smallvec::SmallVec;
 
 use super::arrival::Arrival;
@@ -24,6 +24,7 @@ use crate::machine::Machine;
 use crate::message::{HeaderList, Method, Outgoing, Request, StatusCode, Uri};
 use crate::seed::Token;
 use crate::sink::Sink;
+use crate::table::Hashed;
 use crate::time::Time;
 use crate::transaction::Failure;
 use crate::transport::{Flow, NextHop, Transport};
@@ -39,7 +40,8 @@ pub(super) type Unsent = SmallVec<[CallEvent; 2]>;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct CallEntry {
     pub(super) call: Call,
-    pub(super) key: DialogKey,
+    /// Where in the table of dialogs it is.
+    pub(super) hashed: Hashed,
     /// The flow of its INVITE: where its other requests leave from.
     pub(super) flow: Option<Flow>,
     pub(super) clients: SmallVec<[(Option<RequestId>, ClientHandle); 2]>,
@@ -50,44 +52,65 @@ pub(super) struct CallEntry {
     pub(super) stream_refused: bool,
 }
 
-/// Names the dialogs of a call: Call-ID and local tag. The remote tag tells its legs apart. The
-/// table and the call share it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) struct DialogKey(Arc<[u8]>);
+/// Names the dialogs of a call: Call-ID and local tag. The remote tag tells its legs apart.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct DialogKey(Box<[u8]>);
 
-impl DialogKey {
-    /// On the stack, to look up.
-    pub(super) fn text(call_id: &[u8], local_tag: &[u8]) -> SmallVec<[u8; 96]> {
-        let mut text = SmallVec::new();
-        text.extend_from_slice(call_id);
+/// The same on the stack, to look up.
+pub(super) struct DialogText(SmallVec<[u8; 96]>);
+
+impl DialogText {
+    pub(super) fn new(call_id: &[u8], local_tag: &[u8]) -> Self {
+        let mut room = [0; 96];
+        let len = call_id.len().saturating_add(1);
+        let len = len.saturating_add(local_tag.len());
+        if let Some((head, rest)) = room
+            .get_mut(..len)
+            .and_then(|text| text.split_at_mut_checked(call_id.len()))
+            && let Some((_, tail)) = rest.split_first_mut()
+        {
+            head.copy_from_slice(call_id);
+            tail.copy_from_slice(local_tag);
+            return Self(SmallVec::from_buf_and_len(room, len));
+        }
+        let mut text = SmallVec::from_slice(call_id);
         text.push(0);
         text.extend_from_slice(local_tag);
-        text
-    }
-
-    fn new(call_id: &[u8], local_tag: &[u8]) -> Self {
-        Self(Self::text(call_id, local_tag).as_slice().into())
+        Self(text)
     }
 }
 
 impl DialogKey {
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.0
+    fn new(call_id: &[u8], local_tag: &[u8]) -> Self {
+        Self(DialogText::new(call_id, local_tag).0.as_slice().into())
     }
 }
 
-impl Borrow<[u8]> for DialogKey {
-    fn borrow(&self) -> &[u8] {
-        &self.0
+impl Hash for DialogKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
+}
+
+impl Hash for DialogText {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
+}
+
+impl Equivalent<DialogKey> for DialogText {
+    fn equivalent(&self, key: &DialogKey) -> bool {
+        *self.0 == *key.0
     }
 }
 
 impl Endpoint {
+    /// An INVITE, or with a method that request outside of any dialog.
     pub(super) fn place_call(
         &mut self,
         now: Time,
         ordinal: u64,
-        invitation: Invitation,
+        (method, invitation): (Option<&str>, Invitation),
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<CallHandle, Misuse> {
         if self.calls() >= self.limits().calls {
@@ -100,41 +123,60 @@ impl Endpoint {
         }
         let ids = self.context.ids.call(ordinal);
         let key = DialogKey::new(ids.call_id.as_bytes(), ids.from_tag.as_bytes());
-        if self.dialogs.contains_key(&key) {
+        let hashed = self.dialogs.hashed(&key);
+        if self.dialogs.get_hashed(hashed, &key).is_some() {
             return Err(Misuse::Malformed {
                 what: "ordinal: it is in use",
             });
         }
-        self.check_reachable(&invitation)?;
+        let flow = self.first_flow(&invitation)?;
         let mut actions = Actions::new();
-        let call = Call::place(now, self.context.clone(), &ids, invitation, &mut actions)?;
+        let context = self.context.clone();
+        let call = match method {
+            None => Call::place(now, context, &ids, invitation, &mut actions)?,
+            Some(method) => Call::ask(now, context, &ids, method, invitation, &mut actions)?,
+        };
         let full = Misuse::LimitReached { limit: "calls" };
-        let call = self.insert_call(call, key, None).ok_or(full)?;
+        let call = self.insert_call(call, (key, hashed), None).ok_or(full)?;
         self.rearm_call(call);
+        let mut unsent = Unsent::new();
+        if let (Some(flow), Some(Action::Invite { .. })) = (flow, actions.first())
+            && let Action::Invite { request, draft } = actions.remove(0)
+        {
+            let request = Some(request);
+            let errand = Errand {
+                call,
+                request,
+                draft,
+                verdict: None,
+            };
+            self.dispatch(now, errand, flow, None, &mut unsent, out);
+        }
         self.perform_call(now, call, &mut actions, out);
+        self.tell_unsent(now, call, unsent, out);
         Ok(call)
     }
 
     /// A target that no local address reaches is the caller's mistake, and found before anything
     /// is sent. Where a name leads is found out later.
-    fn check_reachable(&self, invitation: &Invitation) -> Result<(), Misuse> {
+    fn first_flow(&self, invitation: &Invitation) -> Result<Option<Flow>, Misuse> {
         let uri = invitation.first_hop();
         let secure = invitation.is_secure();
         let hop = NextHop::of(&uri, secure).map_err(|_| Misuse::Malformed { what: "target" })?;
         let reach = self.places.reach();
-        let reachable = match (hop.address(), hop.transport) {
+        match (hop.address(), hop.transport) {
             (Some(remote), _) => {
-                let transport = transport_of(&hop);
-                self.places.flow(transport, remote, None).is_some()
+                let flow = self.places.flow(transport_of(&hop), remote, None);
+                flow.map(Some).ok_or(Misuse::NoLocalAddress)
             }
-            (None, Some(transport)) => reach.speaks(transport),
+            (None, Some(transport)) if reach.speaks(transport) => Ok(None),
             // DNS decides, among what is spoken.
-            (None, None) => match hop.secure {
-                true => reach.speaks(Transport::Tls) || reach.speaks(Transport::Wss),
-                false => !self.config.locals.is_empty(),
-            },
-        };
-        reachable.then_some(()).ok_or(Misuse::NoLocalAddress)
+            (None, None) if !hop.secure && !self.config.locals.is_empty() => Ok(None),
+            (None, None) if reach.speaks(Transport::Tls) || reach.speaks(Transport::Wss) => {
+                Ok(None)
+            }
+            (None, _) => Err(Misuse::NoLocalAddress),
+        }
     }
 
     /// 13.3: an INVITE outside any dialog.
@@ -147,7 +189,8 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let key = DialogKey::new(request.call_id_bytes(), tag.as_bytes());
-        if self.dialogs.contains_key(&key) {
+        let hashed = self.dialogs.hashed(&key);
+        if self.dialogs.get_hashed(hashed, &key).is_some() {
             // The INVITE of a call that stands, come once more after its transaction has gone
             // (8.2.2.2).
             let none = HeaderList::new();
@@ -172,7 +215,7 @@ impl Endpoint {
             tag.as_str(),
             host,
         );
-        let Some(call) = self.insert_call(call, key, Some(arrival.flow)) else {
+        let Some(call) = self.insert_call(call, (key, hashed), Some(arrival.flow)) else {
             self.end_server(server);
             return self.overload(&request, arrival, out);
         };
@@ -194,12 +237,12 @@ impl Endpoint {
     fn insert_call(
         &mut self,
         call: Call,
-        key: DialogKey,
+        (key, hashed): (DialogKey, Hashed),
         flow: Option<Flow>,
     ) -> Option<CallHandle> {
         let entry = CallEntry {
             call,
-            key: key.clone(),
+            hashed,
             flow,
             clients: SmallVec::new(),
             servers: SmallVec::new(),
@@ -207,7 +250,7 @@ impl Endpoint {
             stream_refused: false,
         };
         let call = self.calls.insert(entry)?;
-        self.dialogs.insert(key, call);
+        self.dialogs.insert_hashed(hashed, key, call);
         Some(call)
     }
 
@@ -215,13 +258,13 @@ impl Endpoint {
     pub(super) fn find_dialog(
         &self,
         call_id: &[u8],
-        local_tag: &str,
-        remote_tag: Option<&str>,
+        local_tag: &[u8],
+        remote_tag: Option<&[u8]>,
     ) -> Option<CallHandle> {
-        let key = DialogKey::text(call_id, local_tag.as_bytes());
-        let call = *self.dialogs.get(key.as_slice())?;
+        let key = DialogText::new(call_id, local_tag);
+        let call = *self.dialogs.get(&key)?;
         let entry = self.calls.get(call)?;
-        entry.call.has_dialog(remote_tag).then_some(call)
+        entry.call.is_with(remote_tag).then_some(call)
     }
 
     pub(super) fn tell_call(
@@ -324,7 +367,9 @@ impl Endpoint {
                 Action::Terminated => self.remove_call(call),
             }
         }
-        self.tell_unsent(now, call, unsent, out);
+        if !unsent.is_empty() {
+            self.tell_unsent(now, call, unsent, out);
+        }
     }
 
     /// Tells a call what could not be sent, after what caused it.
@@ -441,7 +486,7 @@ impl Endpoint {
                 request: Some(request),
             },
             method: errand.draft.method(),
-            branch: errand.draft.branch().as_str(),
+            branch: errand.draft.branch().as_bytes(),
             flow,
             bytes,
             trail,
@@ -500,7 +545,7 @@ impl Endpoint {
         let Some(entry) = self.calls.remove(call) else {
             return;
         };
-        self.dialogs.remove(&entry.key);
+        self.dialogs.remove_hashed(entry.hashed, &call);
         for location in entry.locations {
             self.remove_location(location);
         }

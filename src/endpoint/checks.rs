@@ -5,28 +5,40 @@ use alloc::vec::Vec;
 
 use super::Endpoint;
 use super::arrival::Arrival;
+use crate::call::Call;
 use crate::call::session_timer::{self, Answer, Negotiation};
-use crate::message::{ContentType, HeaderList, Method, Name, Params, Request, StatusCode};
-use crate::message::{split_commas, unquote};
+use crate::message::{
+    ContentType, HeaderList, Method, Name, Part, Request, StatusCode, split_commas,
+};
 
 /// What a request that is refused gets.
 pub(super) type Refusal = (StatusCode, HeaderList);
 
 impl Endpoint {
     /// Why this endpoint cannot process a request, if it cannot.
-    pub(super) fn refusal(&self, request: &Request, arrival: &Arrival) -> Option<Refusal> {
-        self.wrong_method(request)
+    ///
+    /// A request within a call is held to what that call has of extensions.
+    pub(super) fn refusal(
+        &self,
+        request: &Request,
+        arrival: &Arrival,
+        call: Option<&Call>,
+    ) -> Option<Refusal> {
+        self.wrong_method(request, call)
             .or_else(|| wrong_scheme(request))
             .or_else(|| self.merged(arrival))
-            .or_else(|| self.wrong_extension(request))
+            .or_else(|| self.wrong_extension(request, call))
             .or_else(|| self.wrong_content(request))
             .or_else(|| self.lacks_extension(request))
-            .or_else(|| self.short_session(request))
+            .or_else(|| self.short_session(request, call))
     }
 
     /// 8.2.1.
-    fn wrong_method(&self, request: &Request) -> Option<Refusal> {
+    fn wrong_method(&self, request: &Request, call: Option<&Call>) -> Option<Refusal> {
         let method = request.method();
+        if method == Method::Prack && call.is_some_and(Call::takes_prack) {
+            return None;
+        }
         if self.config.allows(method.as_str()) {
             return None;
         }
@@ -44,9 +56,13 @@ impl Endpoint {
     }
 
     /// 8.2.2.3.
-    fn wrong_extension(&self, request: &Request) -> Option<Refusal> {
+    fn wrong_extension(&self, request: &Request, call: Option<&Call>) -> Option<Refusal> {
+        request.first(Name::Require)?;
+        let has = |tag: &str| {
+            self.config.supports(tag) || call.is_some_and(|call| call.has_extension(tag))
+        };
         let required = request.require().filter_map(Result::ok);
-        let unsupported: Vec<&str> = required.filter(|tag| !self.config.supports(tag)).collect();
+        let unsupported: Vec<&str> = required.filter(|tag| !has(tag)).collect();
         if unsupported.is_empty() {
             return None;
         }
@@ -62,37 +78,23 @@ impl Endpoint {
         if request.body_slice().is_empty() || is_optional(request) {
             return None;
         }
-        let config = &self.config;
-        let wrong = [
-            (
-                self.is_wrong_type(request),
-                "Accept",
-                config.accept.join(", "),
-            ),
-            (
-                self.is_wrong_language(request),
-                "Accept-Language",
-                config.languages(),
-            ),
-            (
-                is_wrong_encoding(request),
-                "Accept-Encoding",
-                "identity".into(),
-            ),
-        ];
         let mut headers = HeaderList::new();
-        for (is_wrong, name, value) in wrong {
-            if is_wrong {
-                // What a configuration that was checked holds can stand in a header.
-                let _ = headers.push(name, value);
-            }
+        // What a configuration that was checked holds can stand in a header.
+        if self.is_wrong_type(request) {
+            let _ = headers.push("Accept", self.config.accept.join(", "));
+        }
+        if self.is_wrong_language(request) {
+            let _ = headers.push("Accept-Language", self.config.languages());
+        }
+        if is_wrong_encoding(request) {
+            let _ = headers.push("Accept-Encoding", "identity");
         }
         (!headers.is_empty()).then_some((StatusCode::UNSUPPORTED_MEDIA_TYPE, headers))
     }
 
     /// RFC 4028 9.
-    fn short_session(&self, request: &Request) -> Option<Refusal> {
-        let config = self.config.session_timer?;
+    fn short_session(&self, request: &Request, call: Option<&Call>) -> Option<Refusal> {
+        let config = call.map_or(self.config.session_timer, Call::session_timer)?;
         if !matches!(request.method(), Method::Invite | Method::Update) {
             return None;
         }
@@ -115,41 +117,49 @@ impl Endpoint {
         }
         // Nearly always it is an accepted one to the letter.
         let is_accepted = |value: &[u8]| {
-            let same = |range: &String| range.as_bytes().eq_ignore_ascii_case(value);
-            !value.contains(&b'*') && self.config.accept.iter().any(same)
+            let same = |range: &String| range.as_bytes() == value;
+            self.config.accept.iter().any(same) && memchr::memchr(b'*', value).is_none()
         };
         if request.first(Name::ContentType).is_some_and(is_accepted) {
             return false;
         }
         // 20.15: without a type a body says nothing; it is taken for a session description.
-        let Some(found) = request.content_type() else {
+        if request.first(Name::ContentType).is_none() {
             return false;
+        }
+        let accepts = |part: &Part<'_>| {
+            let found = part.content_type();
+            let admits = |range: &String| {
+                let range = ContentType::parse(range.as_bytes());
+                let found = found.as_ref().ok();
+                found.is_some_and(|found| range.is_ok_and(|range| range.admits(found)))
+            };
+            self.config.accept.iter().any(admits)
         };
-        let accepts = |range: &String| {
-            let range = ContentType::parse(range.as_bytes());
-            let found = found.as_ref().ok();
-            found.is_some_and(|found| range.is_ok_and(|range| range.admits(found)))
-        };
-        !self.config.accept.iter().any(accepts)
+        // RFC 5621 8: of a multipart body each part that must be handled. One that cannot be read
+        // cannot be handled.
+        let root = request.root_part();
+        let wrong = root.is_unsupported(self.limits(), accepts);
+        !accepts(&root) && wrong.unwrap_or(true)
     }
 
     fn is_wrong_language(&self, request: &Request) -> bool {
         let own = &self.config.languages;
         let reads = |tag: &str| own.iter().any(|range| is_within(range, tag));
-        let mut tags = request.content_language().flatten();
-        !own.is_empty() && tags.any(|tag| !reads(tag))
+        !own.is_empty() && request.content_language().flatten().any(|tag| !reads(tag))
     }
 
     /// 8.2.4, for a new call.
     fn lacks_extension(&self, request: &Request) -> Option<Refusal> {
-        if request.method() != Method::Invite || request.to_tag().is_some() {
+        if request.method() != Method::Invite || request.has_to_tag() {
             return None;
         }
         let has = |wanted: &str| {
             let said = request.supported().chain(request.require());
             said.flatten().any(|tag| tag.eq_ignore_ascii_case(wanted))
         };
-        let required = self.config.required_tags();
+        let mut required = self.config.required_tags().peekable();
+        required.peek()?;
         let missing: Vec<&str> = required.filter(|tag| !has(tag)).collect();
         if missing.is_empty() {
             return None;
@@ -190,16 +200,8 @@ fn is_within(range: &str, tag: &str) -> bool {
 
 /// 20.11: a body that need not be understood.
 fn is_optional(request: &Request) -> bool {
-    let Some(value) = request.first(Name::ContentDisposition) else {
-        return false;
-    };
-    let start = value.iter().position(|b| *b == b';').unwrap_or(value.len());
-    let params = value.get(start..).map(Params::parse);
-    let Some(Ok(params)) = params else {
-        return false;
-    };
-    let handling = params.get("handling").and_then(|param| param.value);
-    handling.is_some_and(|value| unquote(value).eq_ignore_ascii_case(b"optional"))
+    let disposition = request.root_part().disposition();
+    disposition.is_ok_and(|disposition| !disposition.is_required())
 }
 
 fn refused_with(status: StatusCode, name: &str, value: &str) -> Option<Refusal> {

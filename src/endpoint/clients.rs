@@ -24,7 +24,7 @@ pub(super) type Actions = SmallVec<[Action; 4]>;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct ClientEntry {
     pub(super) machine: Client,
-    key: ClientKey,
+    pub(super) key: ClientKey,
     pub(super) flow: Flow,
     pub(super) owner: Owner,
     /// Whether any response came.
@@ -135,7 +135,7 @@ fn retagged(action: non_invite_client::Action) -> Action {
 pub(super) struct Start<'a> {
     pub(super) owner: Owner,
     pub(super) method: Method<'a>,
-    pub(super) branch: &'a str,
+    pub(super) branch: &'a [u8],
     pub(super) flow: Flow,
     pub(super) bytes: Bytes,
     pub(super) trail: Option<Box<Trail>>,
@@ -156,7 +156,7 @@ impl Endpoint {
                 limit: "transactions",
             });
         }
-        let key = ClientKey::new(start.branch, start.method);
+        let key = ClientKey::of_bytes(start.branch, start.method);
         let mut actions = Actions::new();
         let machine = Client::new(now, &start, self.context.timers, &mut actions);
         let (owner, flow) = (start.owner, start.flow);
@@ -286,7 +286,7 @@ impl Endpoint {
                 request: None,
             },
             method: Method::Cancel,
-            branch: &branch,
+            branch: branch.as_bytes(),
             flow: entry.flow,
             bytes,
             trail: None,
@@ -348,9 +348,7 @@ impl Endpoint {
         response: Box<Response>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        // 8.1.3.3: a second Via means that the response was for somebody else.
-        let mut vias = response.all(Name::Via).flat_map(split_commas);
-        if !self.places.wrote(&response) || vias.nth(1).is_some() {
+        if !self.places.wrote(&response) || has_second_via(&response) {
             return self.drop_packet(Dropped::ForeignResponse, out);
         }
         let key = ClientKey::of_response(&response);
@@ -361,4 +359,12 @@ impl Endpoint {
             machine.receive(now, Event::Response(response), actions);
         });
     }
+}
+
+/// 8.1.3.3: then the response was for somebody else.
+fn has_second_via(response: &Response) -> bool {
+    let mut rows = response.all(Name::Via);
+    let first = rows.next().unwrap_or_default();
+    let is_alone = first.len() == response.top_via_value().len();
+    rows.next().is_some() || !is_alone && split_commas(first).nth(1).is_some()
 }

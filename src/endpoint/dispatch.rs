@@ -11,7 +11,7 @@ use super::checks::Refusal;
 use super::detour::ReturnPath;
 use super::servers::Owner;
 use super::{CallEvent, CallHandle, Dropped, Endpoint, Event, Origin, Output, RequestHandle};
-use crate::message::{HeaderList, Incoming, Method, ParseError, Request, StatusCode, parse};
+use crate::message::{Boxed, HeaderList, Method, ParseError, Request, StatusCode, parse_boxed};
 use crate::seed::Token;
 use crate::sink::Sink;
 use crate::time::Time;
@@ -46,17 +46,12 @@ impl Endpoint {
         if bytes.iter().all(|b| matches!(b, b'\r' | b'\n')) {
             return self.drop_packet(Dropped::KeepAlive, out);
         }
-        match parse(bytes, &self.context.limits) {
-            // A message with its index is half a kilobyte, and an event is moved from floor to
-            // floor.
-            Ok(Incoming::Request(request)) => {
-                let mut request = Box::new(request);
+        match parse_boxed(bytes, &self.context.limits) {
+            Ok(Boxed::Request(mut request)) => {
                 request.stamp_source(flow.remote);
                 self.on_request(now, flow, request, out);
             }
-            Ok(Incoming::Response(response)) => {
-                self.on_response(now, Box::new(response), out);
-            }
+            Ok(Boxed::Response(response)) => self.on_response(now, response, out),
             Err(error) => self.on_malformed(&flow, error, out),
         }
     }
@@ -96,14 +91,15 @@ impl Endpoint {
         }
         let via = request.top_via();
         let key = ServerKey::with_via(&request, &via, request.method());
-        if let Some(server) = self.server_keys.get(&key).copied() {
+        let hashed = self.server_keys.hashed(&key);
+        if let Some(server) = self.server_keys.get_hashed(hashed, &key).copied() {
             let counter = &mut self.counters.retransmissions_received;
             *counter = counter.saturating_add(1);
             return self.drive_server(now, server, out, |machine, actions| {
                 machine.receive(now, invite_server::Event::Invite, actions);
             });
         }
-        let arrival = self.arrival(flow, &request, &via, key);
+        let arrival = self.arrival(flow, &request, &via, (key, hashed));
         match (request.method(), request.has_to_tag()) {
             (Method::Cancel, _) => self.on_cancel(now, &arrival, request, out),
             (_, true) => self.on_request_in_dialog(now, &arrival, request, out),
@@ -127,8 +123,8 @@ impl Endpoint {
                 machine.receive(now, invite_server::Event::Ack(ack), actions);
             });
         }
-        let tag = ack.to_tag().unwrap_or_default();
-        match self.find_dialog(ack.call_id_bytes(), tag, ack.from_tag()) {
+        let tag = ack.to_tag_bytes().unwrap_or_default();
+        match self.find_dialog(ack.call_id_bytes(), tag, ack.tag_of_from()) {
             Some(call) => self.tell_call(now, call, CallEvent::Ack { ack }, out),
             None => self.drop_packet(Dropped::StrayAck, out),
         }
@@ -176,15 +172,16 @@ impl Endpoint {
         request: Box<Request>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let local_tag = request.to_tag().unwrap_or_default();
-        let found = self.find_dialog(request.call_id_bytes(), local_tag, request.from_tag());
+        let local_tag = request.to_tag_bytes().unwrap_or_default();
+        let found = self.find_dialog(request.call_id_bytes(), local_tag, request.tag_of_from());
         let Some(call) = found else {
             return self.no_such_dialog(&request, arrival, out);
         };
-        if let Some(refusal) = self.refusal(&request, arrival) {
+        let machine = self.calls.get(call).map(|entry| &entry.call);
+        if let Some(refusal) = self.refusal(&request, arrival, machine) {
             return self.refuse_in_dialog(now, call, &request, arrival, refusal, out);
         }
-        let tag = Token::new(local_tag).unwrap_or_else(|| self.tag_for(&request));
+        let tag = Token::of_bytes(local_tag).unwrap_or_else(|| self.tag_for(&request));
         let owner = Owner::Call(call);
         match self.admit(now, &request, arrival, tag, owner, out) {
             Some(server) => {
@@ -238,14 +235,15 @@ impl Endpoint {
         request: Box<Request>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        if let Some((status, headers)) = self.refusal(&request, arrival) {
+        if let Some((status, headers)) = self.refusal(&request, arrival, None) {
             return self.refuse(&request, arrival, status, &headers, out);
         }
         let tag = self.tag_for(&request);
         match request.method() {
             Method::Invite => self.take_invite(now, request, arrival, tag, out),
             Method::Options => {
-                if !self.has_room(false) {
+                // 11.2: what an INVITE would be told.
+                if !self.has_room(false) || self.calls() >= self.limits().calls {
                     return self.busy(&request, arrival, out);
                 }
                 let options = self.options.clone();

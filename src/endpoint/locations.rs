@@ -106,10 +106,8 @@ impl Endpoint {
         };
         let call = errand.call;
         // All requests of a call prefer the same of several equal servers.
-        let base = self
-            .calls
-            .get(call)
-            .map_or(0, |entry| self.context.ids.base(&[entry.key.as_bytes()]));
+        let entry = self.calls.get(call);
+        let base = entry.map_or(0, |entry| entry.hashed.as_u64());
         let (locate, mut actions) = self.start_locating(now, hop, base);
         let waiting = Waiting::Requests {
             call,

@@ -295,7 +295,51 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<CallHandle, Misuse> {
         let now = self.advance(now, out);
-        self.place_call(now, ordinal, invitation, out)
+        self.place_call(now, ordinal, (None, invitation), out)
+    }
+
+    /// Sends a request outside of any dialog, such as MESSAGE or OPTIONS: [`Event::Response`] tells
+    /// of each provisional response, [`Event::Ended`] of the end, with
+    /// [`EndReason::Completed`](crate::call::EndReason::Completed) for a 2xx. Credentials,
+    /// redirections and what else a refusal asks for are as the invitation says, as in a call.
+    ///
+    /// The handle names it as if it were a call. `hang_up` forgets it; other verbs are a misuse.
+    /// `ordinal` is as in [`place`](Self::place).
+    ///
+    /// ```
+    /// # use drongo::call::Invitation;
+    /// # use drongo::endpoint::{Config, Endpoint, Output};
+    /// # use drongo::message::{Body, Outgoing};
+    /// # use drongo::seed::Seed;
+    /// # use drongo::time::Time;
+    /// # use drongo::transport::{Local, Transport};
+    /// # let config = Config::default().local(Local::new(Transport::Udp, "192.0.2.1:5060".parse()?));
+    /// # let mut endpoint = Endpoint::new(config, Seed::from_bytes([7; 32]), Time::ZERO)?;
+    /// let mut out = Vec::new();
+    /// let watson = Outgoing::new().with_body(Body::new("text/plain", "Watson, come here.")?);
+    /// let to_bob = Invitation::new("sip:bob@192.0.2.4", "sip:alice@example.com")?.with(watson);
+    /// endpoint.ask(Time::ZERO, 1, "MESSAGE", to_bob, &mut out)?;
+    /// assert!(matches!(
+    ///     &out[..],
+    ///     [Output::Transmit(transmit)] if transmit.bytes.starts_with(b"MESSAGE sip:bob@192.0.2.4 ")
+    /// ));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`place`](Self::place), and [`Misuse::Malformed`] for INVITE, ACK, CANCEL, BYE,
+    /// PRACK and UPDATE.
+    pub fn ask(
+        &mut self,
+        now: Time,
+        ordinal: u64,
+        method: &str,
+        invitation: Invitation,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<CallHandle, Misuse> {
+        let now = self.advance(now, out);
+        self.place_call(now, ordinal, (Some(method), invitation), out)
     }
 
     /// A verifier of credentials that takes its key from the seed of this endpoint. An ordinal

@@ -231,7 +231,7 @@ pub enum Event {
     UpdateDeferred {
         /// The call.
         call: CallHandle,
-        /// The 491.
+        /// The 491, or the 500 with Retry-After.
         response: Box<Response>,
     },
     /// The other side moved: its Contact changed.

@@ -6,15 +6,15 @@ use smallvec::SmallVec;
 use super::arrival::Arrival;
 use super::detour::ReturnPath;
 use super::{CallEvent, CallHandle, Endpoint, Origin, Output, Part, RequestHandle};
-use crate::call::ServerId;
+use crate::call::{ServerId, check_response};
 use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{HeaderList, Method, Outgoing, Reply, Request, StatusCode};
 use crate::seed::Token;
 use crate::sink::Sink;
+use crate::table::Hashed;
 use crate::time::Time;
 use crate::transaction::invite_server::{Action, Command, Event};
-use crate::transaction::key::ServerKey;
 use crate::transaction::{InviteServer, NonInviteServer, Reliability, non_invite_server, rebase};
 
 /// What one call of a server transaction pushed.
@@ -24,7 +24,8 @@ pub(super) type Actions = SmallVec<[Action; 3]>;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct ServerEntry {
     machine: Server,
-    key: ServerKey,
+    /// Where in the table of keys it is.
+    hashed: Hashed,
     pub(super) path: ReturnPath,
     /// The last response, for another place if it cannot be sent to the first.
     pub(super) sent: Bytes,
@@ -179,14 +180,14 @@ impl Endpoint {
             )),
             false => Server::Other(NonInviteServer::new(now, timers, reliability, reply)),
         };
-        let (key, origin) = (arrival.key.clone(), arrival.origin);
+        let (hashed, origin) = (arrival.hashed, arrival.origin);
         let call = match &owner {
             Owner::Call(call) => Some(*call),
             Owner::Application { .. } | Owner::Nobody => None,
         };
         let entry = ServerEntry {
             machine,
-            key: key.clone(),
+            hashed,
             path: arrival.path.clone(),
             sent: Bytes::new(),
             owner,
@@ -194,7 +195,8 @@ impl Endpoint {
             origin,
         };
         let server = self.servers.insert(entry)?;
-        self.server_keys.insert(key, server);
+        self.server_keys
+            .insert_hashed(hashed, arrival.key.clone(), server);
         if let Some(connection) = arrival.path.connection() {
             self.connections.add_server(connection, server);
         }
@@ -272,7 +274,7 @@ impl Endpoint {
         let Some(entry) = self.servers.remove(server) else {
             return;
         };
-        self.server_keys.remove(&entry.key);
+        self.server_keys.remove_hashed(entry.hashed, &server);
         if let Some(origin) = entry.origin {
             self.origins.remove(&origin);
         }
@@ -336,6 +338,7 @@ impl Endpoint {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<(), Misuse> {
+        check_response(status, outgoing)?;
         let entry = self.servers.get_mut(server).ok_or(Misuse::UnknownHandle)?;
         let Owner::Application { reply, .. } = &entry.owner else {
             return Ok(());

@@ -5,7 +5,8 @@ use alloc::string::String;
 use super::servers::{Owner, server_id};
 use super::{CallHandle, Endpoint, Output, RequestHandle};
 use crate::auth::{Refusal, Verifier};
-use crate::call::{Call, Command, LegId};
+use crate::call::reliable::Policy;
+use crate::call::{Call, Command, LegId, session_timer};
 use crate::error::Misuse;
 use crate::message::{Outgoing, StatusCode};
 use crate::sink::Sink;
@@ -100,12 +101,46 @@ impl<'e> CallView<'e> {
         self.command(now, Command::Prack { leg, outgoing }, out)
     }
 
+    /// Callee, before its first response: whether provisional responses of this call are reliable
+    /// (RFC 3262), if not as the endpoint's [`Config`](super::Config) says.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::WrongState`] after a response, in another state, or if the INVITE requires the
+    /// opposite, or has no such extension where it is demanded: then it is to be rejected with 420
+    /// or 421.
+    pub fn reliable(
+        &mut self,
+        now: Time,
+        policy: Policy,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::Reliable(policy), out)
+    }
+
+    /// Callee, before it answers: what this side wants of session timers in this call (RFC 4028),
+    /// if not as the endpoint's [`Config`](super::Config) says; `None` to do without.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::WrongState`] unless the INVITE waits for an answer.
+    pub fn session_timer(
+        &mut self,
+        now: Time,
+        config: Option<session_timer::Config>,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        self.command(now, Command::SessionTimer(config), out)
+    }
+
     /// Accepts the INVITE or re-INVITE with 200 (13.3.1.4). The core repeats it until the ACK.
     /// It waits for the PRACK of what carried the answer already, and does not repeat that answer.
     ///
     /// # Errors
     ///
-    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] unless an INVITE waits for an answer.
+    /// [`Misuse::ReservedHeader`], or [`Misuse::WrongState`] unless an INVITE waits for an answer,
+    /// or without the session description that the 2xx owes: the answer to the INVITE's offer, or
+    /// the offer if that carries none.
     pub fn answer(
         &mut self,
         now: Time,
@@ -139,7 +174,7 @@ impl<'e> CallView<'e> {
     /// use drongo::auth::{Secret, Verifier};
     /// use drongo::endpoint::{CallHandle, Endpoint, Output};
     /// use drongo::error::Misuse;
-    /// use drongo::message::{Outgoing, Request};
+    /// use drongo::message::{Body, Outgoing, Request};
     /// use drongo::time::Time;
     ///
     /// /// Answers those who know the password of bob.
@@ -152,7 +187,10 @@ impl<'e> CallView<'e> {
     /// ) -> Result<(), Misuse> {
     ///     let secret = |name: &[u8]| (name == b"bob").then(|| Secret::password("zanzibar"));
     ///     match verifier.check(now, invite, secret) {
-    ///         Ok(_) => endpoint.call(call)?.answer(now, Outgoing::default(), out),
+    ///         Ok(_) => {
+    ///             let answer = Outgoing::default().with_body(Body::sdp("v=0\r\n"));
+    ///             endpoint.call(call)?.answer(now, answer, out)
+    ///         }
     ///         Err(refusal) => endpoint.call(call)?.challenge(now, verifier, refusal, out),
     ///     }
     /// }

@@ -142,7 +142,8 @@ enum Asked {
 enum Input {
     Answer(u16, Records),
     Next,
-    Timeout,
+    /// The next wait is counted from then (law L5).
+    Timeout(Time),
 }
 
 /// Finds the targets of one request.
@@ -286,16 +287,18 @@ impl Locate {
             (S::Naptr { domain, number, .. }, I::Answer(to, records)) if to == number => {
                 self.on_naptr(now, domain, records, out)
             }
-            (S::Naptr { domain, .. }, I::Timeout) => self.on_naptr(now, domain, Records::None, out),
+            (S::Naptr { domain, .. }, I::Timeout(due)) => {
+                self.on_naptr(due, domain, Records::None, out)
+            }
             (S::Services { mut plan, until }, I::Answer(to, records)) => {
                 match plan.answer(to, records) {
                     true => self.advance_until(now, plan, until, out),
                     false => S::Services { plan, until },
                 }
             }
-            (S::Services { mut plan, .. }, I::Timeout) => {
+            (S::Services { mut plan, .. }, I::Timeout(due)) => {
                 plan.give_up_services();
-                self.advance(now, plan, out)
+                self.advance(due, plan, out)
             }
             (
                 S::Addresses {
@@ -306,15 +309,15 @@ impl Locate {
                 },
                 I::Answer(to, records),
             ) if to == number => self.on_addresses(now, plan, &server, records, out),
-            (S::Addresses { plan, server, .. }, I::Timeout) => {
-                self.on_addresses(now, plan, &server, Records::None, out)
+            (S::Addresses { plan, server, .. }, I::Timeout(due)) => {
+                self.on_addresses(due, plan, &server, Records::None, out)
             }
             (S::Trying { plan }, I::Next) => self.advance(now, plan, out),
             // Answers to questions that are over; and who has no target cannot have failed.
             (state @ (S::Naptr { .. } | S::Addresses { .. }), I::Answer(..))
             | (state @ (S::Naptr { .. } | S::Services { .. } | S::Addresses { .. }), I::Next)
-            | (state @ S::Trying { .. }, I::Answer(..) | I::Timeout)
-            | (state @ S::Terminated, I::Answer(..) | I::Next | I::Timeout) => state,
+            | (state @ S::Trying { .. }, I::Answer(..) | I::Timeout(_))
+            | (state @ S::Terminated, I::Answer(..) | I::Next | I::Timeout(_)) => state,
         };
         if mem::discriminant(&self.state) != before {
             self.since = now;
@@ -593,8 +596,10 @@ impl Machine for Locate {
 
     fn on_deadline(&mut self, now: Time, out: &mut (impl Sink<Action> + ?Sized)) {
         let now = now.max(self.since);
-        while self.timer().is_some_and(|at| at <= now) {
-            self.step(now, Input::Timeout, out);
+        while let Some(due) = self.timer().filter(|at| *at <= now) {
+            let is_ahead = (due + self.wait).is_none_or(|next| next > now);
+            let due = if is_ahead { due } else { now };
+            self.step(now, Input::Timeout(due), out);
         }
     }
 

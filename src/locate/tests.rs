@@ -64,7 +64,7 @@ impl Bench {
     fn answer(&mut self, name: &str, records: Records) -> &mut Self {
         let number = self.said.iter().find_map(|action| match action {
             Action::Ask { number, question } if question.name() == name => Some(*number),
-            _ => None,
+            Action::Ask { .. } | Action::Try(_) | Action::Exhausted | Action::Terminated => None,
         });
         let number = number.unwrap_or_else(|| panic!("{name} not in {:?}", self.said));
         // What was asked together is answered one by one.

@@ -122,9 +122,15 @@ impl Builder {
 
 /// The status line. A line break in the reason comes out as a space.
 pub(crate) fn put_status_line(out: &mut (impl Put + ?Sized), status: StatusCode, reason: &str) {
-    out.put(b"SIP/2.0 ");
-    put::number(out, u64::from(status.as_u16()));
-    out.put(b" ");
+    let mut start = *b"SIP/2.0 000 ";
+    let mut rest = status.as_u16();
+    if let Some(digits) = start.get_mut(8..11) {
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0'.saturating_add(u8::try_from(rest % 10).unwrap_or(0));
+            rest /= 10;
+        }
+    }
+    out.put(&start);
     put::one_line(out, reason.as_bytes());
     out.put(b"\r\n");
 }

@@ -1,9 +1,11 @@
 //! Hosts and ports.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::put;
 use super::scan::{ascii, digits, trim};
 use super::value_error::{ValueError, ValueErrorKind};
 
@@ -152,6 +154,19 @@ impl fmt::Display for Host<'_> {
             Self::Name(name) => f.write_str(name),
             Self::V4(address) => fmt::Display::fmt(address, f),
             Self::V6(address) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+impl Host<'_> {
+    /// Adds its text.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Name(name) => out.extend_from_slice(name.as_bytes()),
+            Self::V4(address) => put::ipv4(out, *address),
+            Self::V6(address) => {
+                out.extend_from_slice(alloc::format!("[{address}]").as_bytes());
+            }
         }
     }
 }

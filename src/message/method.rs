@@ -81,6 +81,27 @@ impl<'a> Method<'a> {
         })
     }
 
+    /// The same, if it is one of those that have a name here: it borrows nothing.
+    pub(crate) const fn known(&self) -> Option<Method<'static>> {
+        Some(match *self {
+            Self::Invite => Method::Invite,
+            Self::Ack => Method::Ack,
+            Self::Bye => Method::Bye,
+            Self::Cancel => Method::Cancel,
+            Self::Options => Method::Options,
+            Self::Register => Method::Register,
+            Self::Prack => Method::Prack,
+            Self::Update => Method::Update,
+            Self::Info => Method::Info,
+            Self::Message => Method::Message,
+            Self::Refer => Method::Refer,
+            Self::Subscribe => Method::Subscribe,
+            Self::Notify => Method::Notify,
+            Self::Publish => Method::Publish,
+            Self::Other(_) => return None,
+        })
+    }
+
     /// The method as it stands on the wire.
     pub const fn as_str(&self) -> &'a str {
         match *self {

@@ -108,6 +108,7 @@ pub use params::{MAX_PARAMS, Param, ParamIter, Params, unquote};
 pub use presence::Presence;
 pub use reply::Reply;
 pub(crate) use reply::{range_in, salvage};
+pub(crate) use request::{Boxed, parse_boxed};
 pub use request::{Incoming, Request, Response, parse};
 pub use request_writer::RequestWriter;
 pub use simple::{

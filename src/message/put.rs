@@ -1,6 +1,7 @@
 //! Writing in one exact allocation: the same description is counted, then written.
 
 use alloc::vec::Vec;
+use core::net::Ipv4Addr;
 
 use bytes::Bytes;
 use smallvec::{Array, SmallVec};
@@ -107,6 +108,29 @@ pub(crate) fn number(out: &mut (impl Put + ?Sized), number: u64) {
     out.put(digits(number, &mut [0; 20]));
 }
 
+/// An address in the dotted form.
+pub(crate) fn ipv4(out: &mut (impl Put + ?Sized), address: Ipv4Addr) {
+    let mut text = [b'.'; 15];
+    let mut len = 0_usize;
+    for octet in address.octets() {
+        let digits = [octet / 100, octet / 10 % 10, octet % 10];
+        let leading = match octet {
+            0..=9 => 2,
+            10..=99 => 1,
+            100..=255 => 0,
+        };
+        for digit in digits.iter().skip(leading) {
+            if let Some(place) = text.get_mut(len) {
+                *place = b'0'.saturating_add(*digit);
+            }
+            len = len.saturating_add(1);
+        }
+        // The dot stands there.
+        len = len.saturating_add(1);
+    }
+    out.put(text.get(..len.saturating_sub(1)).unwrap_or_default());
+}
+
 /// The decimal digits of a number, in room for them.
 pub(crate) fn digits(number: u64, digits: &mut [u8; 20]) -> &[u8] {
     let mut rest = number;
@@ -132,7 +156,7 @@ pub(crate) fn end(out: &mut (impl Put + ?Sized), body: &[u8]) {
 
 /// [`end`] without the body.
 pub(crate) fn end_before_body(out: &mut (impl Put + ?Sized), length: usize) {
-    start_of_line(out, Name::ContentLength);
+    out.put(b"Content-Length: ");
     number(out, u64::try_from(length).unwrap_or(u64::MAX));
     out.put(b"\r\n\r\n");
 }

@@ -16,7 +16,7 @@ use super::header_block::Entry;
 use super::lexer::{self, Line};
 use super::put::offset;
 use super::put::{self, Put};
-use super::via_stamp::put_top_via;
+use super::via_stamp::{put_common_via, put_top_via};
 use super::write::put_rest;
 use super::{Body, HeaderList, Message, Method, Name, NameAddr, Request, StatusCode, Via};
 
@@ -57,6 +57,10 @@ impl Reply {
             }
         }
         draft.to_tag = Tag::Read(request.to_tag_bytes());
+        let top = draft.vias.first();
+        if top.is_some_and(|row| row.is_just(request.top_via_value())) {
+            draft.branch = request.branch_bytes();
+        }
         draft
             .reply(request.source())
             .unwrap_or_else(|| Self::empty(request.source()))
@@ -94,15 +98,34 @@ impl Reply {
         headers: &HeaderList,
         body: Option<&Body>,
     ) -> Bytes {
-        let record_route = false;
         Response {
             reply: self,
             status,
             reason,
-            to_tag,
-            headers,
+            to_tag: to_tag.map(str::as_bytes),
+            lines: &[headers.as_bytes()],
             body,
-            record_route,
+            record_route: false,
+        }
+        .to_bytes()
+    }
+
+    /// [`write`](Self::write) with the RFCs' reason.
+    pub(crate) fn write_tagged(
+        &self,
+        status: StatusCode,
+        to_tag: Option<&[u8]>,
+        headers: &HeaderList,
+        body: Option<&Body>,
+    ) -> Bytes {
+        Response {
+            reply: self,
+            status,
+            reason: None,
+            to_tag,
+            lines: &[headers.as_bytes()],
+            body,
+            record_route: false,
         }
         .to_bytes()
     }
@@ -117,15 +140,34 @@ impl Reply {
         headers: &HeaderList,
         body: Option<&Body>,
     ) -> Bytes {
-        let record_route = matches!(status.as_u16(), 101..=299);
         Response {
             reply: self,
             status,
             reason,
-            to_tag,
-            headers,
+            to_tag: to_tag.map(str::as_bytes),
+            lines: &[headers.as_bytes()],
             body,
-            record_route,
+            record_route: matches!(status.as_u16(), 101..=299),
+        }
+        .to_bytes()
+    }
+
+    /// [`write_in_dialog`](Self::write_in_dialog) of finished header lines, which may be in pieces.
+    pub(crate) fn write_lines(
+        &self,
+        status: StatusCode,
+        to_tag: Option<&[u8]>,
+        lines: &[&[u8]],
+        body: Option<&Body>,
+    ) -> Bytes {
+        Response {
+            reply: self,
+            status,
+            reason: None,
+            to_tag,
+            lines,
+            body,
+            record_route: matches!(status.as_u16(), 101..=299),
         }
         .to_bytes()
     }
@@ -210,8 +252,9 @@ struct Response<'a> {
     reply: &'a Reply,
     status: StatusCode,
     reason: Option<&'a str>,
-    to_tag: Option<&'a str>,
-    headers: &'a HeaderList,
+    to_tag: Option<&'a [u8]>,
+    /// Finished header lines, in pieces.
+    lines: &'a [&'a [u8]],
     body: Option<&'a Body>,
     record_route: bool,
 }
@@ -222,20 +265,15 @@ impl Response<'_> {
         // Status line; tag; Content-Type and Content-Length.
         const REST: usize = 128;
         let reason = self.reason.map_or(32, str::len);
-        let tag = self.to_tag.map_or(0, str::len);
+        let tag = self.to_tag.map_or(0, <[u8]>::len);
         let body = self.body.map_or(0, |body| {
             body.bytes().len().saturating_add(body.content_type().len())
         });
-        let parts = [
-            self.reply.bytes.len(),
-            self.headers.as_bytes().len(),
-            reason,
-            tag,
-            body,
-        ];
-        let room = parts
-            .iter()
-            .fold(REST, |room, part| room.saturating_add(*part));
+        let lines = self.lines.iter().map(|piece| piece.len());
+        let room = [self.reply.bytes.len(), reason, tag, body]
+            .into_iter()
+            .chain(lines)
+            .fold(REST, usize::saturating_add);
         put::written(room, |out| self.emit(out))
     }
 
@@ -250,7 +288,7 @@ impl Response<'_> {
         let trying = self.status.as_u16() == 100;
         if let Some(tag) = self.to_tag.filter(|_| !trying && reply.to_tag.is_none()) {
             out.put(b";tag=");
-            put::one_line(out, tag.as_bytes());
+            put::one_line(out, tag);
         }
         out.put(b"\r\n");
         if self.record_route {
@@ -259,7 +297,10 @@ impl Response<'_> {
         if trying {
             out.put(reply.slice(reply.marks.record_routes_end..offset(reply.bytes.len())));
         }
-        put_rest(out, self.headers, self.body);
+        for piece in self.lines {
+            out.put(piece);
+        }
+        put_rest(out, &HeaderList::new(), self.body);
     }
 }
 
@@ -274,6 +315,8 @@ struct Draft<'a> {
     cseq: Row<'a>,
     timestamp: Row<'a>,
     to_tag: Tag<'a>,
+    /// The branch of the top Via, if that has its row for itself, on one line.
+    branch: Option<&'a [u8]>,
 }
 
 /// The headers that it takes to answer a request.
@@ -308,6 +351,11 @@ impl<'a> Row<'a> {
             value,
             line: (is_strict && !entry.folded).then_some(line),
         }
+    }
+
+    /// Whether it stands as it would be written, with this value alone.
+    fn is_just(&self, value: &[u8]) -> bool {
+        self.line.is_some() && self.value.len() == value.len()
     }
 
     fn put(&self, out: &mut (impl Put + ?Sized), name: Name) {
@@ -409,8 +457,14 @@ impl<'a> Draft<'a> {
     }
 
     fn lay(&self, out: &mut (impl Put + ?Sized), source: Option<SocketAddr>, top: &[u8]) -> Marks {
-        put::start_of_line(out, Name::Via);
-        put_top_via(out, top, source);
+        out.put(b"Via: ");
+        let is_put = match (self.branch, source) {
+            (Some(branch), Some(source)) => put_common_via(out, top, branch, source),
+            (None, _) | (_, None) => false,
+        };
+        if !is_put {
+            put_top_via(out, top, source);
+        }
         let top_via_end = offset(out.taken());
         out.put(b"\r\n");
         for via in self.vias.iter().skip(1) {
@@ -423,8 +477,11 @@ impl<'a> Draft<'a> {
         let call_id_end = offset(out.taken());
         self.cseq.put(out, Name::CSeq);
         let fixed_end = offset(out.taken());
-        put::start_of_line(out, Name::To);
-        put::one_line(out, self.to.value);
+        out.put(b"To: ");
+        match self.to.line {
+            Some(_) => out.put(self.to.value),
+            None => put::one_line(out, self.to.value),
+        }
         let to_end = offset(out.taken());
         for route in &self.record_routes {
             route.put(out, Name::RecordRoute);

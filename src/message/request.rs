@@ -1,5 +1,6 @@
 //! Requests and responses: messages whose essential headers have been read.
 
+use alloc::boxed::Box;
 use core::hash::{Hash, Hasher};
 use core::net::SocketAddr;
 use core::ops::Deref;
@@ -105,6 +106,30 @@ impl Message {
             Err((kind, offset)) => Err(salvage(self.bytes(), kind, offset)),
         }
     }
+}
+
+/// [`Incoming`] on the heap: a message with its index is half a kilobyte, and is moved from floor to
+/// floor.
+pub(crate) enum Boxed {
+    Request(Box<Request>),
+    Response(Box<Response>),
+}
+
+/// [`parse`], for who keeps the message on the heap.
+pub(crate) fn parse_boxed(bytes: Bytes, limits: &Limits) -> Result<Boxed, ParseError> {
+    Message::parse_as(
+        bytes,
+        limits,
+        |message| check(message, limits),
+        |message, parts| match message.is_request() {
+            true => Boxed::Request(Box::new(Request {
+                message,
+                parts,
+                source: None,
+            })),
+            false => Boxed::Response(Box::new(Response { message, parts })),
+        },
+    )
 }
 
 impl Incoming {
@@ -241,8 +266,8 @@ impl Request {
 
     /// The method.
     pub fn method(&self) -> Method<'_> {
-        let method = self.message.method_bytes().unwrap_or_default();
-        Method::parse(method).unwrap_or(Method::Other(""))
+        // It is that of CSeq.
+        self.parts.method(&self.message)
     }
 
     /// The Request-URI.
@@ -328,6 +353,8 @@ struct Parts {
     call_id: Span,
     cseq_number: u32,
     cseq_method: Span,
+    /// The method of CSeq, if it has a name here.
+    known_method: Option<Method<'static>>,
 }
 
 impl Hash for Parts {
@@ -352,10 +379,17 @@ impl Parts {
     }
 
     fn cseq<'m>(&self, message: &'m Message) -> CSeq<'m> {
-        let method = Method::parse(value(message, self.cseq_method));
         CSeq {
             number: self.cseq_number,
-            method: method.unwrap_or(Method::Other("")),
+            method: self.method(message),
+        }
+    }
+
+    #[inline]
+    fn method<'m>(&self, message: &'m Message) -> Method<'m> {
+        match self.known_method {
+            Some(method) => method,
+            None => Method::parse(value(message, self.cseq_method)).unwrap_or(Method::Other("")),
         }
     }
 
@@ -455,6 +489,7 @@ fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
         call_id: rows.call_id,
         cseq_number: cseq.number,
         cseq_method: (method_start, rows.cseq.1),
+        known_method: cseq.method.known(),
     };
     check_request_line(message, &cseq, rows.cseq)?;
     Ok(parts)

@@ -40,6 +40,8 @@ pub struct RequestWriter<'a> {
     cseq: u32,
     contact: Option<&'a [u8]>,
     secure: bool,
+    /// Whether each of From, To, Call-ID, the URI and the routes is known to be on one line.
+    on_one_line: bool,
     headers: Option<&'a HeaderList>,
     body: Option<&'a Body>,
 }
@@ -60,6 +62,7 @@ impl<'a> RequestWriter<'a> {
             cseq: 1,
             contact: None,
             secure: false,
+            on_one_line: false,
             headers: None,
             body: None,
         }
@@ -141,6 +144,13 @@ impl<'a> RequestWriter<'a> {
     #[must_use]
     pub fn secure(mut self, secure: bool) -> Self {
         self.secure = secure;
+        self
+    }
+
+    /// The same; its values come from where folded ones have been made one line.
+    #[must_use]
+    pub(crate) fn on_one_line(mut self) -> Self {
+        self.on_one_line = true;
         self
     }
 
@@ -226,27 +236,32 @@ impl<'a> RequestWriter<'a> {
 
     /// Whether Contact must be a SIPS URI (RFC 3261 8.1.1.8).
     pub(super) fn is_secure(&self) -> bool {
+        if self.secure {
+            return true;
+        }
         let is_sips = |uri: &[u8]| {
             let scheme = uri.get(..5).unwrap_or_default();
             scheme.eq_ignore_ascii_case(b"sips:")
         };
         let route = self.routes.first();
         let route = route.and_then(|route| NameAddr::parse(route).ok());
-        self.secure || is_sips(self.uri) || route.is_some_and(|r| is_sips(r.uri().as_bytes()))
+        is_sips(self.uri) || route.is_some_and(|r| is_sips(r.uri().as_bytes()))
     }
 
     /// Everything before a Via.
     pub(super) fn emit_start_line(&self, out: &mut (impl Put + ?Sized)) {
         out.put(self.method.as_str().as_bytes());
         out.put(b" ");
-        put::one_line(out, self.uri);
+        self.put_value(out, self.uri);
         out.put(b" SIP/2.0\r\n");
     }
 
     /// What stands between Via and Contact.
     pub(super) fn emit_core(&self, out: &mut (impl Put + ?Sized)) {
         for route in &self.routes {
-            put::line(out, Name::Route, route);
+            out.put(b"Route: ");
+            self.put_value(out, route);
+            out.put(b"\r\n");
         }
         if let Some(uri) = self.last_route {
             put::start_of_line(out, Name::Route);
@@ -254,20 +269,29 @@ impl<'a> RequestWriter<'a> {
             out.put(uri);
             out.put(b">\r\n");
         }
-        put::start_of_line(out, Name::MaxForwards);
+        out.put(b"Max-Forwards: ");
         put::number(out, u64::from(self.max_forwards));
-        out.put(b"\r\n");
-        let named = [
-            (Name::From, self.from),
-            (Name::To, self.to),
-            (Name::CallId, self.call_id),
+        let named: [(&[u8], _); 3] = [
+            (b"\r\nFrom: ", self.from),
+            (b"\r\nTo: ", self.to),
+            (b"\r\nCall-ID: ", self.call_id),
         ];
         for (name, value) in named {
             if let Some(value) = value {
-                put::line(out, name, value);
+                out.put(name);
+                self.put_value(out, value);
             }
         }
+        out.put(b"\r\n");
         put_cseq(out, self.cseq, self.method.as_str().as_bytes());
+    }
+
+    #[inline]
+    fn put_value(&self, out: &mut (impl Put + ?Sized), value: &[u8]) {
+        match self.on_one_line {
+            true => out.put(value),
+            false => put::one_line(out, value),
+        }
     }
 
     /// What stands behind Contact.
@@ -295,7 +319,7 @@ impl Emit for RequestWriter<'_> {
 
 /// The CSeq line.
 pub(crate) fn put_cseq(out: &mut (impl Put + ?Sized), number: u32, method: &[u8]) {
-    put::start_of_line(out, Name::CSeq);
+    out.put(b"CSeq: ");
     put::number(out, u64::from(number));
     out.put(b" ");
     out.put(method);

@@ -177,6 +177,15 @@ impl<'a> Via<'a> {
         Some(self.params.get("rport")?.value.and_then(parse_port))
     }
 
+    /// Whether it has a branch and `rport` without a value, written as most write them. Says
+    /// nothing of other Vias.
+    pub(crate) fn asks_for_rport_alone(&self) -> bool {
+        let params = self.params.as_bytes();
+        let rest = params.strip_prefix(b";branch=").unwrap_or_default();
+        let branch = rest.strip_suffix(b";rport").unwrap_or_default();
+        !branch.is_empty() && memchr::memchr2(b';', b'"', branch).is_none()
+    }
+
     /// `maddr`: where responses go instead of to sent-by.
     pub fn maddr(&self) -> Option<Host<'a>> {
         Host::parse(self.params.get("maddr")?.value?).ok()

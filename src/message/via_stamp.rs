@@ -29,6 +29,33 @@ pub(crate) fn put_top_via(out: &mut (impl Put + ?Sized), row: &[u8], source: Opt
     put::one_line(out, rest);
 }
 
+/// As [`put_top_via`], for a Via on one line that was read, with this branch. If it is written as
+/// nearly all write it, with `rport` behind the branch and nothing else, what is to be said stands at
+/// its end; says whether it is, and otherwise has written nothing.
+pub(crate) fn put_common_via(
+    out: &mut (impl Put + ?Sized),
+    via: &[u8],
+    branch: &[u8],
+    source: SocketAddr,
+) -> bool {
+    let is_common = || {
+        let (start, end) = range_in(via, branch)?;
+        let head = via.get(..start as usize)?.strip_suffix(b";branch=")?;
+        let is_alone = memchr::memchr(b';', head).is_none() && trim(head).len() == head.len();
+        let is_token = !branch.starts_with(b"\"");
+        Some(is_alone && is_token && via.get(end as usize..) == Some(b";rport"))
+    };
+    let is_common = is_common() == Some(true);
+    if is_common {
+        out.put(via);
+        out.put(b"=");
+        put::number(out, u64::from(source.port()));
+        out.put(b";received=");
+        put_address(out, source.ip().to_canonical());
+    }
+    is_common
+}
+
 fn put_stamped(out: &mut (impl Put + ?Sized), via: &[u8], source: SocketAddr) {
     let address = source.ip().to_canonical();
     let is_elsewhere = || {
@@ -122,14 +149,7 @@ fn put_segments(out: &mut (impl Put + ?Sized), via: &[u8], port: u16) -> bool {
 
 fn put_address(out: &mut (impl Put + ?Sized), address: IpAddr) {
     match address {
-        IpAddr::V4(ip) => {
-            let mut dot: &[u8] = b"";
-            for octet in ip.octets() {
-                out.put(dot);
-                put::number(out, u64::from(octet));
-                dot = b".";
-            }
-        }
+        IpAddr::V4(ip) => put::ipv4(out, ip),
         IpAddr::V6(ip) => put_text(out, format_args!("{ip}")),
     }
 }
@@ -165,6 +185,25 @@ mod tests {
     use super::*;
 
     proptest! {
+        /// The common form, too.
+        #[test]
+        fn common_way_is_the_plain_one(
+            via in "SIP/2\\.0/UDP[ ]{1,2}[a-z0-9]{1,3}(:5060)?(;x)?;branch=[a-z0-9]{0,5}( )?(;rport)?(;x)?",
+        ) {
+            let source = "192.0.2.210:9988".parse().unwrap();
+            let (mut common, mut plain) = (Vec::new(), Vec::new());
+            put_stamped(&mut plain, via.as_bytes(), source);
+            let read = Via::parse(via.as_bytes()).ok().and_then(|via| via.branch());
+            let branch = read.unwrap_or_default().as_bytes();
+            if put_common_via(&mut common, via.as_bytes(), branch, source) {
+                prop_assert_eq!(common, plain);
+            } else {
+                prop_assert!(common.is_empty());
+                let odd = via.contains(" ;") || via.contains(";x");
+                prop_assert!(odd || branch.is_empty() || !via.ends_with(";rport"));
+            }
+        }
+
         /// The two ways to write a Via differ in no byte.
         #[test]
         fn plain_way_is_the_general_one(

@@ -28,12 +28,25 @@ use crate::error::Misuse;
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct HeaderList {
     lines: Vec<u8>,
+    /// Which names it has, as bits: the lower ones first.
+    names: [u64; 2],
 }
 
 impl HeaderList {
     /// No headers.
     pub const fn new() -> Self {
-        Self { lines: Vec::new() }
+        Self {
+            lines: Vec::new(),
+            names: [0; 2],
+        }
+    }
+
+    /// No headers, and room for so many bytes of them.
+    pub(crate) fn with_room(room: usize) -> Self {
+        Self {
+            lines: Vec::with_capacity(room),
+            names: [0; 2],
+        }
     }
 
     /// Adds a header at the end.
@@ -52,6 +65,7 @@ impl HeaderList {
         check_value(value)?;
         self.lines
             .reserve(name.len().saturating_add(value.len()).saturating_add(4));
+        self.note(bit(Name::parse(name.as_bytes())));
         self.lines.put(name.as_bytes());
         self.lines.put(b": ");
         self.lines.put(value);
@@ -59,19 +73,10 @@ impl HeaderList {
         Ok(())
     }
 
-    /// Adds a header of the core's own, with a value in parts: whatever is in them, it is one line.
-    pub(crate) fn push_own(&mut self, name: Name, value: &[&[u8]]) {
-        let room = value
-            .iter()
-            .fold(name.as_str().len().saturating_add(4), |room, part| {
-                room.saturating_add(part.len())
-            });
-        self.lines.reserve(room);
-        put::start_of_line(&mut self.lines, name);
-        for part in value {
-            put::one_line(&mut self.lines, part);
-        }
-        self.lines.put(b"\r\n");
+    /// Adds a header of the core's own, a finished line in pieces.
+    pub(crate) fn push_line(&mut self, name: Name, pieces: &[&[u8]]) {
+        self.note(bit(name));
+        pieces.iter().for_each(|piece| self.lines.put(piece));
     }
 
     /// The lines of `defaults` that this list has no header for, and then its own.
@@ -79,21 +84,59 @@ impl HeaderList {
         if self.is_empty() {
             return defaults.clone();
         }
-        let said = self.iter().fold(0, |set, (name, ..)| set | bit(name));
         let room = self.lines.len().saturating_add(defaults.lines.len());
-        let mut lines = Vec::with_capacity(room);
-        for line in defaults.lines.split_inclusive(|&b| b == b'\n') {
-            let name = line.split(|&b| b == b':').next().unwrap_or_default();
-            let known = Name::parse(name);
-            let spelled = |other: &[u8]| other.eq_ignore_ascii_case(name);
-            let is_said = said & bit(known) != 0
-                && (known != Name::Other || self.iter().any(|(_, other, _)| spelled(other)));
-            if !is_said {
-                lines.put(line);
+        let mut list = Self::with_room(room);
+        match self.shares_none_with(defaults) {
+            true => list.extend(defaults),
+            false => {
+                let said = self.said();
+                for line in defaults.lines.split_inclusive(|&b| b == b'\n') {
+                    let name = line.split(|&b| b == b':').next().unwrap_or_default();
+                    let known = Name::parse(name);
+                    let spelled = |other: &[u8]| other.eq_ignore_ascii_case(name);
+                    let is_said = said & bit(known) != 0
+                        && (known != Name::Other
+                            || self.iter().any(|(_, other, _)| spelled(other)));
+                    if !is_said {
+                        list.lines.put(line);
+                        list.note(bit(known));
+                    }
+                }
             }
         }
-        lines.put(&self.lines);
-        Self { lines }
+        list.extend(self);
+        list
+    }
+
+    /// Becomes what [`over`](Self::over) gives.
+    pub(crate) fn put_over(&mut self, defaults: &Self) {
+        if !self.shares_none_with(defaults) {
+            *self = self.over(defaults);
+            return;
+        }
+        let (own, more) = (self.lines.len(), defaults.lines.len());
+        self.lines.resize(own.saturating_add(more), 0);
+        self.lines.copy_within(..own, more);
+        if let Some(place) = self.lines.get_mut(..more) {
+            place.copy_from_slice(&defaults.lines);
+        }
+        self.note(defaults.said());
+    }
+
+    /// Whether no header is in both.
+    pub(crate) fn shares_none_with(&self, other: &Self) -> bool {
+        self.said() & other.said() == 0
+    }
+
+    fn said(&self) -> u128 {
+        let [low, high] = self.names;
+        u128::from(high) << 64 | u128::from(low)
+    }
+
+    fn note(&mut self, names: u128) {
+        let [low, high] = &mut self.names;
+        *low |= names as u64;
+        *high |= (names >> 64) as u64;
     }
 
     /// The same list with one header more.
@@ -109,6 +152,7 @@ impl HeaderList {
     /// Adds all lines of `other` behind those that stand.
     pub fn extend(&mut self, other: &Self) {
         self.lines.extend_from_slice(&other.lines);
+        self.note(other.said());
     }
 
     /// Whether there is none.
@@ -135,7 +179,7 @@ impl HeaderList {
 
     /// Whether a header of this name is there.
     pub fn contains(&self, name: Name) -> bool {
-        self.iter().any(|(other, ..)| other == name)
+        self.said() & bit(name) != 0
     }
 }
 
@@ -257,6 +301,9 @@ impl Outgoing {
             Some(_) => Name::ContentType,
             None => Name::ContentEncoding,
         };
+        if self.headers.said() & (RESERVED | bit(of_another_body)) == 0 {
+            return None;
+        }
         self.headers
             .iter()
             .map(|(name, ..)| name)
@@ -264,22 +311,22 @@ impl Outgoing {
     }
 }
 
+/// The headers that only the core writes.
+const RESERVED: u128 = bit(Name::Via)
+    | bit(Name::From)
+    | bit(Name::To)
+    | bit(Name::CallId)
+    | bit(Name::CSeq)
+    | bit(Name::MaxForwards)
+    | bit(Name::Route)
+    | bit(Name::RecordRoute)
+    | bit(Name::RSeq)
+    | bit(Name::RAck)
+    | bit(Name::ContentLength);
+
 /// Whether only the core writes this header.
 pub(crate) fn is_reserved(name: Name) -> bool {
-    const RESERVED: [Name; 11] = [
-        Name::Via,
-        Name::From,
-        Name::To,
-        Name::CallId,
-        Name::CSeq,
-        Name::MaxForwards,
-        Name::Route,
-        Name::RecordRoute,
-        Name::RSeq,
-        Name::RAck,
-        Name::ContentLength,
-    ];
-    RESERVED.contains(&name)
+    RESERVED & bit(name) != 0
 }
 
 /// Refuses what would end the line, or what some readers take for the end of the text.
@@ -294,13 +341,18 @@ pub(crate) fn check_value(value: &[u8]) -> Result<(), Misuse> {
 
 /// The end of a message: added headers, Content-Type, Content-Length, the empty line, the body.
 pub(crate) fn put_rest(out: &mut (impl Put + ?Sized), headers: &HeaderList, body: Option<&Body>) {
-    out.put(headers.as_bytes());
+    if !headers.is_empty() {
+        out.put(headers.as_bytes());
+    }
     match body {
         Some(body) => {
-            put::line(out, Name::ContentType, body.content_type().as_bytes());
+            out.put(b"Content-Type: ");
+            // It was checked, or is the crate's own: it is one line.
+            out.put(body.content_type().as_bytes());
+            out.put(b"\r\n");
             put::end(out, body.bytes());
         }
-        None => put::end(out, b""),
+        None => out.put(b"Content-Length: 0\r\n\r\n"),
     }
 }
 
@@ -347,6 +399,32 @@ mod tests {
                 (Name::Supported, b"k", b"\xff"),
             ]
         );
+    }
+
+    #[test]
+    fn defaults_give_way_to_what_is_said() {
+        let list = |lines: &[(&str, &str)]| {
+            lines.iter().fold(HeaderList::new(), |list, (name, value)| {
+                list.with(name, value).unwrap()
+            })
+        };
+        let defaults = list(&[("Allow", "BYE"), ("X-A", "1"), ("User-Agent", "z")]);
+        let owns = [
+            list(&[]),
+            list(&[("Subject", "s")]),
+            list(&[("allow", "INFO"), ("X-B", "2")]),
+            list(&[("x-a", "3")]),
+        ];
+        let kept = ["BYE 1 z", "BYE 1 z s", "1 z INFO 2", "BYE z 3"];
+        for (own, kept) in owns.into_iter().zip(kept) {
+            let over = own.over(&defaults);
+            let values: Vec<_> = over.iter().map(|(.., value)| value).collect();
+            assert_eq!(values.join(&b' '), kept.as_bytes());
+            assert!(over.iter().all(|(name, ..)| over.contains(name)));
+            let mut same = own;
+            same.put_over(&defaults);
+            assert_eq!(same, over);
+        }
     }
 
     #[test]

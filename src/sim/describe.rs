@@ -147,6 +147,7 @@ fn with_body(text: &str, empty: bool) -> String {
 fn ended(reason: &EndReason) -> String {
     match reason {
         EndReason::Refused { response } => format!("refused {}", response.status().as_u16()),
+        EndReason::Completed { response } => format!("completed {}", response.status().as_u16()),
         EndReason::Failed(failure) => format!("failed {failure:?}"),
         EndReason::Cancelled { timeout: true } => "cancelled, rang too long".to_string(),
         EndReason::Cancelled { timeout: false } => "cancelled".to_string(),

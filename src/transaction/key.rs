@@ -31,14 +31,18 @@
 //! ```
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use smallvec::SmallVec;
 
 use crate::message::{Host, MAGIC_COOKIE, Method, Request, Response, Uri, Via, percent_decode};
 
 /// What a key is made of. Rarely longer than a branch, a host and a method.
-type Text = SmallVec<[u8; 88]>;
+type Text = SmallVec<[u8; ROOM]>;
+
+const ROOM: usize = 88;
 
 /// Ends a method or a fixed part of a key: a control character, which none of them contains. What
 /// the network may put anything into comes last, or has its length before it.
@@ -48,7 +52,7 @@ const END: u8 = 0;
 ///
 /// Call-ID, tags, sent-by and CSeq number take no part. Branches compare without regard to case:
 /// a branch is a token (7.3.1), and the core's own never differ in case alone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientKey(Text);
 
 impl ClientKey {
@@ -57,12 +61,12 @@ impl ClientKey {
         Self::of_bytes(branch.as_bytes(), method)
     }
 
-    fn of_bytes(branch: &[u8], method: Method<'_>) -> Self {
-        let mut text = Text::new();
-        text.extend_from_slice(method.as_str().as_bytes());
-        text.push(END);
+    pub(crate) fn of_bytes(branch: &[u8], method: Method<'_>) -> Self {
+        let mut text = Draft::new();
+        text.put(method.as_str().as_bytes());
+        text.put(&[END]);
         lowercase(&mut text, branch);
-        Self(text)
+        Self(text.finish())
     }
 
     /// The branch, in lower case: as the core's own are.
@@ -85,8 +89,28 @@ impl ClientKey {
 /// With a branch that begins with the magic cookie: branch, sent-by of the top Via, and method,
 /// where an ACK counts as its INVITE. Without one the rules of RFC 2543 hold: Request-URI, tags,
 /// Call-ID, CSeq and top Via.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServerKey(Text);
+
+macro_rules! text {
+    ($key:ident) => {
+        impl Clone for $key {
+            fn clone(&self) -> Self {
+                Self(Text::from_slice(&self.0))
+            }
+        }
+
+        impl Hash for $key {
+            /// It is a key's all: where it ends need not be said.
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                state.write(&self.0);
+            }
+        }
+    };
+}
+
+text!(ClientKey);
+text!(ServerKey);
 
 impl ServerKey {
     /// The key under which a request other than ACK creates its transaction, and which its copies
@@ -128,23 +152,23 @@ impl ServerKey {
         let Some(branch) = usable_branch(request) else {
             return Self::legacy(request, via, method, request.to_tag());
         };
-        let mut text = Text::new();
-        text.extend_from_slice(method.as_str().as_bytes());
-        text.push(END);
+        let mut text = Draft::new();
+        text.put(method.as_str().as_bytes());
+        text.put(&[END]);
         sent_by(&mut text, via);
-        text.push(END);
-        text.extend_from_slice(branch);
-        Self(text)
+        text.put(&[END]);
+        text.put(branch);
+        Self(text.finish())
     }
 
     /// The rules for clients of RFC 2543. A tag that is missing takes part as null.
     fn legacy(request: &Request, via: &Via<'_>, method: Method<'_>, to_tag: Option<&str>) -> Self {
-        let mut text = Text::new();
+        let mut text = Draft::new();
         // No method is empty, so that the two kinds of keys cannot meet.
-        text.push(END);
-        text.extend_from_slice(method.as_str().as_bytes());
-        text.push(END);
-        text.extend_from_slice(&request.cseq().number.to_be_bytes());
+        text.put(&[END]);
+        text.put(method.as_str().as_bytes());
+        text.put(&[END]);
+        text.put(&request.cseq().number.to_be_bytes());
         part(&mut text, to_tag.map(str::as_bytes));
         part(&mut text, request.from_tag().map(str::as_bytes));
         part(&mut text, Some(request.call_id().as_bytes()));
@@ -153,7 +177,7 @@ impl ServerKey {
             part(&mut text, Some(&via_part.to_ascii_lowercase().into_bytes()));
         }
         sent_by(&mut text, via);
-        Self(text)
+        Self(text.finish())
     }
 }
 
@@ -177,47 +201,47 @@ fn usable_branch(request: &Request) -> Option<&[u8]> {
 
 /// Host and port; a port that is not there is not 5060. Names compare without regard to case,
 /// addresses by value.
-fn sent_by(text: &mut Text, via: &Via<'_>) {
+fn sent_by(text: &mut Draft, via: &Via<'_>) {
     host(text, via.host());
     if let Some(port) = via.port() {
-        text.push(b':');
-        text.extend_from_slice(&port.to_be_bytes());
+        text.put(b":");
+        text.put(&port.to_be_bytes());
     }
 }
 
-fn host(text: &mut Text, host: Host<'_>) {
+fn host(text: &mut Draft, host: Host<'_>) {
     match host {
         Host::Name(name) => {
-            text.push(b'n');
+            text.put(b"n");
             lowercase(text, name.as_bytes());
         }
         Host::V4(ip) => {
-            text.push(b'4');
-            text.extend_from_slice(&ip.octets());
+            text.put(b"4");
+            text.put(&ip.octets());
         }
         Host::V6(ip) => {
-            text.push(b'6');
-            text.extend_from_slice(&ip.octets());
+            text.put(b"6");
+            text.put(&ip.octets());
         }
     }
 }
 
 /// What two URIs that are equal by 19.1.4 have in common: every part that they must both have or
 /// both lack. Parameters that only one of them may have do not count.
-fn uri(text: &mut Text, uri: Uri<'_>) {
+fn uri(text: &mut Draft, uri: Uri<'_>) {
     let Some(sip) = uri.as_sip() else {
         part(text, Some(uri.as_bytes()));
         return;
     };
-    text.push(if sip.is_secure() { b's' } else { b'p' });
+    text.put(if sip.is_secure() { b"s" } else { b"p" });
     for userinfo in [sip.user(), sip.password()] {
         part(text, userinfo.map(percent_decode).as_deref());
     }
     host(text, sip.host());
-    text.push(END);
+    text.put(&[END]);
     if let Some(port) = sip.port() {
-        text.push(b':');
-        text.extend_from_slice(&port.to_be_bytes());
+        text.put(b":");
+        text.put(&port.to_be_bytes());
     }
     for name in ["transport", "user", "ttl", "method", "maddr"] {
         let value = sip.params().get(name).map(|param| param.value);
@@ -228,19 +252,70 @@ fn uri(text: &mut Text, uri: Uri<'_>) {
 
 /// A part that may be anything, null among it: its length first, so that no two lists of parts
 /// make one text.
-fn part(text: &mut Text, part: Option<&[u8]>) {
+fn part(text: &mut Draft, part: Option<&[u8]>) {
     let length = part.map_or(u64::MAX, |part| {
         u64::try_from(part.len()).unwrap_or(u64::MAX)
     });
-    text.extend_from_slice(&length.to_be_bytes());
-    text.extend_from_slice(part.unwrap_or_default());
+    text.put(&length.to_be_bytes());
+    text.put(part.unwrap_or_default());
 }
 
-fn lowercase(text: &mut Text, bytes: &[u8]) {
-    let start = text.len();
-    text.extend_from_slice(bytes);
-    if let Some(added) = text.get_mut(start..) {
-        added.make_ascii_lowercase();
+fn lowercase(text: &mut Draft, bytes: &[u8]) {
+    // A loop over so many bytes, whatever their number, takes as long as one over a few.
+    let mut room = [0; 64];
+    match room.get_mut(..bytes.len()) {
+        Some(place) => {
+            place.copy_from_slice(bytes);
+            room.make_ascii_lowercase();
+            text.put(room.get(..bytes.len()).unwrap_or_default());
+        }
+        None => text.put(&bytes.to_ascii_lowercase()),
+    }
+}
+
+/// A text that is written piece by piece, on the stack as long as it fits there.
+struct Draft {
+    room: [u8; ROOM],
+    len: usize,
+    /// All of it, once it does not.
+    long: Vec<u8>,
+}
+
+impl Draft {
+    const fn new() -> Self {
+        Self {
+            room: [0; ROOM],
+            len: 0,
+            long: Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.len.saturating_add(bytes.len());
+        match self.room.get_mut(self.len..end) {
+            Some(place) if self.long.is_empty() => {
+                place.copy_from_slice(bytes);
+                self.len = end;
+            }
+            Some(_) | None => self.put_more(bytes),
+        }
+    }
+
+    #[cold]
+    fn put_more(&mut self, bytes: &[u8]) {
+        if self.long.is_empty() {
+            let text = self.room.get(..self.len).unwrap_or_default();
+            self.long.extend_from_slice(text);
+        }
+        self.long.extend_from_slice(bytes);
+    }
+
+    fn finish(self) -> Text {
+        match self.long.is_empty() {
+            true => Text::from_buf_and_len(self.room, self.len),
+            false => Text::from_vec(self.long),
+        }
     }
 }
 

@@ -95,6 +95,9 @@ pub(crate) fn first_response_route<'a>(top: &Via<'a>, flow: &Flow) -> ResponseRo
     if flow.transport.is_reliable() {
         return back;
     }
+    if top.asks_for_rport_alone() {
+        return back;
+    }
     let (mut asks, mut has_maddr) = (false, false);
     for param in top.params() {
         asks |= param.value.is_none() && param.name.eq_ignore_ascii_case("rport");

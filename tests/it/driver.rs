@@ -7,7 +7,7 @@ use std::time::Duration;
 use drongo::call::Invitation;
 use drongo::driver::tokio::{Driver, Listen};
 use drongo::endpoint::{Config, Event};
-use drongo::message::Outgoing;
+use drongo::message::{Body, Outgoing};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 /// Far more than anything here takes.
 const LIMIT: Duration = Duration::from_secs(30);
 
-fn run<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -25,7 +25,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
         .expect("it takes too long")
 }
 
-fn anywhere() -> SocketAddr {
+pub(crate) fn anywhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
@@ -37,7 +37,11 @@ async fn answering(config: Config) -> (SocketAddr, tokio::task::JoinHandle<io::R
         loop {
             if let Event::Incoming { call, .. } = driver.next_event().await? {
                 let answered = driver.act(|endpoint, now, out| {
-                    endpoint.call(call)?.answer(now, Outgoing::default(), out)
+                    endpoint.call(call)?.answer(
+                        now,
+                        Outgoing::default().with_body(Body::sdp("v=0\r\n")),
+                        out,
+                    )
                 });
                 answered.map_err(io::Error::other)?;
             }

@@ -19,6 +19,9 @@ mod conformance;
 #[cfg(feature = "tokio")]
 mod driver;
 #[cfg(test)]
+#[cfg(all(feature = "tls", feature = "ws"))]
+mod driver_secure;
+#[cfg(test)]
 mod endpoint;
 #[cfg(test)]
 #[cfg(feature = "sim")]

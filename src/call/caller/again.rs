@@ -5,56 +5,11 @@ use alloc::boxed::Box;
 
 use super::Inviting;
 use crate::auth;
-use crate::call::failure::{Retry, retry};
-use crate::call::recursion::Targets;
-use crate::call::retries::remedy;
+use crate::call::course::Again;
 use crate::call::{Action, Core, Notice, State};
-use crate::message::Response;
 use crate::sink::Sink;
 
-/// How an INVITE goes again.
-pub(super) enum Again {
-    /// To the same target, changed as this response asks.
-    Changed(Box<Response>),
-    /// To the next target; the response is the 3xx that named it, or how the last target failed.
-    Elsewhere(Option<Box<Response>>),
-}
-
 impl Inviting {
-    /// What to do about a refusal, by what the invitation allows (8.1.3.4, 8.1.3.5).
-    pub(super) fn again(&mut self, core: &Core, response: &Response) -> Option<Again> {
-        let status = response.status();
-        let kind = retry(status, self.is_secure());
-        if self.template.retries.allows(kind) {
-            let template = &mut self.template;
-            if kind == Retry::Targets {
-                let limits = &core.context.limits;
-                if self.budget.spend(kind) {
-                    let targets = self.targets.take();
-                    let mut targets = targets.unwrap_or_else(|| Box::new(Targets::of(template)));
-                    targets.add(response, limits);
-                    self.targets = Some(targets);
-                }
-            } else if self.budget.has(kind) && remedy(kind, template, response, core) {
-                self.budget.spend(kind);
-                return Some(Again::Changed(Box::new(response.clone())));
-            }
-        }
-        // 21.6: a 6xx speaks for the user, wherever else they might be.
-        let more = status.class() != 6 && self.next_target();
-        more.then(|| Again::Elsewhere(Some(Box::new(response.clone()))))
-    }
-
-    pub(super) fn next_target(&mut self) -> bool {
-        let template = &mut self.template;
-        let targets = self.targets.as_mut();
-        let found = targets.is_some_and(|targets| targets.next(template));
-        if found {
-            self.budget = self.budget.of_next_target();
-        }
-        found
-    }
-
     /// Another INVITE, in a transaction of its own; what the last one made is over.
     pub(super) fn go_again(
         mut self: Box<Self>,
@@ -70,7 +25,7 @@ impl Inviting {
             Again::Changed(response) => (Notice::Retried { response }, credentials),
             Again::Elsewhere(response) => {
                 core.forget_server_credentials();
-                let target = self.template.target.clone();
+                let target = self.course.template.target().to_buf();
                 let notice = Notice::Redirected { target, response };
                 (notice, auth::Attempt::new())
             }

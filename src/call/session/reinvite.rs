@@ -8,11 +8,16 @@ use super::sent::ends_session;
 use super::{Reinvite, Reoffer, Retry, Session, To, Unacked};
 use crate::auth;
 use crate::call::callee::Host;
-use crate::call::caller::{check_cancel, has_body};
+use crate::call::caller::check_cancel;
+use crate::call::description::{describes, has_session};
 use crate::call::offer_answer::{Message, Refusal, Verdict};
 use crate::call::provisional::Next;
+use crate::call::reliable;
 use crate::call::update::GLARE_STEP;
-use crate::call::{Action, Core, LegId, Notice, RequestId, ServerId, State, check, wrong_state};
+use crate::call::{
+    Action, Core, Early, LegId, Notice, RequestId, ServerId, State, check, check_response,
+    wrong_state,
+};
 use crate::dialog::contact_of;
 use crate::error::Misuse;
 use crate::message::{Method, Name, Outgoing, Reply, Request, Response, StatusCode};
@@ -35,6 +40,16 @@ impl Session {
                 true => None,
                 false => core.take_provisional(now, 0, false, &response, out),
             };
+            if let (
+                Some(Early {
+                    is_reliable: true, ..
+                }),
+                Some(own),
+            ) = (&early, &self.reinvite)
+            {
+                // RFC 6141 4.4: that this side's target has moved is known to the other one.
+                core.accepted_contact(&own.outgoing.headers);
+            }
             out.push(match early.is_some() || is_trying {
                 true => Action::Notify(Notice::Progress { response, early }),
                 false => Action::Absorbed,
@@ -71,7 +86,6 @@ impl Session {
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        let status = response.status();
         let changed = core.exchange_failed();
         if reinvite.cancelled {
             // Not sent again, whatever the refusal asks for.
@@ -89,12 +103,12 @@ impl Session {
             }
             return State::Confirmed(self);
         }
-        if status == StatusCode::REQUEST_PENDING
-            && !reinvite.cancelled
+        if !reinvite.cancelled
             && reinvite.glares < core.context.limits.glare_retries
+            && let Some(at) = core.after_refusal(now, &response)
         {
             self.retry = Some(Box::new(Retry {
-                at: core.after_glare(now),
+                at: Some(at),
                 outgoing: reinvite.outgoing,
                 glares: reinvite.glares.saturating_add(1),
             }));
@@ -120,11 +134,15 @@ impl Session {
         (host, reply): (Bytes, Reply),
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
+        if let Some(unacked) = &mut self.unacked {
+            // RFC 6141 5.4: who sends another INVITE has seen the 2xx.
+            unacked.overtaken = true;
+        }
         if self.reoffer.is_some() {
             core.refuse_for_now(server, &reply, out);
-        } else if self.reinvite.is_some() || self.unacked.is_some() || !core.is_talking() {
-            // Crossing re-INVITEs; and while an ACK is missing, of either side, the answer to
-            // the last offer may be in it.
+        } else if self.reinvite.is_some() || self.hang_up.is_some() || !core.is_talking() {
+            // Crossing re-INVITEs; and while the ACK of this side is missing, the answer to the
+            // last offer is in it.
             core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
         } else if let Some(refusal) = core.meets(&request) {
             core.refuse_exchange(server, &reply, refusal, out);
@@ -133,7 +151,8 @@ impl Session {
             let until = now + core.context.limits.answer_wait;
             let cseq = request.cseq().number;
             let host = Host::new(host, &request);
-            core.begin_reliable(now, server, &request);
+            let asked = reliable::Asked::of(&request);
+            core.begin_reliable(now, server, (cseq, asked), contact.clone());
             let timer = core.asks_for_timer(&request);
             let reoffer = Reoffer {
                 server,
@@ -252,6 +271,7 @@ impl Session {
     /// 9.1, RFC 6141 5.5. A refresh is the core's own, and stays.
     pub(super) fn cancel_reinvite(
         &mut self,
+        core: &Core,
         outgoing: Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
@@ -263,7 +283,7 @@ impl Session {
             reinvite.cancelled = true;
             out.push(Action::Cancel {
                 request: reinvite.request,
-                headers: outgoing.headers,
+                headers: core.with_timer_tag(outgoing.headers),
             });
         }
         Ok(())
@@ -339,13 +359,14 @@ impl Session {
         let headers = core.authorize_within(0, &mut credentials, Method::Invite, &outgoing);
         let headers = core.put_timer(0, core.with_local_target(&headers));
         let headers = core.with_capabilities(&headers);
+        let headers = core.with_timer_tag(core.with_requirements(headers));
         core.sent_with(request, &credentials);
         core.forget_pracks();
+        let session = describes(&outgoing, &core.context.limits);
         if let Some(leg) = core.legs.first_mut() {
             let cseq = leg.dialog.next_cseq();
             let user = (!headers.contains(Name::Contact)).then_some(&*core.user);
-            leg.exchange
-                .on_sent(Message::Invite, outgoing.body.is_some());
+            leg.exchange.on_sent(Message::Invite, session);
             let writer = leg.dialog.request(Method::Invite, cseq).headers(&headers);
             let draft = writer.body(outgoing.body.as_ref()).draft(branch, user);
             out.push(Action::Invite { request, draft });
@@ -368,7 +389,7 @@ impl Session {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        check(outgoing)?;
+        check_response(StatusCode::OK, outgoing)?;
         let Some(reoffer) = &mut self.reoffer else {
             return Err(wrong_state("answer", "Confirmed"));
         };
@@ -407,7 +428,7 @@ impl Session {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        check(outgoing)?;
+        check_response(status, outgoing)?;
         if !(3..=6).contains(&status.class()) {
             return Err(Misuse::WrongStatus {
                 status: status.as_u16(),
@@ -436,8 +457,8 @@ impl Session {
         preview: bool,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        check(outgoing)?;
-        if !(101..=199).contains(&status.as_u16()) {
+        check_response(status, outgoing)?;
+        if !(101..=198).contains(&status.as_u16()) {
             return Err(Misuse::WrongStatus {
                 status: status.as_u16(),
             });
@@ -471,7 +492,7 @@ fn on_accepted(
     response: Box<Response>,
     out: &mut (impl Sink<Action> + ?Sized),
 ) {
-    let body = has_body(&response);
+    let body = has_session(&response, &core.context.limits);
     let leg = core.legs.first_mut();
     let verdict = leg.map(|leg| leg.exchange.on_received(Message::Success, body));
     if let Some(contact) = contact_of(&response) {
@@ -517,7 +538,7 @@ impl Core {
 
     /// What an INVITE of the other side meets (14.2, RFC 6337 4.3). If nothing, it has begun.
     fn meets(&mut self, invite: &Request) -> Option<Refusal> {
-        let body = !invite.body_slice().is_empty();
+        let body = has_session(invite, &self.context.limits);
         let leg = self.legs.first_mut()?;
         match leg.exchange.on_received(Message::Invite, body) {
             Verdict::Refuse(refusal) => Some(refusal),

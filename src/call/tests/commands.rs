@@ -7,7 +7,7 @@ use super::script::{Script, nothing, outgoing, sdp};
 use crate::call::{Command, ServerId};
 use crate::error::Misuse;
 use crate::machine::Machine;
-use crate::message::StatusCode;
+use crate::message::{Body, StatusCode};
 
 const VERBS: [&str; 8] = [
     "progress",
@@ -27,7 +27,8 @@ fn commands(outgoing: &crate::message::Outgoing) -> [Command; 8] {
             status: StatusCode::RINGING,
             outgoing: outgoing(),
         },
-        Command::Answer(outgoing()),
+        // 13.3.1.4: without a session description it would be a misuse in every state.
+        Command::Answer(outgoing().with_body(Body::sdp("answer"))),
         Command::Reject {
             status: StatusCode::BUSY_HERE,
             outgoing: outgoing(),

@@ -5,14 +5,18 @@
     reason = "small numbers of the tests themselves"
 )]
 
+mod asking;
 mod callee;
 mod caller;
 mod cancel_reinvite;
 mod commands;
 mod credentials;
+mod descriptions;
+mod faults;
 mod invite_headers;
 mod lingering;
 mod memory;
+mod policies;
 mod prack;
 mod provisional;
 mod redirection;

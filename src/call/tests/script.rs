@@ -177,6 +177,21 @@ impl Script {
         script
     }
 
+    /// A request outside of any dialog that is out and not yet taken.
+    pub(super) fn ask(method: &str, invitation: Invitation) -> Self {
+        Self::ask_with(context(), method, invitation)
+    }
+
+    pub(super) fn ask_with(context: Context, method: &str, invitation: Invitation) -> Self {
+        let ids = context.ids.call(1);
+        let mut out = Vec::new();
+        let context = Arc::new(context);
+        let call = Call::ask(Time::ZERO, context, &ids, method, invitation, &mut out).unwrap();
+        let mut script = Self::new(call, ids.call_id.as_str(), ids.from_tag.as_str());
+        script.note(out);
+        script
+    }
+
     /// A call whose INVITE, server transaction 1, came from the other side.
     pub(super) fn incoming() -> Self {
         Self::incoming_with(context(), &their_invite(&[], Some("offer")))
@@ -569,6 +584,9 @@ fn describe(notice: Notice) -> String {
 fn describe_end(reason: EndReason) -> String {
     match reason {
         EndReason::Refused { response } => format!("refused {}", response.status().as_u16()),
+        EndReason::Completed { response } => {
+            format!("completed {}", response.status().as_u16())
+        }
         EndReason::Failed(failure) => format!("failed {failure:?}"),
         EndReason::Cancelled { timeout: false } => "cancelled".into(),
         EndReason::Cancelled { timeout: true } => "cancelled, rang too long".into(),

@@ -1,11 +1,18 @@
-//! Sockets on tokio, with an endpoint behind them: UDP and TCP.
+//! Sockets on tokio, with an endpoint behind them: UDP and TCP; TLS with the feature `tls`,
+//! WebSockets with `ws`.
 
-mod tcp;
+mod carrier;
+mod streams;
+#[cfg(feature = "tls")]
+mod tls;
 mod udp;
+#[cfg(feature = "ws")]
+mod ws;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::Poll;
 
 use tokio::net::{UdpSocket, lookup_host};
 use tokio::sync::mpsc;
@@ -20,8 +27,14 @@ use crate::locate::{Question, Records};
 use crate::seed::{Ids, Seed};
 use crate::time::Time;
 use crate::transport::{Advertised, Local, Transport};
-use tcp::Tcp;
+use carrier::Carrier;
+use streams::Streams;
 use udp::Udp;
+
+#[cfg(feature = "tls")]
+pub use tls::Tls;
+#[cfg(feature = "tls")]
+pub use tokio_rustls::rustls;
 
 /// Where to listen.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -31,14 +44,52 @@ pub enum Listen {
     Udp(SocketAddr),
     /// TCP on this address; port 0 takes any.
     Tcp(SocketAddr),
+    /// TLS on this address; port 0 takes any. [`Driver::bind_secure`] says who this side is.
+    #[cfg(feature = "tls")]
+    Tls(SocketAddr),
+    /// WebSockets (RFC 7118) on this address; port 0 takes any.
+    #[cfg(feature = "ws")]
+    Ws(SocketAddr),
+    /// WebSockets over TLS on this address; port 0 takes any.
+    #[cfg(all(feature = "tls", feature = "ws"))]
+    Wss(SocketAddr),
 }
 
-/// An endpoint on a UDP socket, a TCP socket, or one of each.
+impl Listen {
+    /// The transport.
+    pub const fn transport(&self) -> Transport {
+        match self {
+            Self::Udp(_) => Transport::Udp,
+            Self::Tcp(_) => Transport::Tcp,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => Transport::Tls,
+            #[cfg(feature = "ws")]
+            Self::Ws(_) => Transport::Ws,
+            #[cfg(all(feature = "tls", feature = "ws"))]
+            Self::Wss(_) => Transport::Wss,
+        }
+    }
+
+    /// The address.
+    pub const fn address(&self) -> SocketAddr {
+        match self {
+            Self::Udp(address) | Self::Tcp(address) => *address,
+            #[cfg(feature = "tls")]
+            Self::Tls(address) => *address,
+            #[cfg(feature = "ws")]
+            Self::Ws(address) => *address,
+            #[cfg(all(feature = "tls", feature = "ws"))]
+            Self::Wss(address) => *address,
+        }
+    }
+}
+
+/// An endpoint on sockets: at most one of each transport.
 ///
 /// ```no_run
 /// use drongo::driver::tokio::Driver;
 /// use drongo::endpoint::{Config, Event};
-/// use drongo::message::Outgoing;
+/// use drongo::message::{Body, Outgoing};
 ///
 /// # async fn run() -> std::io::Result<()> {
 /// let mut driver = Driver::udp("127.0.0.1:5060".parse().unwrap(), Config::default()).await?;
@@ -46,7 +97,8 @@ pub enum Listen {
 ///     match driver.next_event().await? {
 ///         Event::Incoming { call, .. } => {
 ///             let answered = driver.act(|endpoint, now, out| {
-///                 endpoint.call(call)?.answer(now, Outgoing::default(), out)
+///                 let answer = Outgoing::default().with_body(Body::sdp("v=0\r\n"));
+///                 endpoint.call(call)?.answer(now, answer, out)
 ///             });
 ///             println!("{call}: {answered:?}");
 ///         }
@@ -59,8 +111,10 @@ pub enum Listen {
 #[derive(Debug)]
 pub struct Driver {
     core: Core,
+    /// Where it listens, as it was asked to.
+    places: Vec<Listen>,
     udp: Option<Udp>,
-    tcp: Option<Tcp>,
+    streams: Vec<Streams>,
 }
 
 /// The endpoint and what goes in and out of it.
@@ -77,10 +131,23 @@ struct Core {
         mpsc::UnboundedSender<Looked>,
         mpsc::UnboundedReceiver<Looked>,
     ),
+    /// Which host an address was found for last.
+    names: BTreeMap<IpAddr, Box<str>>,
 }
 
-/// What a look-up found.
-type Looked = (QueryId, Records);
+/// What a look-up found, and for which name.
+type Looked = (QueryId, Box<str>, Records);
+
+/// How many addresses are kept with their names. Those that are forgotten are looked up again when
+/// they are called again; an open connection needs no name.
+const NAMES: usize = 4096;
+
+/// What secures connections, where anything does.
+#[derive(Clone, Debug, Default)]
+struct Security {
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
+}
 
 impl Driver {
     /// Binds a UDP socket: [`bind`](Self::bind) with one place.
@@ -110,22 +177,44 @@ impl Driver {
     ///
     /// What binding a socket says; `InvalidInput` for no place, for two of one transport, and for
     /// a configuration that [`Endpoint::new`] refuses.
-    pub async fn bind(places: &[Listen], mut config: Config) -> io::Result<Self> {
-        let (mut udp, mut tcp) = (None, None);
-        for place in places {
-            let (transport, local) = match place {
-                Listen::Udp(address) if udp.is_none() => {
-                    let socket = Udp::bind(*address).await?;
-                    (Transport::Udp, udp.insert(socket).local)
-                }
-                Listen::Tcp(address) if tcp.is_none() => {
-                    let ids = Ids::new(Seed::from_bytes(entropy()?));
-                    let socket = Tcp::bind(*address, config.limits.clone(), ids).await?;
-                    (Transport::Tcp, tcp.insert(socket).local)
-                }
-                Listen::Udp(_) | Listen::Tcp(_) => {
-                    return Err(wrong("one place of each transport"));
-                }
+    pub async fn bind(places: &[Listen], config: Config) -> io::Result<Self> {
+        Self::bind_with(places, config, Security::default()).await
+    }
+
+    /// As [`bind`](Self::bind), for places with TLS too.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    #[cfg(feature = "tls")]
+    pub async fn bind_secure(places: &[Listen], config: Config, tls: Tls) -> io::Result<Self> {
+        Self::bind_with(places, config, Security { tls: Some(tls) }).await
+    }
+
+    async fn bind_with(
+        places: &[Listen],
+        mut config: Config,
+        security: Security,
+    ) -> io::Result<Self> {
+        let mut udp = None;
+        let mut streams: Vec<Streams> = Vec::new();
+        for (number, place) in (0..).zip(places) {
+            let transport = place.transport();
+            let is_same = |known: &Streams| known.transport() == transport;
+            let has_udp = transport == Transport::Udp && udp.is_some();
+            if has_udp || streams.iter().any(is_same) {
+                return Err(wrong("one place of each transport"));
+            }
+            let local = if let Listen::Udp(address) = place {
+                udp.insert(Udp::bind(*address).await?).local
+            } else {
+                let ids = Ids::new(Seed::from_bytes(entropy()?));
+                let carrier = security.carrier(place, &config)?;
+                let limits = config.limits.clone();
+                let bound = Streams::bind(place.address(), carrier, number, limits, ids).await?;
+                let local = bound.local;
+                streams.push(bound);
+                local
             };
             config = config.local(face(transport, local).await?);
             if let Some(second) = second(local) {
@@ -144,16 +233,32 @@ impl Driver {
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             answers: mpsc::unbounded_channel(),
+            names: BTreeMap::new(),
         };
-        Ok(Self { core, udp, tcp })
+        Ok(Self {
+            core,
+            places: places.to_vec(),
+            udp,
+            streams,
+        })
     }
 
     /// The address of the first place that it listens on.
     pub fn local_addr(&self) -> SocketAddr {
-        let udp = self.udp.as_ref().map(|udp| udp.local);
-        let tcp = self.tcp.as_ref().map(|tcp| tcp.local);
-        udp.or(tcp)
+        let first = self.places.first();
+        first
+            .and_then(|place| self.local_addr_of(place.transport()))
             .unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
+    }
+
+    /// The address that it listens on with that transport, if it does.
+    pub fn local_addr_of(&self, transport: Transport) -> Option<SocketAddr> {
+        if transport == Transport::Udp {
+            return self.udp.as_ref().map(|udp| udp.local);
+        }
+        let mut all = self.streams.iter();
+        let found = all.find(|known| known.transport() == transport);
+        found.map(|known| known.local)
     }
 
     /// The endpoint, to look at.
@@ -169,13 +274,19 @@ impl Driver {
 
     /// Connections that are open or being opened.
     pub fn connections(&self) -> usize {
-        self.tcp.as_ref().map_or(0, Tcp::connections)
+        self.streams.iter().map(Streams::connections).sum()
     }
 
     /// Connections that were closed at once because there were too many
     /// ([`Limits::connections`](crate::limits::Limits::connections)).
     pub fn connections_refused(&self) -> u64 {
-        self.tcp.as_ref().map_or(0, |tcp| tcp.refused)
+        self.streams.iter().map(|streams| streams.refused).sum()
+    }
+
+    /// Connections from others that came to nothing before they carried a message: what was not
+    /// TLS where TLS was due, not a WebSocket, not one for SIP, or not done in time.
+    pub fn handshakes_failed(&self) -> u64 {
+        self.streams.iter().map(|streams| streams.failed).sum()
     }
 
     /// The time of the endpoint now.
@@ -222,19 +333,19 @@ impl Driver {
 
     /// Waits for one thing, and does what it takes.
     async fn turn(&mut self) -> io::Result<()> {
-        let deadlines = [
-            self.core.endpoint.deadline(),
-            self.tcp.as_ref().and_then(Tcp::deadline),
-        ];
-        let wake = deadlines.into_iter().flatten().min();
+        let deadlines = self.streams.iter().filter_map(Streams::deadline);
+        let wake = deadlines.chain(self.core.endpoint.deadline()).min();
         let wake = wake.and_then(|at| self.core.instant(at));
-        let Self { core, udp, tcp } = self;
+        let Self {
+            core, udp, streams, ..
+        } = self;
         tokio::select! {
             biased;
             // There are no more answers than questions of this side; a socket under a flood is
             // always readable.
-            Some((id, addresses)) = core.answers.1.recv() => {
-                let answer = Answer::Dns(addresses);
+            Some((id, name, records)) = core.answers.1.recv() => {
+                core.remember(&name, &records);
+                let answer = Answer::Dns(records);
                 self.receive(Input::Answer { id, answer });
             }
             ready = some(udp.as_ref().map(Udp::readable)) => {
@@ -245,13 +356,13 @@ impl Driver {
                 ready?;
                 self.perform();
             }
-            () = some(tcp.as_mut().map(Tcp::wait)) => self.on_streams(),
+            () = any(streams) => self.on_streams(),
             () = some(wake.map(sleep_until)) => {
                 let now = self.now();
                 self.core.endpoint.on_deadline(now, &mut self.core.outputs);
                 self.perform();
-                if let Some(tcp) = &mut self.tcp {
-                    tcp.on_deadline(now);
+                for streams in &mut self.streams {
+                    streams.on_deadline(now);
                 }
                 self.on_streams();
             }
@@ -273,12 +384,16 @@ impl Driver {
     /// Feeds what connections brought, in order.
     fn on_streams(&mut self) {
         let now = self.now();
-        while let Some(input) = self.tcp.as_mut().and_then(|tcp| tcp.next_input(now)) {
+        let next = |streams: &mut Vec<Streams>| {
+            let mut all = streams.iter_mut();
+            all.find_map(|streams| streams.next_input(now))
+        };
+        while let Some(input) = next(&mut self.streams) {
             self.receive(input);
         }
         // What was to be answered on a connection that ends has been.
-        if let Some(tcp) = &mut self.tcp {
-            tcp.close_ended();
+        for streams in &mut self.streams {
+            streams.close_ended();
         }
     }
 
@@ -311,14 +426,20 @@ impl Driver {
     fn transmit(&mut self, transmit: Transmit) {
         let now = self.now();
         let id = transmit.id;
-        let is_sent = match (&mut self.udp, &mut self.tcp, transmit.flow.transport) {
-            (Some(udp), _, Transport::Udp) => {
+        let transport = transmit.flow.transport;
+        let mut streams = self.streams.iter_mut();
+        let is_sent = match (&mut self.udp, transport) {
+            (Some(udp), Transport::Udp) => {
                 udp.push(transmit);
                 true
             }
-            (_, Some(tcp), Transport::Tcp) => tcp.send(now, transmit),
-            (_, _, Transport::Udp | Transport::Tcp)
-            | (_, _, Transport::Tls | Transport::Ws | Transport::Wss) => false,
+            (_, transport) => match streams.find(|known| known.transport() == transport) {
+                Some(streams) => {
+                    let name = self.core.names.get(&transmit.flow.remote.ip());
+                    streams.send(now, transmit, name.map(|name| &**name))
+                }
+                None => false,
+            },
         };
         if !is_sent {
             self.core.send_failed(id);
@@ -347,9 +468,57 @@ impl Core {
         let answers = self.answers.0.clone();
         tokio::spawn(async move {
             // The receiver is gone only if the driver is.
-            let _ = answers.send((id, look_up(&question).await));
+            let records = look_up(&question).await;
+            let _ = answers.send((id, question.name().into(), records));
         });
     }
+
+    fn remember(&mut self, host: &str, records: &Records) {
+        let Records::Addresses(addresses) = records else {
+            return;
+        };
+        if self.names.len() >= NAMES {
+            self.names.clear();
+        }
+        for address in addresses {
+            self.names.insert(*address, host.into());
+        }
+    }
+}
+
+impl Security {
+    fn carrier(&self, place: &Listen, config: &Config) -> io::Result<Carrier> {
+        #[cfg(feature = "ws")]
+        let longest = config.limits.message_bytes;
+        #[cfg(not(feature = "ws"))]
+        let _ = config;
+        #[cfg(feature = "tls")]
+        let tls = || self.tls.clone().ok_or(wrong("TLS: see bind_secure"));
+        match place {
+            Listen::Udp(_) | Listen::Tcp(_) => Ok(Carrier::Tcp),
+            #[cfg(feature = "tls")]
+            Listen::Tls(_) => Ok(Carrier::Tls(tls()?)),
+            #[cfg(feature = "ws")]
+            Listen::Ws(_) => Ok(Carrier::Ws { longest }),
+            #[cfg(all(feature = "tls", feature = "ws"))]
+            Listen::Wss(_) => Ok(Carrier::Wss {
+                tls: tls()?,
+                longest,
+            }),
+        }
+    }
+}
+
+/// Waits for the first connection that has something.
+async fn any(streams: &mut [Streams]) {
+    std::future::poll_fn(|context| {
+        let mut all = streams.iter_mut();
+        match all.any(|streams| streams.poll(context).is_ready()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
 }
 
 /// A future that may not be there never comes.

@@ -59,6 +59,20 @@ impl<'a> Part<'a> {
         Ok(part)
     }
 
+    /// A body that is no part of another, with what is said of it beside.
+    pub(crate) const fn of_body(
+        content_type: Option<&'a [u8]>,
+        disposition: Option<&'a [u8]>,
+        content: &'a [u8],
+    ) -> Self {
+        Self {
+            fields: &[],
+            content_type,
+            disposition,
+            content,
+        }
+    }
+
     /// What it is, as it was sent.
     pub const fn content(&self) -> &'a [u8] {
         self.content
@@ -257,12 +271,11 @@ fn ascii(text: core::slice::EscapeAscii<'_>) -> String {
 impl Message {
     /// The body with what the message says of it.
     pub fn root_part(&self) -> Part<'_> {
-        Part {
-            fields: &[],
-            content_type: self.first(Name::ContentType),
-            disposition: self.first(Name::ContentDisposition),
-            content: self.body_slice(),
-        }
+        Part::of_body(
+            self.first(Name::ContentType),
+            self.first(Name::ContentDisposition),
+            self.body_slice(),
+        )
     }
 }
 

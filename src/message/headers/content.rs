@@ -45,7 +45,7 @@ impl Disposition<'_> {
     /// Whether a server that cannot handle the body must refuse the request: always, unless
     /// `handling` is `optional`.
     pub fn is_required(&self) -> bool {
-        let handling = self.params.get("handling").and_then(|p| p.value);
+        let handling = self.params.get("handling").and_then(|p| p.unquoted());
         !handling.is_some_and(|value| value.eq_ignore_ascii_case(b"optional"))
     }
 }

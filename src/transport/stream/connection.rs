@@ -52,11 +52,23 @@ pub enum Role {
     Server,
 }
 
+/// How messages are told apart on the connection.
+///
+/// Exhaustive on purpose: SIP has these two ways.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Framing {
+    /// By their Content-Length, in a stream of bytes (3261 18.3).
+    Stream,
+    /// By the transport: each WebSocket message is one of SIP, or line breaks that keep the
+    /// connection alive (7118 5, 6).
+    WebSocket,
+}
+
 /// What the connection brings.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// Bytes, as they were read: any piece of the stream.
+    /// Bytes, as they were read: any piece of a stream, or the whole of a WebSocket message.
     Received(Bytes),
     /// This side wrote a message to it, so it is in use.
     Sent,
@@ -127,7 +139,7 @@ pub enum Timer {
     Ping,
 }
 
-/// A connection that carries SIP over a stream (TCP, TLS).
+/// A connection that carries SIP: over a stream (TCP, TLS), or a WebSocket.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -155,6 +167,7 @@ pub struct Connection {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Core {
     role: Role,
+    framing: Framing,
     limits: Arc<Limits>,
     ids: Ids,
     base: u64,
@@ -211,6 +224,7 @@ impl Connection {
         };
         let core = Core {
             role,
+            framing: Framing::Stream,
             limits,
             ids,
             base,
@@ -218,6 +232,13 @@ impl Connection {
         };
         let state = State::Open(open);
         Self { core, state }
+    }
+
+    /// The same connection, before it is used, with messages that are told apart this way.
+    #[must_use]
+    pub fn with_framing(mut self, framing: Framing) -> Self {
+        self.core.framing = framing;
+        self
     }
 
     /// Who opened it.
@@ -257,7 +278,10 @@ impl Connection {
         };
         let core = &self.core;
         let end = match input {
-            Input::Event(Event::Received(bytes)) => open.on_received(core, now, &bytes, out),
+            Input::Event(Event::Received(bytes)) => match core.framing {
+                Framing::Stream => open.on_received(core, now, &bytes, out),
+                Framing::WebSocket => open.on_whole(core, now, bytes, out),
+            },
             Input::Event(Event::Sent) => open.on_sent(core, now),
             Input::Event(Event::Closed) => Some(CloseReason::Closed),
             Input::Command(Command::KeepAlive(at_most)) => open.on_keep_alive(core, now, at_most),
@@ -311,6 +335,26 @@ impl Open {
             false => self.incomplete = None,
         }
         self.is_pong_overdue().then_some(CloseReason::NoPong)
+    }
+
+    /// 7118 5: one WebSocket message is one SIP message; what follows its Content-Length is not
+    /// another.
+    fn on_whole(
+        &mut self,
+        core: &Core,
+        now: Time,
+        message: Bytes,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Option<CloseReason> {
+        self.idle = now + core.limits.connection_idle;
+        if message.as_ref() == PING {
+            out.push(Action::Transmit(Bytes::from_static(PONG)));
+        } else if message.as_ref() != PONG {
+            out.push(Action::Message(message));
+        } else if !self.take_pong() {
+            out.push(Action::Padding);
+        }
+        None
     }
 
     fn on_sent(&mut self, core: &Core, now: Time) -> Option<CloseReason> {

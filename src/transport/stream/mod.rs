@@ -4,7 +4,9 @@
 mod connection;
 mod decoder;
 
-pub use connection::{Action, CloseReason, Command, Connection, Event, PING, PONG, Role, Timer};
+pub use connection::{
+    Action, CloseReason, Command, Connection, Event, Framing, PING, PONG, Role, Timer,
+};
 pub use decoder::{Frame, StreamDecoder};
 
 #[cfg(test)]

@@ -238,6 +238,12 @@ impl Script {
         }
     }
 
+    fn websocket() -> Self {
+        let mut script = Self::new(Role::Server);
+        script.connection = script.connection.with_framing(Framing::WebSocket);
+        script
+    }
+
     /// One whose first ping is out; and that ping's instant.
     fn pinging() -> Self {
         let mut script = Self::new(Role::Client);
@@ -439,4 +445,33 @@ fn open_closed_by_either_side_terminates_once() {
         .unwrap();
     assert_eq!(out, closed(CloseReason::Asked));
     assert_eq!(script.connection.state().to_string(), "Terminated");
+}
+
+#[test]
+fn open_websocket_messages_are_taken_as_they_come() {
+    // 7118-5-52, 7118-5-53, 7118-5-55
+    let mut script = Script::websocket();
+    let text = message("");
+    let without_length = "OPTIONS sip:a@example.com SIP/2.0\r\n\r\nbody";
+    for whole in [&text, without_length, &format!("{text}{text}"), "x", ""] {
+        assert_eq!(
+            script.read(whole),
+            [Action::Message(whole.to_owned().into())]
+        );
+    }
+    // Nothing waits for more.
+    assert_eq!(script.connection.next_timer().unwrap().1, Timer::Idle);
+}
+
+#[test]
+fn open_websocket_line_breaks_keep_it_alive() {
+    // 7118-6-52
+    let mut script = Script::websocket();
+    assert_eq!(script.read("\r\n\r\n"), [Action::Transmit(PONG.into())]);
+    assert_eq!(script.read("\r\n"), [Action::Padding]);
+    script.keep_alive(Some(Duration::from_secs(120)));
+    assert_eq!(script.fire(), [ping()]);
+    assert_eq!(script.read("\r\n"), []);
+    assert_eq!(script.fire(), [ping()]);
+    assert_eq!(script.fire(), closed(CloseReason::NoPong));
 }

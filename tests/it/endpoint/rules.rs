@@ -256,8 +256,8 @@ fn call_to_oneself_has_two_tags() {
     });
     let mut out = Vec::new();
     let mut call = bench.endpoint.call(call.unwrap()).unwrap();
-    call.answer(bench.now, Outgoing::default(), &mut out)
-        .unwrap();
+    let answer = Outgoing::default().with_body(Body::sdp("v=0\r\n"));
+    call.answer(bench.now, answer, &mut out).unwrap();
     let answer = Message::parse(one_sent(&out).bytes).unwrap();
     assert_ne!(tag(&answer, Name::From), tag(&answer, Name::To));
 }
@@ -373,4 +373,82 @@ fn time_to_live_stands_for_groups_only() {
             .windows(3)
             .any(|w| w == b"ttl")
     );
+}
+
+#[test]
+fn request_outside_of_any_dialog_leaves_nothing_behind() {
+    let mut bench = Bench::new();
+    let mut out = Vec::new();
+    let bob = Invitation::new("sip:bob@192.0.2.2:5070", "sip:alice@192.0.2.1").unwrap();
+    let asked = bench.endpoint.ask(bench.now, 1, "OPTIONS", bob, &mut out);
+    let sent = one_sent(&out);
+    let out = bench.receive("192.0.2.2:5070", reply(&sent, 200, &[]));
+    let ended = out.iter().any(|output| {
+        matches!(
+            output,
+            Output::Event(Event::Ended { call, reason: drongo::call::EndReason::Completed { .. } })
+                if Ok(*call) == asked
+        )
+    });
+    assert!(ended, "{out:?}");
+    assert_eq!(bench.rest(), []);
+}
+
+#[test]
+fn options_in_the_same_words_is_answered_each_time() {
+    // PAINS 100 aside: 3261-8.2.2.2-01 is about what is ongoing.
+    let mut bench = Bench::new();
+    for branch in ["z9hG4bK1", "z9hG4bK2", "z9hG4bK3"] {
+        let via = format!("192.0.2.2:5070;branch={branch}");
+        let options = super::request_via(&via, "OPTIONS", &[]);
+        let answer = one_sent(&bench.receive("192.0.2.2:5070", options));
+        assert!(answer.bytes.starts_with(b"SIP/2.0 200 "), "{branch}");
+    }
+}
+
+#[test]
+fn options_is_told_what_an_invite_would_be() {
+    // 3261-11.2-01
+    let mut full = super::config();
+    full.limits.calls = 0;
+    let mut bench = Bench::with(full);
+    let invite = request("INVITE", &[("Contact", "<sip:bob@192.0.2.2>")]);
+    let invite = one_sent(&bench.receive("192.0.2.2:5070", invite));
+    let options = super::request_via("192.0.2.2:5070;branch=z9hG4bK2", "OPTIONS", &[]);
+    let options = one_sent(&bench.receive("192.0.2.2:5070", options));
+    for answer in [invite, options] {
+        assert!(answer.bytes.starts_with(b"SIP/2.0 503 "), "{answer:?}");
+    }
+}
+
+#[test]
+fn invite_whose_session_description_is_one_part_of_its_body_is_taken() {
+    // 3261-8.2.3-01, RFC 5621 8: the other part need not be handled.
+    let body = |handling: &str| {
+        let parts = format!(
+            "--b\r\nContent-Type: image/png\r\nContent-Disposition: icon{handling}\r\n\r\nx\r\n\
+             --b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\r\n--b--\r\n"
+        );
+        Body::new("multipart/mixed;boundary=b", parts).unwrap()
+    };
+    for (handling, status) in [(";handling=optional", "100"), ("", "415")] {
+        let mut bench = Bench::new();
+        let invite = request("INVITE", &[("Contact", "<sip:bob@192.0.2.2>")]);
+        let text = String::from_utf8(invite.to_vec()).unwrap();
+        let body = body(handling);
+        let typed = format!("Content-Type: {}\r\nContent-Length: 0", body.content_type());
+        let text = text.replacen("Content-Length: 0", &typed, 1);
+        let length = format!("Content-Length: {}", body.bytes().len());
+        let text = text.replacen("Content-Length: 0", &length, 1);
+        let bytes = [text.as_bytes(), body.bytes()].concat();
+        bench.receive("192.0.2.2:5070", bytes.clone());
+        bench.now = Time::from_millis(250);
+        let mut out = Vec::new();
+        bench.endpoint.on_deadline(bench.now, &mut out);
+        let mut answers = sent(&out);
+        answers.extend(sent(&Bench::new().receive("192.0.2.2:5070", bytes)));
+        let answer = answers.pop().unwrap();
+        let start = format!("SIP/2.0 {status} ");
+        assert!(answer.bytes.starts_with(start.as_bytes()), "{answer:?}");
+    }
 }

@@ -243,34 +243,6 @@ fn connection_that_was_closed_or_had_carried_a_response_ends_nothing() {
 }
 
 #[test]
-fn timeout_after_a_provisional_response_is_final() {
-    // 3263-4.3-52, 3263-4.3-03
-    let mut bench = Bench::with(both());
-    let (call, invite) = two_servers(&mut bench);
-    let text = String::from_utf8_lossy(&invite.bytes).into_owned();
-    assert!(text.contains("CSeq: "));
-    let out = respond(&mut bench, &invite, 200, "b");
-    assert!(!sent(&out).is_empty());
-    // The remote target is the name again.
-    let mut out = Vec::new();
-    let outgoing = Outgoing::default();
-    let mut view = bench.endpoint.call(call).unwrap();
-    view.send(bench.now, "INFO", outgoing, &mut out).unwrap();
-    let info = one_sent(&out);
-    respond(&mut bench, &info, 100, "b");
-    let mut heard = Vec::new();
-    while let Some(at) = bench
-        .endpoint
-        .deadline()
-        .filter(|at| *at <= Time::from_secs(40))
-    {
-        bench.now = at;
-        bench.endpoint.on_deadline(at, &mut heard);
-    }
-    assert_eq!(reroutes(&heard), []);
-}
-
-#[test]
 fn response_goes_to_the_via_if_the_connection_of_its_request_is_lost() {
     // 3261-18.2.2-01, 3261-18.2.2-02, 3263-5-51
     let mut bench = Bench::with(both());

@@ -214,7 +214,11 @@ fn taken(context: &Arc<Context>, start: Start, now: Time, out: &mut Vec<Action>)
     call.on_deadline(now, out);
     if start != Start::Incoming {
         // With waits of zero it may be too late.
-        let _ = call.command(now, Command::Answer(Outgoing::new()), out);
+        let _ = call.command(
+            now,
+            Command::Answer(Outgoing::new().with_body(Body::sdp("answer"))),
+            out,
+        );
     }
     if start == Start::CalleeConfirmed {
         let ack = request("ACK", 100, "them");
@@ -350,7 +354,8 @@ fn all_commands() -> Vec<Command> {
             status: StatusCode::RINGING,
             outgoing: outgoing(),
         },
-        Command::Answer(outgoing()),
+        // A 2xx owes a session description.
+        Command::Answer(outgoing().with_body(Body::sdp("answer"))),
         Command::Progress {
             status: StatusCode::SESSION_PROGRESS,
             outgoing: outgoing().with_body(Body::sdp("offer")),

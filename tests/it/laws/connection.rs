@@ -7,12 +7,13 @@ use bytes::Bytes;
 use drongo::limits::Limits;
 use drongo::seed::{Ids, Seed};
 use drongo::time::Time;
-use drongo::transport::stream::{Action, Command, Connection, Event, Role};
+use drongo::transport::stream::{Action, Command, Connection, Event, Framing, Role};
 use proptest::prelude::*;
 
 use super::{Subject, check_exhaustively, check_script, choices, chosen};
 
 struct OfConnection {
+    framing: Framing,
     events: Vec<Event>,
     commands: Vec<Command>,
 }
@@ -21,6 +22,7 @@ impl OfConnection {
     fn new() -> Self {
         let read = |text: &'static str| Event::Received(Bytes::from_static(text.as_bytes()));
         Self {
+            framing: Framing::Stream,
             events: vec![
                 read("\r\n"),
                 read("OPTIONS sip:a@example.com SIP/2.0\r\n"),
@@ -36,6 +38,22 @@ impl OfConnection {
             ],
         }
     }
+
+    /// Whole messages.
+    fn of_websocket() -> Self {
+        let read = |text: &'static str| Event::Received(Bytes::from_static(text.as_bytes()));
+        Self {
+            framing: Framing::WebSocket,
+            events: vec![
+                read("\r\n"),
+                read("\r\n\r\n"),
+                read("OPTIONS sip:a@example.com SIP/2.0\r\n\r\n"),
+                Event::Sent,
+                Event::Closed,
+            ],
+            ..Self::new()
+        }
+    }
 }
 
 impl Subject for OfConnection {
@@ -44,6 +62,7 @@ impl Subject for OfConnection {
     fn fresh(&self, now: Time, _: &mut Vec<Action>) -> Connection {
         let ids = Ids::new(Seed::from_bytes([5; 32]));
         Connection::new(now, Role::Client, Arc::new(Limits::DEFAULT), ids, 1)
+            .with_framing(self.framing)
     }
 
     fn events(&self) -> &[Event] {
@@ -78,15 +97,20 @@ impl Subject for OfConnection {
 
 #[test]
 fn connection_keeps_the_laws() {
-    let tally = check_exhaustively(&OfConnection::new(), 4).unwrap_or_else(|v| panic!("{v}"));
-    assert_eq!(tally.phases.len(), 2, "{:?}", tally.phases);
+    for subject in [OfConnection::new(), OfConnection::of_websocket()] {
+        let tally = check_exhaustively(&subject, 4).unwrap_or_else(|v| panic!("{v}"));
+        assert_eq!(tally.phases.len(), 2, "{:?}", tally.phases);
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn connection_keeps_the_laws_for_long(choices in choices()) {
-        let subject = OfConnection::new();
+    fn connection_keeps_the_laws_for_long(choices in choices(), is_websocket: bool) {
+        let subject = match is_websocket {
+            true => OfConnection::of_websocket(),
+            false => OfConnection::new(),
+        };
         let checked = check_script(&subject, &chosen(&subject, &choices));
         checked.map_err(|violation| TestCaseError::fail(violation.to_string()))?;
     }

@@ -44,6 +44,8 @@ pub(super) fn calls(scenario: &str, to: SocketAddr, sipp_too: &[&str]) {
     let (path, count) = (path(scenario), rounds().to_string());
     command
         .args(["-sf", &path, &to.to_string(), "-m", &count, "-r", "20"])
+        // All at once: calls that last for most of a minute would else wait for each other.
+        .args(["-l", &count])
         .args(sipp_too);
     let mut process = Process::start("sipp uac", &mut command);
     let status = process.wait(limit + Duration::from_secs(10));

@@ -1,22 +1,23 @@
-//! A listening TCP socket and its connections.
+//! A listening socket for connections of one transport, and its connections.
 //!
 //! Each connection has a task that reads and one that writes; what they find comes to the driver
 //! through one bounded queue, so that streams are not read faster than the endpoint works. What a
 //! connection means is for its [`Connection`] machine to say.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use bytes::Bytes;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Duration, sleep, timeout};
 
+use super::carrier::{Carrier, Duplex, Reader, Writer};
 use crate::endpoint::{Disconnect, Input, Transmit, TransmitId};
 use crate::limits::Limits;
 use crate::machine::Machine;
@@ -25,22 +26,24 @@ use crate::time::Time;
 use crate::transport::stream::{Action, Connection, Event, Role};
 use crate::transport::{Flow, FlowId, Transport};
 
-/// How much is read at once.
-const CHUNK: usize = 16 * 1024;
 /// What the tasks may have found before they wait for the driver.
 const NEWS: usize = 1024;
 /// What may wait to be written to one connection before it counts as broken.
 const BACKLOG: usize = 1024;
-/// How long opening a connection may take; a transaction waits 32 s in all.
+/// How long opening a connection may take, its handshakes included; a transaction waits 32 s in
+/// all.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// How long to wait when no connection can be accepted, for want of descriptors.
 const ACCEPT_WAIT: Duration = Duration::from_millis(50);
 
 /// What a task found.
-#[derive(Debug)]
 enum News {
-    Accepted(TcpStream, SocketAddr),
-    Connected(u64, io::Result<TcpStream>),
+    Accepted(Duplex, SocketAddr),
+    /// Somebody connected, and no handshake came of it.
+    Failed,
+    /// Too many are in their handshakes.
+    Refused,
+    Connected(u64, io::Result<Duplex>),
     Read(u64, Bytes),
     Closed(u64),
     Unsent(Vec<TransmitId>),
@@ -54,23 +57,28 @@ struct Job {
 }
 
 /// A listening socket and its connections, each with a number that is never used again.
-#[derive(Debug)]
-pub(super) struct Tcp {
+pub(super) struct Streams {
     pub(super) local: SocketAddr,
+    carrier: Carrier,
     news: (mpsc::Sender<News>, mpsc::Receiver<News>),
     accepting: AbortHandle,
     places: BTreeMap<u64, Place>,
     /// The newest connection with each peer.
     by_remote: BTreeMap<SocketAddr, u64>,
     deadlines: BTreeSet<(Time, u64)>,
-    last: u64,
+    /// The number of the next connection. Transports count in steps, so that they never meet.
+    next: u64,
     inputs: VecDeque<Input>,
     arrived: VecDeque<News>,
     ended: Vec<u64>,
     limits: Arc<Limits>,
     ids: Ids,
     pub(super) refused: u64,
+    pub(super) failed: u64,
 }
+
+/// More than there are transports.
+const STEP: u64 = 8;
 
 /// A connection in the table.
 #[derive(Debug)]
@@ -92,26 +100,48 @@ struct Open {
     reading: AbortHandle,
 }
 
-impl Tcp {
-    pub(super) async fn bind(address: SocketAddr, limits: Limits, ids: Ids) -> io::Result<Self> {
+impl fmt::Debug for Streams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streams")
+            .field("local", &self.local)
+            .field("transport", &self.transport())
+            .field("places", &self.places)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Streams {
+    /// `number` tells the transports of one driver apart: under [`STEP`].
+    pub(super) async fn bind(
+        address: SocketAddr,
+        carrier: Carrier,
+        number: u64,
+        limits: Limits,
+        ids: Ids,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let local = listener.local_addr()?;
         let news = mpsc::channel(NEWS);
-        let accepting = tokio::spawn(accept(listener, news.0.clone())).abort_handle();
+        let most = limits.connections;
+        let accepting = accept(listener, carrier.clone(), most, news.0.clone());
+        let accepting = tokio::spawn(accepting).abort_handle();
         Ok(Self {
             local,
+            carrier,
             news,
             accepting,
             places: BTreeMap::new(),
             by_remote: BTreeMap::new(),
             deadlines: BTreeSet::new(),
-            last: 0,
+            // Zero names no connection.
+            next: number.saturating_add(1),
             inputs: VecDeque::new(),
             arrived: VecDeque::new(),
             ended: Vec::new(),
             limits: Arc::new(limits),
             ids,
             refused: 0,
+            failed: 0,
         })
     }
 
@@ -123,12 +153,17 @@ impl Tcp {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Waits until a task has found something. Nothing is lost if it is dropped.
-    pub(super) async fn wait(&mut self) {
+    pub(super) fn transport(&self) -> Transport {
+        self.carrier.transport()
+    }
+
+    /// Whether a task has found something. Nothing is lost if nobody comes again.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         // The sender is here, so there is always one.
-        if let Some(news) = self.news.1.recv().await {
-            self.arrived.push_back(news);
-        }
+        self.news
+            .1
+            .poll_recv(context)
+            .map(|news| self.arrived.extend(news))
     }
 
     /// What the endpoint is to hear next.
@@ -156,8 +191,8 @@ impl Tcp {
     }
 
     /// Writes to the connection that the flow names, or to one with the same peer, or to a new
-    /// one. Whether there is any.
-    pub(super) fn send(&mut self, now: Time, transmit: Transmit) -> bool {
+    /// one, to the host of that name if there is one. Whether there is any.
+    pub(super) fn send(&mut self, now: Time, transmit: Transmit, name: Option<&str>) -> bool {
         let Transmit {
             flow, bytes, id, ..
         } = transmit;
@@ -187,17 +222,18 @@ impl Tcp {
             }
             // A connection that is gone cannot be had back: the other side opened it.
             None if named != 0 => false,
-            None => self.connect(flow.remote, job),
+            None => self.connect(flow.remote, name, job),
         }
     }
 
-    fn connect(&mut self, remote: SocketAddr, job: Job) -> bool {
+    fn connect(&mut self, remote: SocketAddr, name: Option<&str>, job: Job) -> bool {
         let Some(id) = self.new_id() else {
             return false;
         };
         let news = self.news.0.clone();
+        let (carrier, name) = (self.carrier.clone(), name.map(str::to_owned));
         let task = tokio::spawn(async move {
-            let stream = timeout(CONNECT_WAIT, TcpStream::connect(remote)).await;
+            let stream = timeout(CONNECT_WAIT, carrier.connect(remote, name.as_deref())).await;
             let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
             let _ = news.send(News::Connected(id, stream)).await;
         });
@@ -217,8 +253,9 @@ impl Tcp {
             self.refused = self.refused.saturating_add(1);
             return None;
         }
-        self.last = self.last.wrapping_add(1);
-        Some(self.last)
+        let id = self.next;
+        self.next = id.wrapping_add(STEP);
+        Some(id)
     }
 
     fn on_news(&mut self, now: Time, news: News) {
@@ -228,6 +265,8 @@ impl Tcp {
                     self.open(now, id, Role::Server, stream, remote);
                 }
             }
+            News::Failed => self.failed = self.failed.saturating_add(1),
+            News::Refused => self.refused = self.refused.saturating_add(1),
             News::Connected(id, stream) => self.on_connected(now, id, stream),
             News::Read(id, bytes) => {
                 self.drive(id, |machine, out| {
@@ -244,7 +283,7 @@ impl Tcp {
         }
     }
 
-    fn on_connected(&mut self, now: Time, id: u64, stream: io::Result<TcpStream>) {
+    fn on_connected(&mut self, now: Time, id: u64, stream: io::Result<Duplex>) {
         let Some(Place::Opening {
             remote, waiting, ..
         }) = self.places.remove(&id)
@@ -274,24 +313,23 @@ impl Tcp {
         }
     }
 
-    fn open(&mut self, now: Time, id: u64, role: Role, stream: TcpStream, remote: SocketAddr) {
-        // Messages are written whole: waiting for more gains nothing.
-        let _ = stream.set_nodelay(true);
-        let (read_half, write_half) = stream.into_split();
+    fn open(&mut self, now: Time, id: u64, role: Role, stream: Duplex, remote: SocketAddr) {
+        let (reader, writer_half) = stream;
         let (writer, jobs) = mpsc::channel(BACKLOG);
         let news = self.news.0.clone();
-        let reading = tokio::spawn(read(id, read_half, news.clone())).abort_handle();
-        tokio::spawn(write(id, write_half, jobs, news));
+        let reading = tokio::spawn(read(id, reader, news.clone())).abort_handle();
+        tokio::spawn(write(id, writer_half, jobs, news));
         let flow = Flow {
             id: FlowId::new(id),
-            transport: Transport::Tcp,
+            transport: self.transport(),
             local: self.local,
             remote,
         };
         let (limits, ids) = (Arc::clone(&self.limits), self.ids.clone());
         let place = Place::Open(Box::new(Open {
             flow,
-            machine: Connection::new(now, role, limits, ids, id),
+            machine: Connection::new(now, role, limits, ids, id)
+                .with_framing(self.carrier.framing()),
             armed: None,
             writer,
             reading,
@@ -357,7 +395,7 @@ impl Tcp {
 }
 
 /// Nothing of it runs on.
-impl Drop for Tcp {
+impl Drop for Streams {
     fn drop(&mut self) {
         self.accepting.abort();
         let ids: Vec<u64> = self.places.keys().copied().collect();
@@ -367,46 +405,57 @@ impl Drop for Tcp {
     }
 }
 
-async fn accept(listener: TcpListener, news: mpsc::Sender<News>) {
+/// Takes connections, and sees to the handshakes of at most so many at once. They end with it.
+async fn accept(listener: TcpListener, carrier: Carrier, most: usize, news: mpsc::Sender<News>) {
+    let mut handshakes = JoinSet::new();
+    let is_bare = carrier.is_bare();
     loop {
-        match listener.accept().await {
-            Ok((stream, remote)) => {
-                if news.send(News::Accepted(stream, remote)).await.is_err() {
-                    return;
-                }
+        let (stream, remote) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(_) => {
+                sleep(ACCEPT_WAIT).await;
+                continue;
             }
-            Err(_) => sleep(ACCEPT_WAIT).await,
+        };
+        while handshakes.try_join_next().is_some() {}
+        if handshakes.len() >= most {
+            if news.send(News::Refused).await.is_err() {
+                return;
+            }
+            continue;
+        }
+        let (carrier, news) = (carrier.clone(), news.clone());
+        let ready = async move {
+            let found = match timeout(CONNECT_WAIT, carrier.accept(stream)).await {
+                Ok(Ok(duplex)) => News::Accepted(duplex, remote),
+                Ok(Err(_)) | Err(_) => News::Failed,
+            };
+            let _ = news.send(found).await;
+        };
+        match is_bare {
+            true => ready.await,
+            false => drop(handshakes.spawn(ready)),
         }
     }
 }
 
-async fn read(id: u64, mut stream: OwnedReadHalf, news: mpsc::Sender<News>) {
-    let mut buffer = BytesMut::new();
-    loop {
-        buffer.reserve(CHUNK);
-        match stream.read_buf(&mut buffer).await {
-            Ok(0) | Err(_) => {
-                let _ = news.send(News::Closed(id)).await;
-                return;
-            }
-            Ok(_) => {
-                let read = News::Read(id, buffer.split().freeze());
-                if news.send(read).await.is_err() {
-                    return;
-                }
-            }
+async fn read(id: u64, mut stream: Reader, news: mpsc::Sender<News>) {
+    while let Some(bytes) = stream.next().await {
+        if news.send(News::Read(id, bytes)).await.is_err() {
+            return;
         }
     }
+    let _ = news.send(News::Closed(id)).await;
 }
 
 async fn write(
     id: u64,
-    mut stream: OwnedWriteHalf,
+    mut stream: Writer,
     mut jobs: mpsc::Receiver<Job>,
     news: mpsc::Sender<News>,
 ) {
     while let Some(job) = jobs.recv().await {
-        if stream.write_all(&job.bytes).await.is_err() {
+        if stream.write(&job.bytes).await.is_err() {
             jobs.close();
             let mut unsent: Vec<TransmitId> = job.id.into_iter().collect();
             while let Some(job) = jobs.recv().await {
@@ -417,5 +466,5 @@ async fn write(
             return;
         }
     }
-    let _ = stream.shutdown().await;
+    stream.close().await;
 }

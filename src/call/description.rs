@@ -1,0 +1,43 @@
+//! Which bodies are session descriptions: only those take part in offer and answer (RFC 3261
+//! 13.2.1, 20.11; RFC 5621).
+
+use crate::limits::Limits;
+use crate::message::{ContentType, Message, Name, Outgoing, Part};
+
+/// Whether a message carries a session description: its body, or a part of it, is for the
+/// `session`. What does not say what it is for is, if it is SDP (20.11).
+pub(super) fn has_session(message: &Message, limits: &Limits) -> bool {
+    if message.body_slice().is_empty() {
+        return false;
+    }
+    let says = |name| message.first(name).is_some();
+    if !says(Name::ContentType) && !says(Name::ContentDisposition) {
+        // 20.15: a body without a type says nothing; it is taken for what a call needs.
+        return true;
+    }
+    is_session(&message.root_part(), limits)
+}
+
+/// The same of what this side is about to send.
+pub(super) fn describes(outgoing: &Outgoing, limits: &Limits) -> bool {
+    let Some(body) = outgoing
+        .body
+        .as_ref()
+        .filter(|body| !body.bytes().is_empty())
+    else {
+        return false;
+    };
+    let mut rows = outgoing.headers.iter();
+    let purpose = rows.find(|(name, ..)| *name == Name::ContentDisposition);
+    let kind = body.content_type().as_bytes();
+    let part = Part::of_body(Some(kind), purpose.map(|(.., value)| value), body.bytes());
+    is_session(&part, limits)
+}
+
+fn is_session(part: &Part<'_>, limits: &Limits) -> bool {
+    let found = part.find(limits, |part| match part.disposition() {
+        Ok(disposition) => disposition.is("session"),
+        Err(_) => part.content_type() == Ok(ContentType::SDP),
+    });
+    matches!(found, Ok(Some(_)))
+}
