@@ -553,13 +553,16 @@ fn every_state_takes_every_input() {
         ("SRV", srv(&[(0, 0, 5060, "s.example.com")])),
         ("addresses", a(&["192.0.2.4"])),
     ];
-    let mut table = String::new();
+    let (state, input, actions) = ("state", "input", "actions");
+    let mut table = format!("{state:10} | {input:10} | {actions:52} | next state\n\n");
     for bench in states {
         let number = bench.locate.asked.saturating_sub(1);
-        let mut row = |input: &str, run: &dyn Fn(&mut Locate, &mut Vec<Action>)| {
+        let mut row = |input: &str, run: &dyn Fn(&mut Locate, &mut Vec<Action>) -> bool| {
             let (mut locate, mut out) = (bench.locate.clone(), Vec::new());
-            run(&mut locate, &mut out);
-            let said: Vec<_> = out.iter().map(shown).collect();
+            let said: Vec<_> = match run(&mut locate, &mut out) {
+                true => out.iter().map(shown).collect(),
+                false => vec!["misuse".to_string()],
+            };
             let (state, next) = (bench.locate.state(), locate.state());
             let next = if state == next { "-" } else { next };
             writeln!(
@@ -573,21 +576,20 @@ fn every_state_takes_every_input() {
             row(name, &|locate, out| {
                 let records = records.clone();
                 locate.receive(Time::ZERO, Event::Answer { number, records }, out);
+                true
             });
         }
         row("stale", &|locate, out| {
-            let records = Records::None;
-            let number = 99;
+            let (records, number) = (Records::None, 99);
             locate.receive(Time::ZERO, Event::Answer { number, records }, out);
+            true
         });
         row("timeout", &|locate, out| {
             locate.on_deadline(Time::from_secs(WAIT), out);
+            true
         });
         row("next", &|locate, out| {
-            let result = locate.command(Time::ZERO, Command::Next, out);
-            let fits = matches!(locate.state(), "Trying" | "Terminated");
-            assert_eq!(result.is_ok(), fits);
-            assert!(fits || out.is_empty());
+            locate.command(Time::ZERO, Command::Next, out).is_ok()
         });
         table.push('\n');
     }
