@@ -6,6 +6,7 @@
 //! machines, what was sent, and what the users heard; its clock is turned back to the same instant
 //! (`rebase`), so that the same situation at another time is the same state.
 
+mod calls;
 mod transactions;
 
 use std::num::NonZeroUsize;
