@@ -141,6 +141,13 @@ impl Core {
         }
     }
 
+    /// Nobody is left to answer (15.1.2).
+    pub(super) fn terminate_pending(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
+        for Pending { server, reply, .. } in mem::take(&mut self.pending) {
+            self.refuse(server, &reply, StatusCode::REQUEST_TERMINATED, out);
+        }
+    }
+
     /// Ends the call for its user. What the other side still waits for is answered 487
     /// (15.1.2).
     pub(super) fn end(
@@ -148,14 +155,7 @@ impl Core {
         reason: EndReason,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        for pending in mem::take(&mut self.pending) {
-            self.refuse(
-                pending.server,
-                &pending.reply,
-                StatusCode::REQUEST_TERMINATED,
-                out,
-            );
-        }
+        self.terminate_pending(out);
         self.own = Vec::new();
         for leg in &mut self.legs {
             leg.drop_rare();
