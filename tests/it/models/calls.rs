@@ -21,7 +21,7 @@ use drongo::time::Time;
 use drongo::transport::{Flow, FlowId, Local, Transport};
 use stateright::{Model, Property};
 
-use super::{NOW, explore};
+use super::{NOW, assert_every_path_ends, explore};
 
 /// The longest that a message is on its way.
 const T4: Duration = Duration::from_secs(5);
@@ -180,9 +180,15 @@ struct Calls {
     caller: &'static [Deed],
     callee: &'static [Deed],
     faults: Faults,
-    /// Whether users wait with hanging up until their changes are made.
+    /// Whether nobody hangs up before all changes are made.
     patient: bool,
+    /// Whether re-INVITEs are answered before time goes on.
+    prompt: bool,
+    /// What must be reached.
+    goals: &'static [(&'static str, Goal)],
 }
+
+type Goal = fn(&Calls, &State) -> bool;
 
 impl Calls {
     fn new(caller: &'static [Deed], callee: &'static [Deed]) -> Self {
@@ -193,7 +199,14 @@ impl Calls {
             callee,
             faults: Faults::default(),
             patient: false,
+            prompt: true,
+            goals: &[],
         }
+    }
+
+    fn reaching(mut self, goals: &'static [(&'static str, Goal)]) -> Self {
+        self.goals = goals;
+        self
     }
 
     fn faults(mut self, losses: u8, copies: u8, delays: u8) -> Self {
@@ -212,6 +225,11 @@ impl Calls {
 
     fn patient(mut self) -> Self {
         self.patient = true;
+        self
+    }
+
+    fn slow(mut self) -> Self {
+        self.prompt = false;
         self
     }
 
@@ -270,6 +288,14 @@ impl State {
     fn is_at_rest(&self) -> bool {
         let told = |user: &User| user.call.is_none() || user.ended.is_some();
         self.ends.iter().all(Endpoint::is_idle) && self.users.iter().all(told)
+    }
+
+    /// Every change that somebody wanted to make is made.
+    fn is_changed(&self) -> bool {
+        let changes = [Deed::Reinvite, Deed::Update];
+        self.users.iter().all(|user| {
+            user.asked == user.updated && !changes.iter().any(|deed| user.left.contains(deed))
+        })
     }
 
     fn arrive_all(&mut self) {
@@ -418,9 +444,7 @@ impl State {
             }
             _ => {}
         }
-        if self.users[1].ended != Some(End::Refused)
-            && self.users[0].ended == Some(End::Refused)
-        {
+        if self.users[1].ended != Some(End::Refused) && self.users[0].ended == Some(End::Refused) {
             self.refused_by_nobody();
         }
     }
@@ -463,7 +487,7 @@ impl Model for Calls {
             }
             let can = |deed: &Deed| match deed {
                 Deed::Ring | Deed::EarlyMedia | Deed::Answer | Deed::Reject => !user.accepted,
-                Deed::HangUp => !self.patient || user.left.len() == 1,
+                Deed::HangUp => !self.patient || state.is_changed(),
                 Deed::Reinvite | Deed::Update => user.stands,
                 Deed::AnswerOffer => false,
             };
@@ -473,7 +497,7 @@ impl Model for Calls {
                 steps.push(Step::Does(who, Deed::AnswerOffer));
             }
         }
-        let waits = self.patient && state.users.iter().any(|user| user.is_asked);
+        let waits = self.prompt && state.users.iter().any(|user| user.is_asked);
         let may_wait = !waits && (state.packets.is_empty() || state.faults.delays > 0);
         if may_wait && state.deadline().is_some() {
             steps.push(Step::Time);
@@ -508,7 +532,7 @@ impl Model for Calls {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
+        let mut all = vec![
             Property::always("nothing wrong happens", |_, state: &State| {
                 state.wrong.is_none()
             }),
@@ -516,7 +540,10 @@ impl Model for Calls {
                 !is_last(model, state) || state.is_at_rest()
             }),
             Property::always("no contradiction", |_, state: &State| agree(state)),
-        ]
+        ];
+        let goals = self.goals.iter();
+        all.extend(goals.map(|(name, goal)| Property::sometimes(name, *goal)));
+        all
     }
 }
 
@@ -540,21 +567,123 @@ fn agree(state: &State) -> bool {
     answered && acknowledged
 }
 
+/// Explores all of it, and says how much that was.
+fn check(name: &str, model: Calls) {
+    let states = explore(model.clone());
+    println!("{name}: {states} states");
+    assert!(states > 100, "{states}");
+    assert_every_path_ends(&model);
+}
+
+const REFUSED: (&str, Goal) = ("refused", |_, state| {
+    state.is_at_rest() && state.users[0].ended == Some(End::Refused)
+});
+const CANCELLED: (&str, Goal) = ("cancelled on both sides", |_, state| {
+    let ends = state.users.iter().map(|user| user.ended);
+    state.is_at_rest() && ends.eq([Some(End::Cancelled); 2])
+});
+const CROSSED: (&str, Goal) = ("a CANCEL that crosses the 200", |_, state| {
+    let [caller, callee] = &state.users;
+    callee.accepted && caller.ended == Some(End::Cancelled) && state.is_at_rest()
+});
+const BOTH_HANG_UP: (&str, Goal) = ("both hang up", |_, state| {
+    let done = |user: &User| user.stands && user.left.is_empty();
+    state.is_at_rest() && state.users.iter().all(done)
+});
+const GLARE: (&str, Goal) = ("glare, and then both changes", |_, state| {
+    let changed = |user: &User| user.deferred && user.updated == 1;
+    state.is_at_rest() && state.users.iter().all(changed)
+});
+const ONE_AFTER_GLARE: (&str, Goal) = ("glare, and then both changes", |_, state| {
+    let changed = state.users.iter().all(|user| user.updated == 1);
+    state.is_at_rest() && changed && state.users.iter().any(|user| user.deferred)
+});
+const PRACKED: (&str, Goal) = ("a reliable answer, and then the call", |_, state| {
+    state.users[1].pracked && state.users[0].stands && state.is_at_rest()
+});
+
+const EARLY: [&[Deed]; 2] = [
+    &[Deed::HangUp],
+    &[Deed::Ring, Deed::Answer, Deed::Reject, Deed::HangUp],
+];
+const RELIABLE: [&[Deed]; 2] = [
+    &[Deed::HangUp],
+    &[Deed::EarlyMedia, Deed::Answer, Deed::Reject],
+];
+
+fn early() -> Calls {
+    Calls::new(EARLY[0], EARLY[1]).reaching(&[REFUSED, CANCELLED, CROSSED, BOTH_HANG_UP])
+}
+
+fn both_hang_up() -> Calls {
+    Calls::new(&[Deed::HangUp], &[Deed::HangUp])
+        .standing()
+        .reaching(&[BOTH_HANG_UP])
+}
+
+fn changes(caller: &'static [Deed], callee: &'static [Deed]) -> Calls {
+    Calls::new(caller, callee).standing()
+}
+
+fn reliable() -> Calls {
+    let calls = Calls::new(RELIABLE[0], RELIABLE[1]).reliable();
+    calls.reaching(&[REFUSED, CANCELLED, PRACKED])
+}
+
+const REINVITE: &[Deed] = &[Deed::Reinvite, Deed::HangUp];
+const UPDATE: &[Deed] = &[Deed::Update, Deed::HangUp];
+
 #[test]
-fn probe() {
-    use Deed::*;
-    let runs = [
-        ("early", Calls::new(&[HangUp], &[Ring, Answer, Reject])),
-        ("early1", Calls::new(&[HangUp], &[Ring, Answer, Reject, HangUp]).faults(1, 0, 0)),
-        ("byes", Calls::new(&[HangUp], &[HangUp]).standing().faults(1, 1, 1)),
-        ("glare", Calls::new(&[HangUp, Reinvite], &[Reinvite]).standing().patient()),
-        ("update", Calls::new(&[HangUp, Update], &[Update]).standing().patient()),
-        ("prack", Calls::new(&[HangUp], &[EarlyMedia, Answer]).reliable()),
-    ];
-    for (name, model) in runs {
-        let began = std::time::Instant::now();
-        eprintln!("{name}");
-        let states = explore(model);
-        eprintln!("{name}: {states} in {:?}", began.elapsed());
-    }
+fn answer_refusal_cancel_and_hang_up_in_any_order_end_both_sides_in_agreement() {
+    // 3261-15-02, 3261-9.1-10
+    check("early", early().faults(1, 0, 0));
+}
+
+#[test]
+fn both_hang_up_at_once_and_both_end() {
+    check("hanging up", both_hang_up().faults(1, 1, 1));
+}
+
+#[test]
+fn reinvites_that_meet_are_both_made_in_the_end() {
+    let model = changes(REINVITE, REINVITE).patient().reaching(&[GLARE]);
+    check("re-INVITE glare", model);
+}
+
+#[test]
+fn updates_that_meet_are_both_made_in_the_end() {
+    let model = changes(UPDATE, UPDATE).patient().reaching(&[GLARE]);
+    check("UPDATE glare", model);
+}
+
+#[test]
+fn reinvite_and_update_that_meet_are_both_made_in_the_end() {
+    let model = changes(REINVITE, UPDATE).patient();
+    check("mixed glare", model.reaching(&[ONE_AFTER_GLARE]));
+}
+
+#[test]
+fn glare_with_losses_and_hang_ups_ends_both_sides() {
+    check("re-INVITE, impatient", changes(REINVITE, REINVITE));
+    let one = changes(UPDATE, &[Deed::Update]);
+    check("UPDATE, one loss", one.faults(1, 0, 0));
+}
+
+#[test]
+fn reliable_responses_with_cancel_and_refusal_end_both_sides_in_agreement() {
+    check("PRACK", reliable().faults(1, 0, 0));
+}
+
+/// `cargo test --release --all-features --test it -- models --ignored --nocapture`: some minutes.
+#[test]
+#[ignore = "it takes minutes"]
+fn calls_with_more_faults() {
+    check("early, more", early().faults(1, 1, 1));
+    check("hanging up, more", both_hang_up().faults(2, 1, 2));
+    check(
+        "re-INVITE, more",
+        changes(REINVITE, REINVITE).faults(1, 1, 0),
+    );
+    check("UPDATE, more", changes(UPDATE, UPDATE).faults(1, 0, 0));
+    check("PRACK, more", reliable().faults(1, 1, 1));
 }
