@@ -11,6 +11,7 @@ use crate::error::Misuse;
 use crate::message::{Body, HeaderList, Outgoing, Reply, Request, StatusCode};
 use crate::sink::Sink;
 use crate::time::Time;
+use crate::transaction::non_invite_server::is_allowed;
 
 impl Core {
     /// A final response without anything from the user.
@@ -74,8 +75,7 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(outgoing)?;
-        if !status.is_final() {
-            // 4320 4.1: 100 is the transaction's, and nothing else is allowed.
+        if !is_allowed(status) {
             return Err(Misuse::WrongStatus {
                 status: status.as_u16(),
             });
