@@ -40,6 +40,8 @@ mod peers;
 #[cfg(test)]
 mod printed;
 #[cfg(test)]
+mod scripts;
+#[cfg(test)]
 #[cfg(feature = "sim")]
 mod swarm;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use drongo::time::Time;
 use drongo::transport::stream::{Action, Command, Connection, Event, Role};
 use proptest::prelude::*;
 
-use super::{Subject, check_exhaustively, check_script, choices, chosen};
+use super::{Subject, check_exhaustively, check_script, choices, chosen, must_keep_the_laws};
 
 struct OfConnection {
     events: Vec<Event>,
@@ -74,6 +74,11 @@ impl Subject for OfConnection {
     fn is_composite(&self) -> bool {
         true
     }
+}
+
+/// A script of the fuzzer.
+pub(super) fn script(choices: &[(u8, i32)]) {
+    must_keep_the_laws(&OfConnection::new(), choices);
 }
 
 #[test]
