@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
-use super::{Act, Call, Deed, Outage, Reaction, Scenario, Skills};
+use super::{Act, Call, Deed, Outage, Partition, Reaction, Scenario, Skills, Trouble, TroubleKind};
 use crate::call::reliable::Policy;
 use crate::seed::{Domain, Seed, Stream};
 use crate::sim::Link;
@@ -41,6 +41,12 @@ pub(super) fn place(at: usize) -> (String, SocketAddr) {
     let host = u8::try_from(at.saturating_add(1)).unwrap_or(u8::MAX);
     let ip = IpAddr::V4(Ipv4Addr::new(192, 0, 2, host));
     (format!("n{at}"), SocketAddr::new(ip, 5060))
+}
+
+/// The address of the translator in front of a node.
+pub(super) fn public(at: usize) -> IpAddr {
+    let host = u8::try_from(at.saturating_add(1)).unwrap_or(u8::MAX);
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, host))
 }
 
 /// Draws numbers.
@@ -96,12 +102,23 @@ impl Scenario {
         let calls: Vec<Call> = (0..calls)
             .map(|number| call(&mut dice, number, nodes))
             .collect();
-        let nodes = (0..nodes).map(|_| skills(&mut dice)).collect();
+        let nodes: Vec<Skills> = (0..nodes).map(|_| skills(&mut dice)).collect();
+        // Half of the worlds have no more than that.
+        let count = |dice: &mut Dice| if dice.chance(500) { 0 } else { dice.below(3) };
+        let partitions = count(&mut dice);
+        let partitions = (0..partitions).map(|_| partition(&mut dice, nodes.len()));
+        let partitions = partitions.collect();
+        let troubles = count(&mut dice);
+        let troubles = (0..troubles).map(|_| trouble(&mut dice, nodes.len()));
+        let troubles = troubles.collect();
+        let small = dice.chance(50).then(|| dice.index(400).saturating_add(300));
         Self {
             seed,
             nodes,
-            link,
+            link: link.mtu(small),
             outages,
+            partitions,
+            troubles,
             calls,
         }
     }
@@ -127,6 +144,35 @@ fn outage(dice: &mut Dice, nodes: usize) -> Outage {
         to: dice.index(nodes),
         begin,
         end: begin.saturating_add(dice.millis(20_000)),
+    }
+}
+
+fn partition(dice: &mut Dice, nodes: usize) -> Partition {
+    let begin = dice.millis(40_000);
+    let mut cut_off: Vec<usize> = (0..nodes).filter(|_| dice.chance(500)).collect();
+    if cut_off.is_empty() {
+        cut_off.push(dice.index(nodes));
+    }
+    Partition {
+        nodes: cut_off,
+        one_way: dice.chance(400),
+        begin,
+        end: begin.saturating_add(dice.millis(20_000)),
+    }
+}
+
+fn trouble(dice: &mut Dice, nodes: usize) -> Trouble {
+    Trouble {
+        node: dice.index(nodes),
+        at: dice.millis(50_000),
+        kind: match dice.below(6) {
+            0 => TroubleKind::Pause(dice.wait()),
+            1 => TroubleKind::Crash(dice.wait()),
+            2 => TroubleKind::Drift(900_000_u32.saturating_add(dice.below(200_001) as u32)),
+            3 => TroubleKind::Forward(dice.wait()),
+            4 => TroubleKind::Back(dice.wait()),
+            _ => TroubleKind::Nat(dice.wait()),
+        },
     }
 }
 
@@ -213,6 +259,16 @@ pub(super) fn smaller(scenario: &Scenario) -> impl Iterator<Item = Scenario> + '
         smaller.outages.remove(at);
         smaller
     });
+    let without_partition = (0..scenario.partitions.len()).map(|at| {
+        let mut smaller = scenario.clone();
+        smaller.partitions.remove(at);
+        smaller
+    });
+    let without_trouble = (0..scenario.troubles.len()).map(|at| {
+        let mut smaller = scenario.clone();
+        smaller.troubles.remove(at);
+        smaller
+    });
     let acts = scenario.calls.iter().enumerate();
     let acts = acts.flat_map(|(at, call)| {
         // Somebody has to end it: the last two acts are for that.
@@ -231,6 +287,7 @@ pub(super) fn smaller(scenario: &Scenario) -> impl Iterator<Item = Scenario> + '
         scenario.link.loss(0),
         scenario.link.duplication(0),
         scenario.link.jitter(Duration::ZERO),
+        scenario.link.mtu(None),
     ];
     let with_better_link = links.into_iter().map(|link| Scenario {
         link,
@@ -238,6 +295,8 @@ pub(super) fn smaller(scenario: &Scenario) -> impl Iterator<Item = Scenario> + '
     });
     without_call
         .chain(without_outage)
+        .chain(without_partition)
+        .chain(without_trouble)
         .chain(without_act)
         .chain(with_better_link)
         .filter(move |smaller| smaller != scenario)

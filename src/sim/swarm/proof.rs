@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::ledger::{CallLog, Ledger, SideLog};
-use super::{Deed, Scenario};
+use super::{Deed, Scenario, Trouble, TroubleKind};
 use crate::message::{CSeq, Message, Name, NameAddr, Via, parse_rseq};
 use crate::sim::{Entry, Node, World};
 
@@ -66,7 +66,8 @@ fn check_call(call: &CallLog, wrong: &mut Vec<String>) {
     // Who gave up, or lost the dialog to a PRACK that was never answered, hangs up a 2xx that
     // crossed the CANCEL without a word to its user (15, 12.2.1.2).
     let is_for_itself = |end: &String| end.contains("Cancel") || end.contains("DialogLost");
-    let gave_up = call.caller.abandoned || call.caller.ends.iter().any(is_for_itself);
+    let is_gone = call.caller.abandoned || call.caller.crashed;
+    let gave_up = is_gone || call.caller.ends.iter().any(is_for_itself);
     if call.callees.iter().any(|callee| callee.stands) && !call.caller.stands && !gave_up {
         wrong.push(format!(
             "call {number}: acknowledged, but its caller does not know"
@@ -139,7 +140,9 @@ fn check_acknowledgements(world: &World, scenario: &Scenario, wrong: &mut Vec<St
     // Who forgot a call refuses the copies of a request that it had accepted: the transaction on
     // the other side takes the second answer for nothing, as it should (6026 7.2).
     let acts = scenario.calls.iter().flat_map(|call| &call.acts);
-    let forgetful = acts.into_iter().any(|act| act.deed == Deed::Abandon);
+    let crash = |t: &Trouble| matches!(t.kind, TroubleKind::Crash(_));
+    let forgetful = acts.into_iter().any(|act| act.deed == Deed::Abandon)
+        || scenario.troubles.iter().any(crash);
     for (at, entry) in entries.iter().enumerate() {
         let Entry::Arrived {
             at: time,
