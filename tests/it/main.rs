@@ -51,3 +51,6 @@ mod torture;
 #[cfg(test)]
 #[cfg(all(feature = "sim", feature = "trace"))]
 mod views;
+#[cfg(test)]
+#[cfg(feature = "sim")]
+mod worlds;

@@ -210,6 +210,24 @@ pub struct Outcome {
     pub trace: Trace,
 }
 
+impl Outcome {
+    /// FNV-1a of all that went over the network, and when. The same scenario has the same one in
+    /// every build and on every machine.
+    pub fn digest(&self) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut add = |bytes: &[u8]| {
+            for byte in bytes {
+                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+        };
+        for packet in self.trace.packets() {
+            add(&packet.at.as_nanos().to_be_bytes());
+            add(&packet.bytes);
+        }
+        hash
+    }
+}
+
 /// How long everything may take to come to rest once the network is well: far longer than any
 /// timer.
 const REST: Duration = Duration::from_secs(4_000);

@@ -24,7 +24,7 @@ mod refusals;
 mod reinvites;
 mod requests;
 mod routes;
-mod support;
+pub(crate) mod support;
 mod updates;
 
 /// A call in which an ACK is lost twice, for those who look at traces.
