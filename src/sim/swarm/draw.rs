@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
-use super::{Act, Call, Deed, Outage, Partition, Reaction, Scenario, Skills, Trouble, TroubleKind};
+use super::{
+    Act, Call, Deed, Manners, Outage, Partition, Reaction, Scenario, Skills, Trouble, TroubleKind,
+};
 use crate::call::reliable::Policy;
 use crate::seed::{Domain, Seed, Stream};
 use crate::sim::Link;
@@ -198,6 +200,25 @@ fn call(dice: &mut Dice, number: usize, nodes: usize) -> Call {
         patience: dice.chance(300).then(|| dice.wait()),
         reaction: reaction(dice),
         acts,
+        early_updates: match dice.chance(200) {
+            true => (0..2).map(|_| (dice.chance(500), dice.wait())).collect(),
+            false => Vec::new(),
+        },
+        manners: manners(dice),
+    }
+}
+
+fn manners(dice: &mut Dice) -> Manners {
+    match dice.below(10) {
+        0 => Manners::Slow(dice.wait()),
+        1 => {
+            // 408 and 180 are none of its business, and are refused to it.
+            let statuses = [180, 408, 481, 488, 491, 500, 603];
+            let status = statuses.get(dice.index(statuses.len())).copied();
+            Manners::Refusing(status.unwrap_or(488))
+        }
+        2 => Manners::Silent,
+        _ => Manners::Good,
     }
 }
 
@@ -241,7 +262,8 @@ fn act(dice: &mut Dice) -> Act {
             6..=9 => Deed::Update,
             10 | 11 => Deed::Refresh,
             12..=15 => Deed::Info,
-            16..=18 => Deed::HangUp,
+            16 => Deed::CancelReinvite,
+            17 | 18 => Deed::HangUp,
             _ => Deed::Abandon,
         },
     }
@@ -282,6 +304,14 @@ pub(super) fn smaller(scenario: &Scenario) -> impl Iterator<Item = Scenario> + '
         }
         smaller
     });
+    let with_better_manners = (0..scenario.calls.len()).map(|at| {
+        let mut smaller = scenario.clone();
+        if let Some(call) = smaller.calls.get_mut(at) {
+            call.manners = Manners::Good;
+            call.early_updates.clear();
+        }
+        smaller
+    });
     let links = [
         Link::default(),
         scenario.link.loss(0),
@@ -298,6 +328,7 @@ pub(super) fn smaller(scenario: &Scenario) -> impl Iterator<Item = Scenario> + '
         .chain(without_partition)
         .chain(without_trouble)
         .chain(without_act)
+        .chain(with_better_manners)
         .chain(with_better_link)
         .filter(move |smaller| smaller != scenario)
 }

@@ -146,6 +146,25 @@ pub struct Call {
     pub reaction: Reaction,
     /// What either side does once it hears that the call stands.
     pub acts: Vec<Act>,
+    /// UPDATEs with an offer before that: by the caller or not, and how long after the first
+    /// provisional response or the INVITE.
+    pub early_updates: Vec<(bool, Duration)>,
+    /// How both answer what the other one wants while it stands.
+    pub manners: Manners,
+}
+
+/// How users answer re-INVITEs, UPDATEs and other requests.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Manners {
+    /// At once, or nearly so, with what is wanted.
+    Good,
+    /// After so long, which may be too late.
+    Slow(Duration),
+    /// With this status.
+    Refusing(u16),
+    /// Never.
+    Silent,
 }
 
 /// What a callee does with a call.
@@ -192,6 +211,8 @@ pub enum Deed {
     Info,
     /// Forget the call without a word.
     Abandon,
+    /// Take back a re-INVITE.
+    CancelReinvite,
 }
 
 /// What came of a scenario.
