@@ -23,6 +23,7 @@ mod queries;
 mod refusals;
 mod reinvites;
 mod requests;
+mod rfc3665;
 mod routes;
 pub(crate) mod support;
 mod updates;
