@@ -11,7 +11,7 @@ use super::{Message, Name, ValueErrorKind};
 use crate::limits::Limits;
 
 /// Headers that are comma lists of values.
-pub(super) const LISTS: u128 = set(&[
+const LISTS: u128 = set(&[
     Name::Accept,
     Name::AcceptContact,
     Name::AcceptEncoding,
@@ -93,40 +93,52 @@ const AUTHENTICATION: u128 = set(&[
 ]);
 
 /// Headers with comments.
-pub(super) const COMMENTED: [Name; 3] = [Name::RetryAfter, Name::Server, Name::UserAgent];
-
-const COMMENTED_SET: u128 = set(&COMMENTED);
+const COMMENTED: u128 = set(&[Name::RetryAfter, Name::Server, Name::UserAgent]);
 
 /// How long the rows are: from that follows what they cannot hold.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sizes {
     /// The longest.
-    any: u32,
-    /// The longest with comments.
-    commented: u32,
-    /// All lists, each row one longer than it is.
-    lists: u32,
-    /// All Vias, likewise.
-    vias: u32,
+    longest: u32,
+    /// The sum of each group, each row one longer than it is.
+    sums: [u32; Group::COUNT],
 }
 
-/// Which sums a row counts for.
-#[derive(Clone, Copy)]
-pub(super) struct CountsFor {
-    pub(super) comments: bool,
-    pub(super) list: bool,
-    pub(super) via: bool,
+/// What the rows of a header are counted with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    Other,
+    Commented,
+    List,
+    Via,
+}
+
+impl Group {
+    const COUNT: usize = 4;
+
+    /// The group of the name with that number.
+    pub(super) const fn of(name: usize) -> Self {
+        let this = 1_u128 << name;
+        if this == bit(Name::Via) {
+            Self::Via
+        } else if this & COMMENTED != 0 {
+            Self::Commented
+        } else if this & LISTS != 0 {
+            Self::List
+        } else {
+            Self::Other
+        }
+    }
 }
 
 impl Sizes {
+    /// Adds a row of the group with that number. Sums of lengths in one message fit.
     #[inline]
-    pub(super) fn add(&mut self, len: u32, row: CountsFor) {
-        let counted = |counts: bool, len: u32| if counts { len } else { 0 };
-        self.any = self.any.max(len);
-        self.commented = self.commented.max(counted(row.comments, len));
-        let more = len.saturating_add(1);
-        self.lists = self.lists.saturating_add(counted(row.list, more));
-        self.vias = self.vias.saturating_add(counted(row.via, more));
+    pub(super) fn add(&mut self, len: u32, group: usize) {
+        self.longest = self.longest.max(len);
+        if let Some(sum) = self.sums.get_mut(group) {
+            *sum = sum.wrapping_add(len).wrapping_add(1);
+        }
     }
 
     /// Counts a Via that has been added for the one hop that it is.
@@ -134,8 +146,8 @@ impl Sizes {
     pub(super) fn is_one_hop(&mut self, (from, to): (u32, u32)) {
         // As long as the shortest one.
         let more = to.saturating_sub(from).saturating_sub(1);
-        self.lists = self.lists.saturating_sub(more);
-        self.vias = self.vias.saturating_sub(more);
+        let [.., vias] = &mut self.sums;
+        *vias = vias.saturating_sub(more);
     }
 }
 
@@ -152,11 +164,12 @@ pub(super) fn check(
     limits: &Limits,
     sizes: Sizes,
 ) -> Result<(), (ParseErrorKind, usize)> {
-    if most(sizes.any as usize) > limits.params || most(sizes.commented as usize) > limits.nesting {
+    let [_, commented, lists, vias] = sizes.sums;
+    if most(sizes.longest as usize) > limits.params || most(commented as usize) > limits.nesting {
         check_rows(message, limits)?;
     }
     // Lengths acquit short messages, the commas of the whole nearly all others.
-    let (items, hops) = (sizes.lists as usize / 2, sizes.vias as usize / 2);
+    let (items, hops) = (lists.saturating_add(vias) as usize / 2, vias as usize / 2);
     if (items > limits.list_items || hops > limits.via_hops)
         && commas(message.header_block()).saturating_add(message.entries().len())
             > limits.list_items.min(limits.via_hops)
@@ -187,7 +200,7 @@ fn check_rows(message: &Message, limits: &Limits) -> Result<(), (ParseErrorKind,
         if most > limits.params && most_params(value, this) > limits.params {
             return refused(ValueErrorKind::TooManyParams);
         }
-        if most > limits.nesting && this & COMMENTED_SET != 0 && is_deeper(value, limits.nesting) {
+        if most > limits.nesting && this & COMMENTED != 0 && is_deeper(value, limits.nesting) {
             return refused(ValueErrorKind::TooDeep);
         }
     }

@@ -57,28 +57,26 @@ pub(crate) struct PlainLine {
 /// together, at most one space behind the colon, none at the end and no control character.
 #[inline]
 pub(crate) fn plain_line(text: &[u8]) -> Option<PlainLine> {
+    // Both are looked for from the start of the line, so that neither waits for the other.
+    let value_end = first_control(text)?;
     let (name, name_len) = Name::before_colon(text)?;
     if name == Name::Other && !text.get(..name_len)?.iter().all(|&b| is_name_byte(b)) {
         return None;
     }
     // Sums of lengths of one slice cannot overflow; wrapping is the cheapest way to say so.
-    let behind = text.get(name_len.wrapping_add(1)..)?;
-    let space = usize::from(behind.first() == Some(&b' '));
-    let value = behind.get(space..)?;
-    let value_len = first_control(value)?;
-    let &[b'\r', b'\n', next] = value.get(value_len..)?.first_chunk::<3>()? else {
+    let behind = text.get(name_len.wrapping_add(1)..value_end)?;
+    let value = behind.strip_prefix(b" ").unwrap_or(behind);
+    let &[b'\r', b'\n', next] = text.get(value_end..)?.first_chunk::<3>()? else {
         return None;
     };
-    let value = value.get(..value_len)?;
     if is_blank(next) || value.first() == Some(&b' ') || value.last() == Some(&b' ') {
         return None;
     }
-    let start = name_len.wrapping_add(1).wrapping_add(space);
     Some(PlainLine {
         name,
         name_len: name_len as u8,
-        value: start,
-        value_end: start.wrapping_add(value_len),
+        value: value_end.wrapping_sub(value.len()),
+        value_end,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::words;
+use super::words::{self, Lanes};
 
 macro_rules! names {
     ($($(#[$doc:meta])* $variant:ident = $text:literal $(| $compact:literal)?,)*) => {
@@ -265,7 +265,7 @@ impl Name {
             return Self::from_compact(*letter);
         }
         match TABLE.get(hash(name)) {
-            Some(spelling) if spelling.text.as_bytes().eq_ignore_ascii_case(name) => spelling.name,
+            Some((name_of, text)) if text.as_bytes().eq_ignore_ascii_case(name) => *name_of,
             Some(_) | None => Self::Other,
         }
     }
@@ -275,43 +275,42 @@ impl Name {
     /// [`Name::Other`] may be anything.
     #[inline]
     pub(crate) fn before_colon(line: &[u8]) -> Option<(Self, usize)> {
-        let mut short = [0_u8; 32];
-        let head = match line.first_chunk::<32>() {
-            Some(head) => head,
-            None => {
-                short.get_mut(..line.len())?.copy_from_slice(line);
-                &short
-            }
-        };
-        let words = head.as_chunks::<8>().0;
-        let word = u64::from_le_bytes(*words.first()?);
-        if let Some(len) = words::position(word, b':') {
-            return (len > 0).then(|| (Self::of_short(word, len), len));
+        let front = Front::of(line);
+        if let Some(len) = front.colon() {
+            return (len > 0).then(|| (front.name(len), len));
         }
-        let mut before = 0_usize;
-        let mut words_left = words.iter();
-        let len = loop {
-            match words::position(u64::from_le_bytes(*words_left.next()?), b':') {
-                Some(at) => break before.wrapping_add(at),
-                None => before = before.wrapping_add(8),
-            }
-        };
-        let name = match TABLE.get(hash(head.get(..len)?)) {
-            Some(spelling) if spelling.begins(words) => spelling.name,
-            Some(_) | None => Self::Other,
-        };
-        Some((name, len))
+        let behind = Front::of(line.get(words::STEP..)?);
+        let len = words::STEP.wrapping_add(behind.colon()?);
+        Some((Self::parse(line.get(..len)?), len))
+    }
+}
+
+/// The first bytes of a line.
+#[derive(Clone, Copy)]
+struct Front(Lanes);
+
+impl Front {
+    #[inline(always)]
+    fn of(line: &[u8]) -> Self {
+        Self(Lanes::front(line))
     }
 
-    /// The name that the word begins with; `len` is from 1 to 7, and the colon behind it counts, so
-    /// that no NUL is taken for nothing.
-    #[inline]
-    const fn of_short(word: u64, len: usize) -> Self {
-        let keep = u64::MAX >> (7_usize.saturating_sub(len)).wrapping_mul(8);
-        let (_, slots) = SHORT.split_at(short_hash(word & keep));
-        match slots.first() {
-            Some(short) if (word | short.fold) & keep == short.word => short.name,
-            Some(_) | None => Self::Other,
+    #[inline(always)]
+    fn colon(self) -> Option<usize> {
+        let at = words::place(self.0.equal(b':'));
+        (at < words::STEP).then_some(at)
+    }
+
+    /// The name that it begins with, of that length. The colon behind it counts, so that no NUL is
+    /// taken for nothing.
+    #[inline(always)]
+    fn name(self, len: usize) -> Name {
+        let spelled = u128::from_le_bytes(self.0.bytes());
+        let keep = KEEP.get(len).copied().unwrap_or_default();
+        let place = PLACES.get(fold_hash(spelled & keep)).copied();
+        match SPELLINGS.get(usize::from(place.unwrap_or_default())) {
+            Some(known) if (spelled | known.fold) & keep == known.letters => known.name,
+            Some(_) | None => Name::Other,
         }
     }
 }
@@ -331,96 +330,7 @@ impl fmt::Display for Name {
 const SLOTS: usize = 512;
 
 /// Names by hash, each in a slot of its own; built by the compiler. An empty slot matches nothing.
-static TABLE: [&Spelling; SLOTS] = table();
-
-/// A power of two, large enough for a hash without collisions.
-const SHORT_SLOTS: usize = 128;
-
-/// Names of up to seven letters and compact forms, each in a slot of its own.
-static SHORT: [Short; SHORT_SLOTS] = short();
-
-/// A name in one word.
-#[derive(Clone, Copy)]
-struct Short {
-    name: Name,
-    /// The name in small letters, and its colon.
-    word: u64,
-    /// Bit 5 of every letter, which makes it a small one.
-    fold: u64,
-}
-
-/// Case is folded by setting bit 5. The factor was searched for, as that of [`hash`].
-#[inline]
-const fn short_hash(word: u64) -> usize {
-    let folded = word | 0x2020_2020_2020_2020;
-    (folded.wrapping_mul(SHORT_FACTOR) >> 57) as usize
-}
-
-const SHORT_FACTOR: u64 = 0xbe3e_dc0a_1ef2_a4f1;
-
-#[allow(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::panic,
-    reason = "runs in the compiler only, where a panic is a build error"
-)]
-const fn short() -> [Short; SHORT_SLOTS] {
-    // No name is empty.
-    let mut slots = [Short {
-        name: Name::Other,
-        word: 0,
-        fold: 0,
-    }; SHORT_SLOTS];
-    let mut i = 0;
-    while i < NAMES.len() * 2 {
-        let (name, text, compact) = NAMES[i / 2];
-        let letter = [match compact {
-            Some(letter) => letter,
-            None => 0,
-        }];
-        let bytes = if i % 2 == 0 { text.as_bytes() } else { &letter };
-        i += 1;
-        if bytes.len() > 7 || bytes[0] == 0 {
-            continue;
-        }
-        let (mut word, mut fold) = ((b':' as u64) << (bytes.len() * 8), 0_u64);
-        let mut at = 0;
-        while at < bytes.len() {
-            word |= (bytes[at].to_ascii_lowercase() as u64) << (at * 8);
-            if bytes[at].is_ascii_alphabetic() {
-                fold |= 0x20 << (at * 8);
-            }
-            at += 1;
-        }
-        let slot = &mut slots[short_hash(word)];
-        assert!(slot.word == 0, "two names share a slot");
-        *slot = Short { name, word, fold };
-    }
-    slots
-}
-
-/// How a name is written.
-struct Spelling {
-    name: Name,
-    text: &'static str,
-    /// The name in small letters, and its colon.
-    words: [u64; 4],
-    /// Bit 5 of every letter, which makes it a small one.
-    fold: [u64; 4],
-    /// The bytes that count.
-    keep: [u64; 4],
-}
-
-impl Spelling {
-    /// Whether the text begins with the name and its colon.
-    #[inline]
-    fn begins(&self, text: &[[u8; 8]]) -> bool {
-        let mut parts = self.words.iter().zip(&self.fold).zip(&self.keep).zip(text);
-        parts.all(|(((&word, &fold), &keep), &text)| {
-            keep == 0 || (u64::from_le_bytes(text) | fold) & keep == word
-        })
-    }
-}
+static TABLE: [(Name, &str); SLOTS] = table();
 
 /// Mixes the length and three letters; case is folded by setting bit 5. The factor was searched
 /// for: with it, no two names share a slot. A new name that does stops the build, and wants
@@ -446,28 +356,62 @@ const fn hash(name: &[u8]) -> usize {
     clippy::panic,
     reason = "runs in the compiler only, where a panic is a build error"
 )]
-const fn table() -> [&'static Spelling; SLOTS] {
-    let mut table = [&UNUSED; SLOTS];
+const fn table() -> [(Name, &'static str); SLOTS] {
+    let mut table = [(Name::Other, ""); SLOTS];
     let mut i = 0;
     while i < NAMES.len() {
         let slot = hash(NAMES[i].1.as_bytes());
-        assert!(table[slot].text.is_empty(), "two names share a slot");
-        table[slot] = &SPELLINGS[i];
+        assert!(table[slot].1.is_empty(), "two names share a slot");
+        table[slot] = (NAMES[i].0, NAMES[i].1);
         i += 1;
     }
     table
 }
 
-/// No text begins with it.
-const UNUSED: Spelling = Spelling {
-    name: Name::Other,
-    text: "",
-    words: [0; 4],
-    fold: [0; 4],
-    keep: [1; 4],
-};
+/// How a name that fits sixteen bytes with its colon is written.
+#[derive(Clone, Copy)]
+struct Spelling {
+    name: Name,
+    /// In small letters, with its colon. The first one is lowest.
+    letters: u128,
+    /// Bit 5 of every letter, which makes it a small one.
+    fold: u128,
+}
 
-static SPELLINGS: [Spelling; NAMES.len()] = spellings();
+/// For each length of a name, the bytes that are its own or its colon.
+static KEEP: [u128; words::STEP] = keep();
+
+/// A power of two, large enough for a hash without collisions.
+const SPELLING_SLOTS: usize = 1024;
+
+/// By hash, which spelling to compare with: the first one, which nothing has, for none.
+static PLACES: [u8; SPELLING_SLOTS] = places();
+
+/// All names and compact forms that fit.
+static SPELLINGS: [Spelling; 128] = spellings();
+
+/// Case is folded by setting bit 5. The factor was searched for, as that of [`hash`].
+#[inline(always)]
+const fn fold_hash(letters: u128) -> usize {
+    let folded = letters | u128::from_le_bytes([0x20; words::STEP]);
+    let mixed = folded as u64 ^ ((folded >> 64) as u64).rotate_left(23);
+    (mixed.wrapping_mul(0x1c0c_70f5_f5fe_46fb) >> 54) as usize
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "runs in the compiler only, where a panic is a build error"
+)]
+const fn keep() -> [u128; words::STEP] {
+    let mut keep = [u128::MAX; words::STEP];
+    let mut len = 0;
+    while len < words::STEP {
+        keep[len] >>= (words::STEP - 1 - len) * 8;
+        len += 1;
+    }
+    keep
+}
 
 #[allow(
     clippy::indexing_slicing,
@@ -475,33 +419,61 @@ static SPELLINGS: [Spelling; NAMES.len()] = spellings();
     clippy::panic,
     reason = "runs in the compiler only, where a panic is a build error"
 )]
-const fn spellings() -> [Spelling; NAMES.len()] {
-    let mut spellings = [const { UNUSED }; NAMES.len()];
-    let mut i = 0;
-    while i < NAMES.len() {
-        let (name, text, _) = NAMES[i];
-        let bytes = text.as_bytes();
-        assert!(bytes.len() < 32, "a name and its colon fit four words");
-        let (mut words, mut fold, mut keep) = ([0_u64; 4], [0_u64; 4], [0_u64; 4]);
+const fn places() -> [u8; SPELLING_SLOTS] {
+    let mut places = [0; SPELLING_SLOTS];
+    let spellings = spellings();
+    let mut i = 1;
+    while i < spellings.len() {
+        if spellings[i].letters != 0 {
+            let slot = fold_hash(spellings[i].letters);
+            assert!(places[slot] == 0, "two names share a slot");
+            places[slot] = i as u8;
+        }
+        i += 1;
+    }
+    places
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "runs in the compiler only, where a panic is a build error"
+)]
+const fn spellings() -> [Spelling; 128] {
+    // What a line begins with is not empty.
+    let mut spellings = [Spelling {
+        name: Name::Other,
+        letters: 0,
+        fold: 0,
+    }; 128];
+    let (mut i, mut next) = (0, 1);
+    while i < NAMES.len() * 2 {
+        let (name, text, compact) = NAMES[i / 2];
+        let letter = [match compact {
+            Some(letter) => letter,
+            None => 0,
+        }];
+        let bytes = if i % 2 == 0 { text.as_bytes() } else { &letter };
+        i += 1;
+        if bytes.len() >= words::STEP || bytes[0] == 0 {
+            continue;
+        }
+        let (mut letters, mut fold) = ((b':' as u128) << (bytes.len() * 8), 0_u128);
         let mut at = 0;
-        while at <= bytes.len() {
-            let byte = if at < bytes.len() { bytes[at] } else { b':' };
-            let shift = at % 8 * 8;
-            words[at / 8] |= (byte.to_ascii_lowercase() as u64) << shift;
-            keep[at / 8] |= 0xff << shift;
-            if byte.is_ascii_alphabetic() {
-                fold[at / 8] |= 0x20 << shift;
+        while at < bytes.len() {
+            letters |= (bytes[at].to_ascii_lowercase() as u128) << (at * 8);
+            if bytes[at].is_ascii_alphabetic() {
+                fold |= 0x20 << (at * 8);
             }
             at += 1;
         }
-        spellings[i] = Spelling {
+        spellings[next] = Spelling {
             name,
-            text,
-            words,
+            letters,
             fold,
-            keep,
         };
-        i += 1;
+        next += 1;
     }
     spellings
 }

@@ -6,7 +6,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::host::Host;
 use super::scan::{class, is};
-use super::words;
+use super::words::{self, Lanes};
 
 /// Sets of bytes; each is a bit of [`SETS`].
 pub(crate) mod set {
@@ -34,42 +34,28 @@ static SETS: [u8; 256] = sets();
 /// all of them.
 #[inline(always)]
 pub(crate) fn run(text: &[u8], set: u8) -> (&[u8], &[u8]) {
-    let of = |b: u8| SETS.get(usize::from(b)).copied().unwrap_or(0) & set != 0;
     let mut rest = text;
-    // Eight bytes take one branch; others of the set than those in all take one each.
-    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
-        let others = words::not_common(u64::from_le_bytes(*chunk));
-        if others == 0 {
-            rest = tail;
-            continue;
-        }
-        match rest.get(words::place(others)..) {
-            Some([b, tail @ ..]) if of(*b) => rest = tail,
-            Some(end) => return split_before(text, end),
-            None => break,
-        }
-    }
-    // The last eight again, without those that have been seen.
-    if let Some(chunk) = text.last_chunk::<8>() {
-        let seen = 8_usize.wrapping_sub(rest.len()) as u32;
-        let mark = u64::MAX.checked_shl(seen.wrapping_mul(8)).unwrap_or(0);
-        let mut others = words::not_common(u64::from_le_bytes(*chunk)) & mark;
+    loop {
+        let mut others = Lanes::front(rest).not_common();
+        // Sixteen bytes take one step; others of the set than those in all take one each. NUL is
+        // in none, so that the end of the text ends the run.
         while others != 0 {
-            let end = chunk.get(words::place(others)..).unwrap_or_default();
-            if !end.first().is_some_and(|b| of(*b)) {
-                return split_before(text, end);
+            match rest.get(words::place(others)..) {
+                Some([b, ..]) if is_in(*b, set) => others &= others.wrapping_sub(1),
+                Some(end) => return split_before(text, end),
+                None => return (text, &[]),
             }
-            others &= others.wrapping_sub(1);
         }
-        return (text, &[]);
-    }
-    while let Some((b, tail)) = rest.split_first() {
-        if !of(*b) {
-            break;
+        match rest.get(words::STEP..) {
+            Some(tail) => rest = tail,
+            None => return (text, &[]),
         }
-        rest = tail;
     }
-    split_before(text, rest)
+}
+
+#[inline(always)]
+fn is_in(b: u8, set: u8) -> bool {
+    SETS.get(usize::from(b)).copied().unwrap_or(0) & set != 0
 }
 
 #[inline]
@@ -413,19 +399,19 @@ fn name(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
 #[inline]
 fn behind_labels(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text;
-    // The mark of the byte before the word, if it separates: the front does.
-    let mut before = 0x80_u64;
-    let mut beside = 0_u64;
-    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let others = words::not_common(word);
-        // Of the bytes before the first other, only dots and hyphens lack these two bits.
-        let lower = !others & others.wrapping_sub(1);
-        let separators = !(word << 1 | word << 3) & words::MARKS & lower;
-        beside |= separators & (separators << 8 | before);
+    // The bit of the byte before the sixteen, if it separates: the front does.
+    let mut before = 1;
+    let mut beside = 0;
+    loop {
+        let lanes = Lanes::front(rest);
+        let others = lanes.not_common();
+        // Those before the first other.
+        let inside = !others & others.wrapping_sub(1);
+        let separators = (lanes.equal(b'.') | lanes.equal(b'-')) & inside;
+        beside |= separators & (separators << 1 | before);
         if others == 0 {
-            before = separators >> 56;
-            rest = tail;
+            before = separators >> 15;
+            rest = rest.get(words::STEP..)?;
             continue;
         }
         match rest.get(words::place(others)..) {
@@ -434,16 +420,6 @@ fn behind_labels(text: &[u8]) -> Option<&[u8]> {
             None => return None,
         }
     }
-    while let Some((&b, tail)) = rest.split_first() {
-        if SETS.get(usize::from(b)).copied().unwrap_or(0) & set::HOST == 0 {
-            break;
-        }
-        let mark = u64::from(matches!(b, b'.' | b'-')) << 7;
-        beside |= mark & before;
-        before = mark;
-        rest = tail;
-    }
-    (beside == 0).then_some(rest)
 }
 
 #[expect(

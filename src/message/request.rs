@@ -500,7 +500,7 @@ impl Survey {
             }
             twice |= seen & kind.0;
             seen |= kind.0;
-            sizes.add(entry.value_end.wrapping_sub(entry.value), kind.counts_for());
+            sizes.add(entry.value_end.wrapping_sub(entry.value), kind.group());
         }
         Self {
             first,
@@ -556,15 +556,14 @@ fn second_of(message: &Message, single: u32) -> CheckError {
 const PLACES: usize = 8;
 
 /// What is to be known of a name here: a bit for each single header, the place of its first row,
-/// whether it has comments, and whether it is a list.
+/// and the group it is counted with.
 #[derive(Clone, Copy)]
 struct Kind(u32);
 
 impl Kind {
-    const COMMENTS: u32 = 1 << 31;
-    const LIST: u32 = 1 << 27;
-    /// Between these two bits.
+    /// Three bits from here, above two for the group.
     const PLACE: u32 = 28;
+    const GROUP: u32 = 26;
     const SINGLE: u32 = Self::bits(&SINGLE);
     const ESSENTIAL: u32 = Self::bits(&ESSENTIAL);
 
@@ -578,13 +577,10 @@ impl Kind {
         (self.0 >> Self::PLACE & 7) as usize
     }
 
+    /// The number of its [`Group`](bounds::Group).
     #[inline]
-    const fn counts_for(self) -> bounds::CountsFor {
-        bounds::CountsFor {
-            comments: self.0 & Self::COMMENTS != 0,
-            list: self.0 & Self::LIST != 0,
-            via: self.place() == 0,
-        }
+    const fn group(self) -> usize {
+        (self.0 >> Self::GROUP & 3) as usize
     }
 
     /// The bits of these single headers.
@@ -636,14 +632,7 @@ const fn kinds() -> [u32; 128] {
     }
     let mut i = 0;
     while i < kinds.len() {
-        if bounds::LISTS >> i & 1 != 0 {
-            kinds[i] |= Kind::LIST;
-        }
-        i += 1;
-    }
-    let mut i = 0;
-    while i < bounds::COMMENTED.len() {
-        kinds[bounds::COMMENTED[i] as usize] |= Kind::COMMENTS;
+        kinds[i] |= (bounds::Group::of(i) as u32) << Kind::GROUP;
         i += 1;
     }
     kinds

@@ -1,87 +1,138 @@
-//! Looking for bytes eight or sixteen at a time.
+//! Looking for bytes sixteen at a time.
 
-/// The bit that marks each byte of a word.
-pub(crate) const MARKS: u64 = 0x8080_8080_8080_8080;
-const ONES: u64 = 0x0101_0101_0101_0101;
+use wide::u8x16;
 
-/// How far into the text the byte is, in a word read little end first; `None` if it is not there.
-#[inline]
-pub(crate) const fn position(word: u64, byte: u8) -> Option<usize> {
-    let differs = word ^ ONES.wrapping_mul(byte as u64);
-    // A borrow marks bytes above a zero byte at most: the lowest mark is right.
-    lowest_mark(differs.wrapping_sub(ONES) & !differs)
-}
+/// How many bytes are looked at in one step.
+pub(crate) const STEP: usize = 16;
 
-/// The highest bit of each byte that is neither a letter nor a digit nor `-` nor `.`.
-#[inline]
-pub(crate) const fn not_common(word: u64) -> u64 {
-    // Sums of seven bits never carry into the next byte; the highest bit says that it is at least
-    // `first`. One that is at least `first` but not past the last differs in the two.
-    const fn from(low: u64, first: u8) -> u64 {
-        low.wrapping_add(ONES.wrapping_mul(0x80_u64.wrapping_sub(first as u64)))
+/// Sixteen bytes side by side. What is asked of them comes as a bit for each, the first one lowest.
+#[derive(Clone, Copy)]
+pub(crate) struct Lanes(u8x16);
+
+impl Lanes {
+    #[inline(always)]
+    pub(crate) fn of(bytes: [u8; STEP]) -> Self {
+        Self(u8x16::new(bytes))
     }
-    let low = word & !MARKS;
-    let small = low | ONES.wrapping_mul(0x20);
-    let letters = from(small, b'a') ^ from(small, b'z'.wrapping_add(1));
-    let others = from(low, b'-') ^ from(low, b'9'.wrapping_add(1));
-    let is_slash = low ^ ONES.wrapping_mul(b'/' as u64);
-    (!(letters | others & from(is_slash, 1)) | word) & MARKS
+
+    /// The first sixteen bytes of the text, with NULs behind it if it is shorter.
+    #[inline(always)]
+    pub(crate) fn front(text: &[u8]) -> Self {
+        match text.first_chunk() {
+            Some(chunk) => Self::of(*chunk),
+            None => Self::of(short(text).to_le_bytes()),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn bytes(self) -> [u8; STEP] {
+        self.0.to_array()
+    }
+
+    /// Which are that byte.
+    #[inline(always)]
+    pub(crate) fn equal(self, byte: u8) -> u32 {
+        bits(self.is(byte))
+    }
+
+    /// Which are under 14: CR, LF, HTAB or another control character.
+    #[inline(always)]
+    fn controls(self) -> u32 {
+        bits(self.is_at_most(13))
+    }
+
+    /// Which are a space or below.
+    #[inline(always)]
+    fn spaces_or_controls(self) -> u32 {
+        bits(self.is_at_most(b' '))
+    }
+
+    /// Which are neither a letter nor a digit nor `-` nor `.`.
+    #[inline(always)]
+    pub(crate) fn not_common(self) -> u32 {
+        let small = Self(self.0 | u8x16::new([0x20; STEP]));
+        let letters = small.is_within(b'a', b'z');
+        // With the slash, which is between them.
+        let others = self.is_within(b'-', b'9');
+        let common = bits(letters | others) & !self.equal(b'/');
+        !common & 0xffff
+    }
+
+    #[inline(always)]
+    fn is(self, byte: u8) -> u8x16 {
+        self.0.cmp_eq(u8x16::new([byte; STEP]))
+    }
+
+    #[inline(always)]
+    fn is_at_most(self, most: u8) -> u8x16 {
+        self.0.min(u8x16::new([most; STEP])).cmp_eq(self.0)
+    }
+
+    #[inline(always)]
+    fn is_within(self, least: u8, most: u8) -> u8x16 {
+        #[expect(clippy::arithmetic_side_effects, reason = "lanes wrap around")]
+        let above = Self(self.0 - u8x16::new([least; STEP]));
+        above.is_at_most(most.wrapping_sub(least))
+    }
 }
 
-/// Where the first byte under `limit` is. The limit is at most 128.
+/// A bit for each.
+#[inline(always)]
+fn bits(lanes: u8x16) -> u32 {
+    lanes.move_mask() as u32
+}
+
+/// Which byte the lowest bit is for; 32 if there is none.
+#[inline(always)]
+pub(crate) const fn place(bits: u32) -> usize {
+    bits.trailing_zeros() as usize
+}
+
+/// Up to fifteen bytes, the first one lowest.
 #[inline]
-const fn first_under(word: u64, limit: u8) -> Option<usize> {
-    lowest_mark(word.wrapping_sub(ONES.wrapping_mul(limit as u64)) & !word)
+fn short(text: &[u8]) -> u128 {
+    // Two words that share some bytes, so that no byte is read on its own.
+    if let (Some(head), Some(tail)) = (text.first_chunk(), text.last_chunk()) {
+        let shift = text.len().wrapping_sub(8).wrapping_mul(8) as u32;
+        let tail = u128::from(u64::from_le_bytes(*tail)).wrapping_shl(shift);
+        return u128::from(u64::from_le_bytes(*head)) | tail;
+    }
+    if let (Some(head), Some(tail)) = (text.first_chunk(), text.last_chunk()) {
+        let shift = text.len().wrapping_sub(4).wrapping_mul(8) as u32;
+        let tail = u64::from(u32::from_le_bytes(*tail)).wrapping_shl(shift);
+        return u128::from(u64::from(u32::from_le_bytes(*head)) | tail);
+    }
+    let after = |word: u32, &byte: &u8| word << 8 | u32::from(byte);
+    u128::from(text.iter().rev().fold(0, after))
 }
 
-#[inline]
-const fn lowest_mark(word: u64) -> Option<usize> {
-    let marks = word & MARKS;
-    if marks == 0 { None } else { Some(place(marks)) }
-}
-
-/// Which byte the lowest mark is in; 8 if there is none.
-#[inline]
-pub(crate) const fn place(marks: u64) -> usize {
-    (marks.trailing_zeros() / 8) as usize
-}
-
-/// Where the first byte under 14 is: CR, LF, HTAB or another control character.
+/// Where the first control character under 14 is: CR, LF, HTAB or another.
 #[inline]
 pub(crate) fn first_control(text: &[u8]) -> Option<usize> {
-    first_byte_under::<14>(text)
+    first(text, Lanes::controls)
 }
 
 /// Where the first byte is that is a space or below.
 #[inline]
 pub(crate) fn first_space_or_control(text: &[u8]) -> Option<usize> {
-    first_byte_under::<33>(text)
+    first(text, Lanes::spaces_or_controls)
 }
 
-#[inline]
-fn first_byte_under<const LIMIT: u8>(text: &[u8]) -> Option<usize> {
-    let (chunks, tail) = text.as_chunks::<16>();
+/// Where the first byte is that is wanted; NUL is.
+#[inline(always)]
+fn first(text: &[u8], wanted: impl Fn(Lanes) -> u32) -> Option<usize> {
+    let (chunks, tail) = text.as_chunks::<STEP>();
     // Offsets in the text, which wrapping sums cannot leave.
     let mut at = 0_usize;
     for chunk in chunks {
-        // Without an early end it is one comparison of all sixteen.
-        if chunk.iter().fold(false, |found, &b| found | (b < LIMIT)) {
-            let (low, high) = halves(chunk);
-            return match first_under(low, LIMIT) {
-                Some(found) => Some(at.wrapping_add(found)),
-                None => Some(at.wrapping_add(8).wrapping_add(first_under(high, LIMIT)?)),
-            };
+        let found = wanted(Lanes::of(*chunk));
+        if found != 0 {
+            return Some(at.wrapping_add(place(found)));
         }
-        at = at.wrapping_add(16);
+        at = at.wrapping_add(STEP);
     }
-    let found = tail.iter().position(|&b| b < LIMIT)?;
-    Some(at.wrapping_add(found))
-}
-
-#[inline]
-fn halves(chunk: &[u8; 16]) -> (u64, u64) {
-    let both = u128::from_le_bytes(*chunk);
-    (both as u64, (both >> 64) as u64)
+    let found = place(wanted(Lanes::front(tail)));
+    (found < tail.len()).then_some(at.wrapping_add(found))
 }
 
 #[cfg(test)]
@@ -93,18 +144,23 @@ mod tests {
     proptest! {
         #[test]
         fn the_first_one_is_found(
-            word in prop::array::uniform8(prop_oneof![
-                Just(b':'), Just(b';'), Just(b'9'), Just(0xba), Just(0), any::<u8>()
-            ]),
             text in prop::collection::vec(prop_oneof![8 => any::<u8>(), 1 => Just(b'a')], 0..70),
-            from in 0..128_u8,
+            from in 0..40_u8,
         ) {
-            let slow = word.iter().position(|&b| b == b':');
-            prop_assert_eq!(position(u64::from_le_bytes(word), b':'), slow);
-            let slow = word.iter().position(|&b| b < 14);
-            prop_assert_eq!(first_under(u64::from_le_bytes(word), 14), slow);
-            let text: Vec<u8> = text.into_iter().map(|b| b.max(from % 20)).collect();
+            let text: Vec<u8> = text.into_iter().map(|b| b.max(from)).collect();
             prop_assert_eq!(first_control(&text), text.iter().position(|&b| b < 14));
+            prop_assert_eq!(first_space_or_control(&text), text.iter().position(|&b| b <= b' '));
+        }
+
+        #[test]
+        fn what_is_behind_a_short_text_is_nul(text in prop::collection::vec(1..=u8::MAX, 0..40)) {
+            let mut expected = [0_u8; STEP];
+            for (to, from) in expected.iter_mut().zip(&text) {
+                *to = *from;
+            }
+            prop_assert_eq!(Lanes::front(&text).0.to_array(), expected);
+            let colons = expected.iter().rev().fold(0, |bits, &b| bits << 1 | u32::from(b == b':'));
+            prop_assert_eq!(Lanes::front(&text).equal(b':'), colons);
         }
     }
 
@@ -113,13 +169,13 @@ mod tests {
         let common = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
         for b in 0..=u8::MAX {
             for beside in [0, 0xff, b'a', b'/', 0x7f, 0x80] {
-                let word = [beside, b, beside, b, b, beside, beside, b];
-                let marks = word.map(|b| if common(b) { 0 } else { 0x80 });
-                let marked = not_common(u64::from_le_bytes(word));
-                assert_eq!(marked.to_le_bytes(), marks, "{b} beside {beside}");
-                let first = word.iter().position(|&b| !common(b));
-                assert_eq!(place(marked), first.unwrap_or(8));
+                let lanes = core::array::from_fn(|i| if i % 3 == 1 { b } else { beside });
+                let marked = Lanes::of(lanes).not_common();
+                for (at, byte) in lanes.iter().enumerate() {
+                    assert_eq!(marked >> at & 1 == 0, common(*byte), "{b} beside {beside}");
+                }
             }
         }
+        assert_eq!(place(Lanes::of([b'a'; STEP]).not_common()), 32);
     }
 }
