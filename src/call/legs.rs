@@ -54,9 +54,10 @@ impl Core {
                 ..
             } if request.method() == Method::Prack => {
                 // The user has heard the end: nothing more is said to it, or asked of it.
-                let mut quiet = |action| match action {
-                    Action::Notify(_) => {}
-                    action => out.push(action),
+                let mut quiet = |action| {
+                    if !matches!(action, Action::Notify(_)) {
+                        out.push(action);
+                    }
                 };
                 self.on_prack(now, server, (request, reply), &mut quiet);
                 self.terminate_pending(out);

@@ -42,7 +42,7 @@ impl World {
         let part = mem::replace(&mut place.part, Part::Busy);
         place.part = match part {
             Part::Endpoint(endpoint, user) => Part::Down(Box::new(endpoint.config().clone()), user),
-            part => part,
+            part @ (Part::Down(..) | Part::Peer(_) | Part::Busy) => part,
         };
         let armed = place.armed.take();
         if let Some(armed) = armed {
@@ -63,7 +63,7 @@ impl World {
                 Ok(endpoint) => Part::Endpoint(Box::new(endpoint), user),
                 Err(_) => Part::Down(config, user),
             },
-            part => part,
+            part @ (Part::Endpoint(..) | Part::Peer(_) | Part::Busy) => part,
         };
         if let Some(place) = self.places.get_mut(node.0) {
             place.part = part;

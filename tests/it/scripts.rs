@@ -130,10 +130,11 @@ impl Party {
             _ => Outgoing::new().with_body(Body::sdp("v=0\r\n")),
         };
         let (to, o) = (usize::from(with >> 1), &mut out);
-        if verb % 18 == 0 {
+        let verb = verb % 18;
+        if verb == 0 {
             return self.place(now, with);
         }
-        if verb % 18 == 1 {
+        if verb == 1 {
             if let Some(request) = pick(&self.requests, to)
                 && let Ok(mut request) = self.endpoint.request(request)
             {
@@ -149,7 +150,7 @@ impl Party {
         let Ok(mut call) = self.endpoint.call(handle) else {
             return;
         };
-        let _ = match verb % 18 {
+        let _ = match verb {
             2 => call.ring(now, o),
             3 => call.progress(now, status, outgoing, o),
             4 => call.preview(now, status, outgoing, o),
@@ -197,7 +198,7 @@ impl Party {
 
     fn receive(&mut self, now: Time, bytes: Bytes) {
         let input = Input::Datagram {
-            flow: self.flow.clone(),
+            flow: self.flow,
             bytes,
         };
         self.input(now, input);

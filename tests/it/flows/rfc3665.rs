@@ -58,13 +58,11 @@ fn flow_3_6_session_via_redirect_with_sdp_in_ack() {
         }
     };
     let mut world = World::new(Seed::from_bytes([1; 32]), Link::default());
-    let mut endpoint = |name, at: &str, user: Box<dyn FnMut(&mut Turn<'_>, Event)>| {
-        let node = world.endpoint(name, address(at), Config::default(), user);
-        node.unwrap()
-    };
-    let alice = endpoint("alice", "192.0.2.1:5060", Box::new(acknowledges));
-    let server = endpoint("redirect", "192.0.2.2:5060", Box::new(redirects));
-    let bob = endpoint("bob", "192.0.2.4:5060", Box::new(answers));
+    let config = Config::default;
+    let [a, r, b] = ["192.0.2.1:5060", "192.0.2.2:5060", "192.0.2.4:5060"].map(address);
+    let alice = world.endpoint("alice", a, config(), acknowledges).unwrap();
+    let server = world.endpoint("redirect", r, config(), redirects).unwrap();
+    let bob = world.endpoint("bob", b, config(), answers).unwrap();
     let invitation = Invitation::new("sip:bob@192.0.2.2", "sip:alice@example.com").unwrap();
     let place = |turn: &mut Turn<'_>| turn.endpoint.place(turn.now, 0, invitation, turn.out);
     world.act(alice, place).unwrap().unwrap();

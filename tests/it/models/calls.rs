@@ -405,9 +405,8 @@ impl State {
         }
         match event {
             Event::Incoming { call, .. } => {
-                if user.call.replace(call).is_some() {
-                    self.wrong = Some("a ghost call".into());
-                }
+                let ghost = user.call.replace(call).map(|_| "a ghost call".into());
+                self.wrong = ghost.or(self.wrong.take());
             }
             Event::Answered { .. } => {
                 if user.stands {

@@ -9,7 +9,7 @@
 mod calls;
 mod transactions;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::thread;
@@ -44,8 +44,7 @@ where
     M::State: Hash,
 {
     // Whether all paths from a state have been walked, or this one is on it.
-    #[expect(clippy::disallowed_types, reason = "its order is not looked at")]
-    let mut walked: HashMap<u64, bool> = HashMap::new();
+    let mut walked: BTreeMap<u64, bool> = BTreeMap::new();
     let next = |state: &M::State| {
         let mut actions = Vec::new();
         model.actions(state, &mut actions);
