@@ -676,15 +676,12 @@ fn reliable_responses_with_cancel_and_refusal_end_both_sides_in_agreement() {
     check("PRACK", reliable().faults(1, 0, 0));
 }
 
-/// `cargo test --release --all-features --test it -- models --ignored --nocapture`.
+/// `cargo test --all-features --test it -- models --ignored --nocapture`: a quarter of an hour, and
+/// some gigabytes. 30,732, 43,049 and 480,660 states.
 #[test]
-#[ignore = "it takes minutes"]
+#[ignore = "it takes minutes and gigabytes"]
 fn calls_with_more_faults() {
     check("early, a loss and a copy", early().faults(1, 1, 0));
-    check("hanging up, more", both_hang_up().faults(2, 1, 2));
-    let reinvites = changes(REINVITE, REINVITE);
-    check("re-INVITE, slow", reinvites.clone().slow());
-    check("re-INVITE, a loss", reinvites.faults(1, 0, 0));
     check("UPDATE, a loss", changes(UPDATE, UPDATE).faults(1, 0, 0));
-    check("PRACK, a loss and a copy", reliable().faults(1, 1, 0));
+    check("re-INVITE, slow", changes(REINVITE, REINVITE).slow());
 }
