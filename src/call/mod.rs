@@ -266,7 +266,7 @@ pub enum Command {
     Respond {
         /// Which request.
         server: ServerId,
-        /// 200-699.
+        /// 200-699, but 408 (RFC 4320 4.2).
         status: StatusCode,
         /// What goes with it.
         outgoing: Outgoing,
