@@ -111,6 +111,8 @@ struct Totals {
     answered: AtomicU64,
     events: AtomicU64,
     wrong: AtomicU64,
+    /// The sum of all digests, in whatever order they came.
+    digest: AtomicU64,
 }
 
 fn run(wanted: &Wanted) -> io::Result<bool> {
@@ -138,12 +140,14 @@ fn run(wanted: &Wanted) -> io::Result<bool> {
     let total = |number: &AtomicU64| number.load(Ordering::Relaxed);
     println!(
         "{{\"worlds\":{},\"calls\":{},\"answered\":{},\"events\":{},\"violations\":{},\
+         \"digest\":\"{:016x}\",\
          \"seconds\":{elapsed:.1},\"events_per_second\":{:.0}}}",
         total(&totals.worlds),
         total(&totals.calls),
         total(&totals.answered),
         total(&totals.events),
         total(&totals.wrong),
+        total(&totals.digest),
         total(&totals.events) as f64 / elapsed.max(0.001),
     );
     Ok(total(&totals.wrong) == 0)
@@ -163,6 +167,7 @@ fn work(wanted: &Wanted, next: &AtomicU64, totals: &Totals, failed: &Mutex<Vec<u
         add(&totals.calls, scenario.calls.len() as u64);
         add(&totals.answered, outcome.answered as u64);
         add(&totals.events, outcome.events);
+        add(&totals.digest, outcome.digest());
         if wanted.ladder {
             println!("seed {seed}\n{}", outcome.trace.ladder());
         }

@@ -12,6 +12,7 @@ use crate::error::Misuse;
 use crate::message::{Body, HeaderList, Outgoing, Reply, Request, StatusCode};
 use crate::sink::Sink;
 use crate::time::Time;
+use crate::transaction::non_invite_server::is_allowed;
 
 impl Core {
     /// A final response without anything from the user.
@@ -75,8 +76,7 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check_response(status, outgoing)?;
-        if !status.is_final() {
-            // 4320 4.1: 100 is the transaction's, and nothing else is allowed.
+        if !is_allowed(status) {
             return Err(Misuse::WrongStatus {
                 status: status.as_u16(),
             });
@@ -142,6 +142,13 @@ impl Core {
         }
     }
 
+    /// Nobody is left to answer (15.1.2).
+    pub(super) fn terminate_pending(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
+        for Pending { server, reply, .. } in mem::take(&mut self.pending) {
+            self.refuse(server, &reply, StatusCode::REQUEST_TERMINATED, out);
+        }
+    }
+
     /// Ends the call for its user. What the other side still waits for is answered 487
     /// (15.1.2).
     pub(super) fn end(
@@ -149,14 +156,7 @@ impl Core {
         reason: EndReason,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        for pending in mem::take(&mut self.pending) {
-            self.refuse(
-                pending.server,
-                &pending.reply,
-                StatusCode::REQUEST_TERMINATED,
-                out,
-            );
-        }
+        self.terminate_pending(out);
         self.own = Vec::new();
         for leg in &mut self.legs {
             leg.drop_rare();

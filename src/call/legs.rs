@@ -54,7 +54,14 @@ impl Core {
                 reply,
                 ..
             } if request.method() == Method::Prack => {
-                self.on_prack(now, server, (request, reply), out);
+                // The user has heard the end: nothing more is said to it, or asked of it.
+                let mut quiet = |action| {
+                    if !matches!(action, Action::Notify(_)) {
+                        out.push(action);
+                    }
+                };
+                self.on_prack(now, server, (request, reply), &mut quiet);
+                self.terminate_pending(out);
             }
             Event::Request {
                 server,

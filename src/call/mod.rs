@@ -266,7 +266,7 @@ pub enum Command {
     Respond {
         /// Which request.
         server: ServerId,
-        /// 200-699.
+        /// 200-699, but 408 (RFC 4320 4.2).
         status: StatusCode,
         /// What goes with it.
         outgoing: Outgoing,
@@ -411,6 +411,11 @@ impl Call {
             let over = matches!(leg.state, LegState::Left) && self.core.reliable.is_none();
             !over && leg.dialog.is_with(remote_tag)
         })
+    }
+
+    /// Whether its user has heard of its end.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.state, State::Lingering | State::Terminated)
     }
 
     /// Whether this call knows the extension, by policies of its own (RFC 3262, RFC 4028).

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 
 use smallvec::smallvec;
 
-use super::calls::Unsent;
+use super::calls::{CallEntry, Unsent};
 use super::config::LargeRequests;
 use super::locations::{Actions, Errand, Waiting};
 use super::{CallEvent, CallHandle, ClientHandle, Endpoint, Event, Output, Reroute};
@@ -185,7 +185,11 @@ impl Endpoint {
             Reroute::StreamRefused => &mut self.counters.stream_refused,
         };
         *counter = counter.saturating_add(1);
-        out.push(Output::Event(Event::Rerouted { call, reason, flow }));
+        // Nothing of a call is heard after its end.
+        let is_heard = |entry: &CallEntry| !entry.call.has_ended();
+        if self.calls.get(call).is_some_and(is_heard) {
+            out.push(Output::Event(Event::Rerouted { call, reason, flow }));
+        }
     }
 
     /// The connection for a request was refused: if its size alone led there, UDP serves.

@@ -381,6 +381,11 @@ impl Endpoint {
         &self.counters
     }
 
+    /// What it counted, which starts again from zero.
+    pub fn take_counters(&mut self) -> Counters {
+        core::mem::take(&mut self.counters)
+    }
+
     /// Transactions in the tables, lingering ones included.
     pub fn transactions(&self) -> usize {
         (self.clients.len() as usize).saturating_add(self.servers.len() as usize)

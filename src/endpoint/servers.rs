@@ -15,6 +15,7 @@ use crate::sink::Sink;
 use crate::table::Hashed;
 use crate::time::Time;
 use crate::transaction::invite_server::{Action, Command, Event};
+use crate::transaction::non_invite_server::is_allowed;
 use crate::transaction::{InviteServer, NonInviteServer, Reliability, non_invite_server, rebase};
 
 /// What one call of a server transaction pushed.
@@ -343,7 +344,7 @@ impl Endpoint {
         let Owner::Application { reply, .. } = &entry.owner else {
             return Ok(());
         };
-        if !status.is_final() {
+        if !is_allowed(status) {
             return Err(Misuse::WrongStatus {
                 status: status.as_u16(),
             });

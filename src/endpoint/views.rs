@@ -355,7 +355,7 @@ impl<'e> RequestView<'e> {
         Self { endpoint, request }
     }
 
-    /// Answers with 200-699. Once; more is harmless and does nothing.
+    /// Answers with 200-699 but 408 (RFC 4320 4.2). Once; more is harmless and does nothing.
     ///
     /// # Errors
     ///

@@ -19,6 +19,8 @@ pub struct Link {
     pub loss: u16,
     /// The chance that it arrives twice.
     pub duplication: u16,
+    /// The most bytes that it carries in one datagram; longer ones are lost.
+    pub mtu: Option<usize>,
     /// Whether the sender's own stack refuses it: its endpoint is told that sending failed.
     pub refused: bool,
 }
@@ -31,6 +33,7 @@ impl Default for Link {
             jitter: Duration::ZERO,
             loss: 0,
             duplication: 0,
+            mtu: None,
             refused: false,
         }
     }
@@ -71,6 +74,17 @@ impl Link {
     pub fn duplication(mut self, thousandths: u16) -> Self {
         self.duplication = thousandths;
         self
+    }
+
+    /// The same with another limit to the length of a datagram.
+    #[must_use]
+    pub fn mtu(mut self, bytes: Option<usize>) -> Self {
+        self.mtu = bytes;
+        self
+    }
+
+    pub(super) fn is_too_small_for(&self, bytes: &[u8]) -> bool {
+        self.mtu.is_some_and(|mtu| bytes.len() > mtu)
     }
 
     /// The same, refusing everything.

@@ -1,5 +1,6 @@
 //! A simulated network: endpoints and scripted peers in one virtual time, with seeded loss,
-//! duplication, delay and reordering.
+//! duplication, delay, reordering, partitions and address translation, and with nodes that stop,
+//! crash, come back, and have wrong clocks.
 //!
 //! Everything that happens goes through one queue ordered by time, then by the order in which it
 //! was planned, so that time jumps exactly from one delivery or deadline to the next and the same
@@ -40,8 +41,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod clock;
 mod describe;
+mod life;
 mod link;
+mod nat;
 mod node;
 mod record;
 pub mod swarm;

@@ -17,6 +17,8 @@ pub struct Sent {
     pub at: Time,
     /// By which node.
     pub from: Node,
+    /// From which address, as its receiver sees it.
+    pub source: SocketAddr,
     /// To which node, if the address is one's.
     pub to: Option<Node>,
     /// To which address.

@@ -9,7 +9,9 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::clock::Clock;
 use super::describe;
+use super::nat::Nat;
 use super::node::{Deed, Letter, Peer, Turn, User};
 use super::record::{Entry, Record, Sent};
 use super::{Fate, Link};
@@ -30,28 +32,54 @@ const LOOK_UP: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Node(pub(super) usize);
 
-struct Place {
+pub(super) struct Place {
     name: String,
     address: SocketAddr,
-    part: Part,
+    pub(super) part: Part,
     /// Where its deadline stands in the queue.
-    armed: Option<(Time, u64)>,
+    pub(super) armed: Option<(Time, u64)>,
+    pub(super) clock: Clock,
+    pub(super) nat: Option<Nat>,
+    pub(super) is_paused: bool,
+    /// What waits while it is paused.
+    pub(super) backlog: Vec<Plan>,
+    /// How often it crashed.
+    pub(super) lives: u64,
 }
 
-enum Part {
+pub(super) enum Part {
     Endpoint(Box<Endpoint>, Box<dyn User>),
+    /// It crashed.
+    Down(Box<Config>, Box<dyn User>),
     Peer(Box<dyn Peer>),
     /// It is its turn.
     Busy,
 }
 
 /// What is going to happen.
-enum Plan {
-    Arrive { sent: usize },
-    Input { node: Node, input: Input },
-    Deadline { node: Node },
-    Deed { node: Node, deed: Deed },
-    Post { node: Node, letter: Letter },
+pub(super) enum Plan {
+    Arrive {
+        sent: usize,
+    },
+    /// For the life of the node in which it was planned.
+    Input {
+        node: Node,
+        life: u64,
+        input: Input,
+    },
+    Deadline {
+        node: Node,
+    },
+    /// For one life, or for any.
+    Deed {
+        node: Node,
+        life: Option<u64>,
+        deed: Deed,
+    },
+    Post {
+        node: Node,
+        letter: Letter,
+    },
 }
 
 /// A loss that a test asks for.
@@ -65,10 +93,10 @@ struct Trap {
 pub struct World {
     seed: Seed,
     faults: Stream,
-    now: Time,
+    pub(super) now: Time,
     planned: u64,
-    queue: BTreeMap<(Time, u64), Plan>,
-    places: Vec<Place>,
+    pub(super) queue: BTreeMap<(Time, u64), Plan>,
+    pub(super) places: Vec<Place>,
     link: Link,
     links: Vec<(Node, Node, Link)>,
     traps: Vec<Trap>,
@@ -112,19 +140,26 @@ impl World {
         config: Config,
         user: impl User + 'static,
     ) -> Result<Node, Misuse> {
-        let mut seed = [0; 32];
-        let ordinal = u64::try_from(self.places.len()).unwrap_or(u64::MAX);
-        let mut stream = self
-            .seed
-            .stream(Domain::Simulation, ordinal.saturating_add(1));
-        stream.fill(&mut seed);
         let config = config.local(Local::new(Transport::Udp, address));
-        let endpoint = Endpoint::new(config, Seed::from_bytes(seed), self.now)?;
-        Ok(self.add(
-            name,
-            address,
-            Part::Endpoint(Box::new(endpoint), Box::new(user)),
-        ))
+        let endpoint = self.new_endpoint(self.places.len(), 0, &config, self.now)?;
+        let part = Part::Endpoint(Box::new(endpoint), Box::new(user));
+        Ok(self.add(name, address, part))
+    }
+
+    /// Each life of each node has a seed of its own.
+    pub(super) fn new_endpoint(
+        &self,
+        place: usize,
+        life: u64,
+        config: &Config,
+        now: Time,
+    ) -> Result<Endpoint, Misuse> {
+        let place = u64::try_from(place).unwrap_or(u64::MAX);
+        let ordinal = place.saturating_add(1).saturating_add(life << 32);
+        let mut seed = [0; 32];
+        let mut stream = self.seed.stream(Domain::Simulation, ordinal);
+        stream.fill(&mut seed);
+        Endpoint::new(config.clone(), Seed::from_bytes(seed), now)
     }
 
     /// Adds a script of raw bytes.
@@ -138,6 +173,11 @@ impl World {
             address,
             part,
             armed: None,
+            clock: Clock::default(),
+            nat: None,
+            is_paused: false,
+            backlog: Vec::new(),
+            lives: 0,
         });
         Node(self.places.len().saturating_sub(1))
     }
@@ -205,7 +245,10 @@ impl World {
                         continue;
                     };
                     let (bytes, udp) = (sent.bytes.clone(), Transport::Udp);
-                    let mut packet = Packet::new(sent.at, udp, from.address, sent.remote, bytes);
+                    // Lanes have the nodes' own addresses, whatever a translator makes of them.
+                    let to = sent.to.and_then(|to| self.places.get(to.0));
+                    let to = to.map_or(sent.remote, |to| to.address);
+                    let mut packet = Packet::new(sent.at, udp, from.address, to, bytes);
                     packet.fate = sent.fate;
                     packet.copies = sent.copies;
                     trace.packet(packet);
@@ -227,7 +270,7 @@ impl World {
     pub fn look(&self, node: Node) -> Option<&Endpoint> {
         match &self.places.get(node.0)?.part {
             Part::Endpoint(endpoint, _) => Some(endpoint),
-            Part::Peer(_) | Part::Busy => None,
+            Part::Peer(_) | Part::Down(..) | Part::Busy => None,
         }
     }
 
@@ -239,7 +282,8 @@ impl World {
     /// Lets a user do something at that time, or now if it has passed.
     pub fn at(&mut self, at: Time, node: Node, deed: impl FnOnce(&mut Turn<'_>) + 'static) {
         let deed = Box::new(deed);
-        self.plan(at, Plan::Deed { node, deed });
+        let life = None;
+        self.plan(at, Plan::Deed { node, life, deed });
     }
 
     /// Sends raw bytes from a node.
@@ -285,22 +329,57 @@ impl World {
             return;
         };
         self.now = self.now.max(at);
+        if let Some(place) = self.waits_for(&plan) {
+            // A deadline is armed again when it goes on.
+            match plan {
+                Plan::Deadline { .. } => place.armed = None,
+                Plan::Arrive { .. }
+                | Plan::Input { .. }
+                | Plan::Deed { .. }
+                | Plan::Post { .. } => {
+                    place.backlog.push(plan);
+                }
+            }
+            return;
+        }
+        self.perform_plan(plan);
+    }
+
+    /// The node that this is for, if it is paused.
+    fn waits_for(&mut self, plan: &Plan) -> Option<&mut Place> {
+        let node = match plan {
+            Plan::Arrive { sent } => match self.record.entries().get(*sent)? {
+                Entry::Sent(sent) => sent.to?,
+                Entry::Arrived { .. } | Entry::Note { .. } | Entry::Broken { .. } => return None,
+            },
+            Plan::Input { node, .. }
+            | Plan::Deadline { node }
+            | Plan::Deed { node, .. }
+            | Plan::Post { node, .. } => *node,
+        };
+        self.places.get_mut(node.0).filter(|place| place.is_paused)
+    }
+
+    fn perform_plan(&mut self, plan: Plan) {
+        let lives = |node: Node, life| self.places.get(node.0).is_some_and(|p| p.lives == life);
         match plan {
             Plan::Arrive { sent } => self.arrive(sent),
-            Plan::Input { node, input } => {
+            Plan::Input { node, life, input } if lives(node, life) => {
                 self.turn(node, |turn, _| {
                     turn.endpoint.receive(turn.now, input, turn.out)
                 });
             }
             Plan::Deadline { node } => self.on_deadline(node),
-            Plan::Deed { node, deed } => {
+            Plan::Deed { node, life, deed } if life.is_none_or(|life| lives(node, life)) => {
                 self.turn(node, |turn, _| deed(turn));
             }
+            // What wanted it has crashed.
+            Plan::Input { .. } | Plan::Deed { .. } => {}
             Plan::Post { node, letter } => self.carry(node, letter.to, letter.bytes, None),
         }
     }
 
-    fn plan(&mut self, at: Time, plan: Plan) -> (Time, u64) {
+    pub(super) fn plan(&mut self, at: Time, plan: Plan) -> (Time, u64) {
         self.planned = self.planned.saturating_add(1);
         let key = (at.max(self.now), self.planned);
         self.queue.insert(key, plan);
@@ -318,13 +397,15 @@ impl World {
         if let Some(place) = self.places.get_mut(node.0) {
             place.armed = None;
         }
-        let now = self.now;
-        self.turn(node, |turn, _| turn.endpoint.on_deadline(now, turn.out));
-        if self
-            .look(node)
-            .and_then(Endpoint::deadline)
-            .is_some_and(|at| at <= now)
-        {
+        self.turn(node, |turn, _| {
+            turn.endpoint.on_deadline(turn.now, turn.out);
+        });
+        let own = self
+            .places
+            .get(node.0)
+            .map(|place| place.clock.read(self.now));
+        let deadline = self.look(node).and_then(Endpoint::deadline);
+        if deadline.zip(own).is_some_and(|(at, own)| at <= own) {
             self.break_law(node, "L8: a deadline in the past after on_deadline");
         }
     }
@@ -333,9 +414,8 @@ impl World {
         let Some(Entry::Sent(datagram)) = self.record.entries().get(sent) else {
             return;
         };
-        let (from, to, bytes) = (datagram.from, datagram.to, datagram.bytes.clone());
-        let Some((node, source)) = to.zip(self.places.get(from.0).map(|place| place.address))
-        else {
+        let (source, bytes) = (datagram.source, datagram.bytes.clone());
+        let Some(node) = datagram.to else {
             return;
         };
         let at = self.now;
@@ -376,8 +456,9 @@ impl World {
             return None;
         };
         let mut out = VecDeque::new();
+        let (own, life) = (place.clock.read(self.now), place.lives);
         let mut turn = Turn {
-            now: self.now,
+            now: own,
             endpoint: &mut endpoint,
             out: &mut out,
             later: Vec::new(),
@@ -387,7 +468,8 @@ impl World {
             self.perform(node, &mut turn, user.as_mut(), output);
         }
         for (delay, deed) in turn.later {
-            self.plan_after(delay, Plan::Deed { node, deed });
+            let life = Some(life);
+            self.plan_after(delay, Plan::Deed { node, life, deed });
         }
         if let Some(place) = self.places.get_mut(node.0) {
             place.part = Part::Endpoint(endpoint, user);
@@ -420,12 +502,12 @@ impl World {
         };
         let answer = Answer::Dns(records);
         let input = Input::Answer { id, answer };
-        self.plan_after(LOOK_UP, Plan::Input { node, input });
+        let life = self.life(node);
+        self.plan_after(LOOK_UP, Plan::Input { node, life, input });
     }
 
     fn carry(&mut self, from: Node, remote: SocketAddr, bytes: Bytes, id: Option<TransmitId>) {
-        let to = self.places.iter().position(|place| place.address == remote);
-        let to = to.map(Node);
+        let (source, to) = self.translated(from, remote);
         let link = self.link_of(from, to);
         // Drawn in any case: what a test loses on purpose must not change the rest.
         let carried = link.carry(&mut self.faults);
@@ -434,7 +516,7 @@ impl World {
             _ if link.refused => Fate::Refused,
             (None, _) => Fate::Nowhere,
             (Some(_), [None, _]) => Fate::Lost,
-            (Some(_), _) if trapped => Fate::Lost,
+            (Some(_), _) if trapped || link.is_too_small_for(&bytes) => Fate::Lost,
             (Some(_), _) => Fate::Carried,
         };
         let at = self.now;
@@ -445,6 +527,7 @@ impl World {
         let sent = self.record.add(Entry::Sent(Sent {
             at,
             from,
+            source,
             to,
             remote,
             bytes,
@@ -459,10 +542,38 @@ impl World {
             }
             (Fate::Refused, Some(id)) => {
                 let input = Input::SendFailed { id };
-                self.plan(at, Plan::Input { node: from, input });
+                let (node, life) = (from, self.life(from));
+                self.plan(at, Plan::Input { node, life, input });
             }
             (Fate::Lost | Fate::Nowhere | Fate::Refused, _) => {}
         }
+    }
+
+    /// Where a datagram seems to come from, and whom it reaches.
+    fn translated(&mut self, from: Node, remote: SocketAddr) -> (SocketAddr, Option<Node>) {
+        let now = self.now;
+        let Some(place) = self.places.get_mut(from.0) else {
+            return (remote, None);
+        };
+        // What it sends to itself does not leave it.
+        if place.address == remote {
+            return (remote, Some(from));
+        }
+        let own = place.address;
+        let source = place
+            .nat
+            .as_mut()
+            .map_or(own, |nat| nat.source(now, remote));
+        let mut places = self.places.iter();
+        let to = places.position(|place| match &place.nat {
+            None => place.address == remote,
+            Some(nat) => nat.lets_in(now, source, remote),
+        });
+        (source, to.map(Node))
+    }
+
+    fn life(&self, node: Node) -> u64 {
+        self.places.get(node.0).map_or(0, |place| place.lives)
     }
 
     fn link_of(&self, from: Node, to: Option<Node>) -> Link {
@@ -487,22 +598,36 @@ impl World {
         true
     }
 
-    /// Brings the queue up to the endpoint's deadline.
+    /// Brings the queue up to the endpoint's deadline, which is never in the past.
     fn rearm(&mut self, node: Node) {
+        let own = self
+            .places
+            .get(node.0)
+            .map(|place| place.clock.read(self.now));
+        let deadline = self.look(node).and_then(Endpoint::deadline);
+        // One that fell due with a jump of the clock is in the queue.
+        let waits = self.places.get(node.0).is_some_and(|p| p.armed.is_some());
+        if !waits && deadline.zip(own).is_some_and(|(at, own)| at < own) {
+            self.break_law(node, "L3: a deadline in the past was not served");
+        }
+        self.rearm_late(node);
+    }
+
+    /// The same, where it may be.
+    pub(super) fn rearm_late(&mut self, node: Node) {
         let deadline = self.look(node).and_then(Endpoint::deadline);
         let Some(place) = self.places.get_mut(node.0) else {
             return;
         };
-        if place.armed.map(|(at, _)| at) == deadline {
+        let at = deadline.and_then(|at| place.clock.when(at));
+        let at = at.map(|at| at.max(self.now));
+        if place.is_paused || place.armed.map(|(at, _)| at) == at {
             return;
         }
         if let Some(armed) = place.armed.take() {
             self.queue.remove(&armed);
         }
-        if let Some(at) = deadline {
-            if at < self.now {
-                self.break_law(node, "L3: a deadline in the past was not served");
-            }
+        if let Some(at) = at {
             let armed = self.plan(at, Plan::Deadline { node });
             if let Some(place) = self.places.get_mut(node.0) {
                 place.armed = Some(armed);

@@ -78,6 +78,12 @@ pub enum Command {
     },
 }
 
+/// Whether a user may answer with this: a final response (4320 4.1: 100 is the transaction's, and
+/// nothing else is provisional), but not a 408, which would come too late to be of use (4320 4.2).
+pub(crate) fn is_allowed(status: StatusCode) -> bool {
+    status.is_final() && status != StatusCode::REQUEST_TIMEOUT
+}
+
 /// What a non-INVITE server transaction wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]

@@ -10,7 +10,7 @@ use drongo::driver::tokio::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use drongo::driver::tokio::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use drongo::driver::tokio::{Driver, Listen, Tls};
 use drongo::endpoint::{Config, Endpoint, Event};
-use drongo::message::Outgoing;
+use drongo::message::{Body, Outgoing};
 use drongo::transaction::Failure;
 use drongo::transport::Transport;
 use futures_util::{SinkExt, StreamExt};
@@ -71,7 +71,8 @@ async fn answering(places: &[Listen], tls: Tls) -> (Vec<SocketAddr>, mpsc::Recei
             let event = driver.next_event().await.unwrap();
             if let Event::Incoming { call, .. } = event {
                 let answer = |endpoint: &mut Endpoint, now, out: &mut _| {
-                    endpoint.call(call)?.answer(now, Outgoing::default(), out)
+                    let answer = Outgoing::default().with_body(Body::sdp("v=0\r\n"));
+                    endpoint.call(call)?.answer(now, answer, out)
                 };
                 driver.act(answer).unwrap();
             }
@@ -85,7 +86,9 @@ async fn answering(places: &[Listen], tls: Tls) -> (Vec<SocketAddr>, mpsc::Recei
 
 /// Calls, hangs up when it is answered, and says why it ended and whether it was answered.
 async fn call(driver: &mut Driver, target: &str) -> (EndReason, bool) {
+    let offer = Outgoing::default().with_body(Body::sdp("v=0\r\n"));
     let invitation = Invitation::new(target, "sip:alice@example.com").unwrap();
+    let invitation = invitation.with(offer);
     driver.place(invitation).unwrap();
     let mut answered = false;
     loop {

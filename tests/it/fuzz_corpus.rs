@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::oracles;
+use crate::{laws, oracles, scripts};
 
 type Oracle = fn(&[u8]);
 
-const TARGETS: [(&str, Oracle); 7] = [
+const TARGETS: [(&str, Oracle); 10] = [
     ("parse", oracles::parse),
     ("round_trip", oracles::round_trip),
     ("lexers", oracles::lexers),
@@ -14,6 +14,9 @@ const TARGETS: [(&str, Oracle); 7] = [
     ("uris", oracles::uris),
     ("edits", oracles::edits),
     ("cost", oracles::long),
+    ("machines", laws::script),
+    ("pair", scripts::pair),
+    ("endpoint", scripts::endpoint),
 ];
 
 fn inputs(target: &str) -> Vec<(String, Vec<u8>)> {

@@ -196,6 +196,37 @@ pub(crate) fn chosen<S: Subject>(subject: &S, choices: &[(u8, i32)]) -> Vec<Step
     choices.iter().map(choose).collect()
 }
 
+/// A machine and a script out of bytes, for the fuzzer: the first byte chooses the machine, the
+/// second its configuration; a step that moves the clock takes three bytes, any other one.
+pub(crate) fn script(bytes: &[u8]) {
+    let [which, on, steps @ ..] = bytes else {
+        return;
+    };
+    let mut choices = Vec::new();
+    let mut steps = steps.iter().copied();
+    while let Some(step) = steps.next().filter(|_| choices.len() < 60) {
+        let mut by = 0;
+        if step < 100 {
+            let bytes = [steps.next().unwrap_or(0), steps.next().unwrap_or(0)];
+            by = i32::from(i16::from_be_bytes(bytes)) * 2;
+        }
+        choices.push((step, by));
+    }
+    match which % 8 {
+        0..=3 => transactions::script(which % 8, *on, &choices),
+        4 => connection::script(&choices),
+        5 => reliable::script(*on, &choices),
+        6 => session_timer::script(&choices),
+        _ => calls::script(*on, &choices),
+    }
+}
+
+fn must_keep_the_laws<S: Subject>(subject: &S, choices: &[(u8, i32)]) {
+    if let Err(violation) = check_script(subject, &chosen(subject, choices)) {
+        panic!("{violation}");
+    }
+}
+
 /// Every step that the subject knows.
 fn steps<S: Subject>(subject: &S) -> Vec<Step> {
     let moves = [

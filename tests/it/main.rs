@@ -43,6 +43,8 @@ mod peers;
 #[cfg(test)]
 mod printed;
 #[cfg(test)]
+mod scripts;
+#[cfg(test)]
 #[cfg(feature = "sim")]
 mod swarm;
 #[cfg(test)]
@@ -52,3 +54,6 @@ mod torture;
 #[cfg(test)]
 #[cfg(all(feature = "sim", feature = "trace"))]
 mod views;
+#[cfg(test)]
+#[cfg(feature = "sim")]
+mod worlds;

@@ -144,7 +144,7 @@ fn incoming_without_prack_is_refused_after_64_t1() {
     assert!(s.call.has_dialog(Some("them")));
     let number = rseq(&s.said_first());
     prack(&mut s, 101, number, None);
-    assert_eq!(s.take(), ["200 PRACK 101", "pracked", "terminated"]);
+    assert_eq!(s.take(), ["200 PRACK 101", "terminated"]);
 }
 
 #[test]
@@ -287,10 +287,23 @@ fn incoming_reject_stops_the_copies_and_answers_a_late_prack() {
     assert_eq!(s.take(), [""; 0]);
     s.request("INFO", 101, "them");
     prack(&mut s, 102, number, None);
-    assert_eq!(
-        s.take(),
-        ["481 INFO 101", "200 PRACK 102", "pracked", "terminated"]
-    );
+    assert_eq!(s.take(), ["481 INFO 101", "200 PRACK 102", "terminated"]);
+}
+
+#[test]
+fn incoming_reject_answers_an_offer_in_a_late_prack_itself() {
+    let mut s = incoming("Supported", Some("offer"));
+    s.command(progress(183, sdp("answer"))).unwrap();
+    let number = rseq(&s.said());
+    s.command(Command::Reject {
+        status: StatusCode::BUSY_HERE,
+        outgoing: nothing(),
+    })
+    .unwrap();
+    s.skip();
+    prack(&mut s, 101, number, Some("offer"));
+    assert_eq!(s.take(), ["487 PRACK 101", "terminated"]);
+    assert_eq!(s.call.deadline(), None);
 }
 
 #[test]

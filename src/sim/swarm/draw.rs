@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
-use super::{Act, Call, Deed, Outage, Reaction, Scenario, Skills};
+use super::{
+    Act, Call, Deed, Manners, Outage, Partition, Reaction, Scenario, Skills, Trouble, TroubleKind,
+};
 use crate::call::reliable::Policy;
 use crate::seed::{Domain, Seed, Stream};
 use crate::sim::Link;
@@ -41,6 +43,12 @@ pub(super) fn place(at: usize) -> (String, SocketAddr) {
     let host = u8::try_from(at.saturating_add(1)).unwrap_or(u8::MAX);
     let ip = IpAddr::V4(Ipv4Addr::new(192, 0, 2, host));
     (format!("n{at}"), SocketAddr::new(ip, 5060))
+}
+
+/// The address of the translator in front of a node.
+pub(super) fn public(at: usize) -> IpAddr {
+    let host = u8::try_from(at.saturating_add(1)).unwrap_or(u8::MAX);
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, host))
 }
 
 /// Draws numbers.
@@ -96,12 +104,23 @@ impl Scenario {
         let calls: Vec<Call> = (0..calls)
             .map(|number| call(&mut dice, number, nodes))
             .collect();
-        let nodes = (0..nodes).map(|_| skills(&mut dice)).collect();
+        let nodes: Vec<Skills> = (0..nodes).map(|_| skills(&mut dice)).collect();
+        // Half of the worlds have no more than that.
+        let count = |dice: &mut Dice| if dice.chance(500) { 0 } else { dice.below(3) };
+        let partitions = count(&mut dice);
+        let partitions = (0..partitions).map(|_| partition(&mut dice, nodes.len()));
+        let partitions = partitions.collect();
+        let troubles = count(&mut dice);
+        let troubles = (0..troubles).map(|_| trouble(&mut dice, nodes.len()));
+        let troubles = troubles.collect();
+        let small = dice.chance(50).then(|| dice.index(400).saturating_add(300));
         Self {
             seed,
             nodes,
-            link,
+            link: link.mtu(small),
             outages,
+            partitions,
+            troubles,
             calls,
         }
     }
@@ -130,6 +149,35 @@ fn outage(dice: &mut Dice, nodes: usize) -> Outage {
     }
 }
 
+fn partition(dice: &mut Dice, nodes: usize) -> Partition {
+    let begin = dice.millis(40_000);
+    let mut cut_off: Vec<usize> = (0..nodes).filter(|_| dice.chance(500)).collect();
+    if cut_off.is_empty() {
+        cut_off.push(dice.index(nodes));
+    }
+    Partition {
+        nodes: cut_off,
+        one_way: dice.chance(400),
+        begin,
+        end: begin.saturating_add(dice.millis(20_000)),
+    }
+}
+
+fn trouble(dice: &mut Dice, nodes: usize) -> Trouble {
+    Trouble {
+        node: dice.index(nodes),
+        at: dice.millis(50_000),
+        kind: match dice.below(6) {
+            0 => TroubleKind::Pause(dice.wait()),
+            1 => TroubleKind::Crash(dice.wait()),
+            2 => TroubleKind::Drift(900_000_u32.saturating_add(dice.below(200_001) as u32)),
+            3 => TroubleKind::Forward(dice.wait()),
+            4 => TroubleKind::Back(dice.wait()),
+            _ => TroubleKind::Nat(dice.wait()),
+        },
+    }
+}
+
 fn call(dice: &mut Dice, number: usize, nodes: usize) -> Call {
     let acts = dice.below(5);
     let (caller, callee) = (dice.index(nodes), dice.index(nodes));
@@ -152,6 +200,25 @@ fn call(dice: &mut Dice, number: usize, nodes: usize) -> Call {
         patience: dice.chance(300).then(|| dice.wait()),
         reaction: reaction(dice),
         acts,
+        early_updates: match dice.chance(200) {
+            true => (0..2).map(|_| (dice.chance(500), dice.wait())).collect(),
+            false => Vec::new(),
+        },
+        manners: manners(dice),
+    }
+}
+
+fn manners(dice: &mut Dice) -> Manners {
+    match dice.below(10) {
+        0 => Manners::Slow(dice.wait()),
+        1 => {
+            // 408 and 180 are none of its business, and are refused to it.
+            let statuses = [180, 408, 481, 488, 491, 500, 603];
+            let status = statuses.get(dice.index(statuses.len())).copied();
+            Manners::Refusing(status.unwrap_or(488))
+        }
+        2 => Manners::Silent,
+        _ => Manners::Good,
     }
 }
 
@@ -195,7 +262,8 @@ fn act(dice: &mut Dice) -> Act {
             6..=9 => Deed::Update,
             10 | 11 => Deed::Refresh,
             12..=15 => Deed::Info,
-            16..=18 => Deed::HangUp,
+            16 => Deed::CancelReinvite,
+            17 | 18 => Deed::HangUp,
             _ => Deed::Abandon,
         },
     }
@@ -213,6 +281,16 @@ pub(super) fn smaller(scenario: &Scenario) -> impl Iterator<Item = Scenario> + '
         smaller.outages.remove(at);
         smaller
     });
+    let without_partition = (0..scenario.partitions.len()).map(|at| {
+        let mut smaller = scenario.clone();
+        smaller.partitions.remove(at);
+        smaller
+    });
+    let without_trouble = (0..scenario.troubles.len()).map(|at| {
+        let mut smaller = scenario.clone();
+        smaller.troubles.remove(at);
+        smaller
+    });
     let acts = scenario.calls.iter().enumerate();
     let acts = acts.flat_map(|(at, call)| {
         // Somebody has to end it: the last two acts are for that.
@@ -226,11 +304,20 @@ pub(super) fn smaller(scenario: &Scenario) -> impl Iterator<Item = Scenario> + '
         }
         smaller
     });
+    let with_better_manners = (0..scenario.calls.len()).map(|at| {
+        let mut smaller = scenario.clone();
+        if let Some(call) = smaller.calls.get_mut(at) {
+            call.manners = Manners::Good;
+            call.early_updates.clear();
+        }
+        smaller
+    });
     let links = [
         Link::default(),
         scenario.link.loss(0),
         scenario.link.duplication(0),
         scenario.link.jitter(Duration::ZERO),
+        scenario.link.mtu(None),
     ];
     let with_better_link = links.into_iter().map(|link| Scenario {
         link,
@@ -238,7 +325,10 @@ pub(super) fn smaller(scenario: &Scenario) -> impl Iterator<Item = Scenario> + '
     });
     without_call
         .chain(without_outage)
+        .chain(without_partition)
+        .chain(without_trouble)
         .chain(without_act)
+        .chain(with_better_manners)
         .chain(with_better_link)
         .filter(move |smaller| smaller != scenario)
 }

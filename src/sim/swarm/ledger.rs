@@ -17,6 +17,8 @@ pub(super) struct SideLog {
     pub(super) stands: bool,
     /// It was forgotten.
     pub(super) abandoned: bool,
+    /// Its node crashed since then.
+    pub(super) crashed: bool,
     /// Why it ended, each time that this was heard.
     pub(super) ends: Vec<String>,
     /// What was heard after the end.
@@ -51,6 +53,18 @@ impl Ledger {
         Self {
             calls: calls.collect(),
             misuses: Vec::new(),
+        }
+    }
+
+    /// All that a node had is gone; its next life gives the same handles again.
+    pub(super) fn crashed(&mut self, node: usize) {
+        for log in &mut self.calls {
+            let caller = (log.plan.caller == node).then_some(&mut log.caller);
+            let callees = log.callees.iter_mut();
+            let callees = callees.filter(|_| log.plan.callee == node);
+            for side in caller.into_iter().chain(callees) {
+                side.crashed |= side.call.take().is_some();
+            }
         }
     }
 

@@ -22,6 +22,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::slice::from_ref;
 use core::time::Duration;
 
 use super::{Link, Node, World};
@@ -47,6 +48,10 @@ pub struct Scenario {
     pub link: Link,
     /// Links that are cut for a time.
     pub outages: Vec<Outage>,
+    /// Partitions of the network.
+    pub partitions: Vec<Partition>,
+    /// What happens to the nodes themselves.
+    pub troubles: Vec<Trouble>,
     /// The calls.
     pub calls: Vec<Call>,
 }
@@ -75,6 +80,50 @@ pub struct Outage {
     pub end: Duration,
 }
 
+/// Some nodes are cut off from the others for a time.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct Partition {
+    /// Which nodes.
+    pub nodes: Vec<usize>,
+    /// Whether what they send still arrives.
+    pub one_way: bool,
+    /// Since when.
+    pub begin: Duration,
+    /// Until when.
+    pub end: Duration,
+}
+
+/// What happens to a node.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct Trouble {
+    /// To which node.
+    pub node: usize,
+    /// When.
+    pub at: Duration,
+    /// What.
+    pub kind: TroubleKind,
+}
+
+/// What can happen to a node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum TroubleKind {
+    /// It stops for a time.
+    Pause(Duration),
+    /// It crashes, and comes back after a time.
+    Crash(Duration),
+    /// Its clock goes at so many parts of a million from then on.
+    Drift(u32),
+    /// Its clock is set forward.
+    Forward(Duration),
+    /// Its clock is set back.
+    Back(Duration),
+    /// A translator is put in front of it, which forgets what was not used for so long.
+    Nat(Duration),
+}
+
 /// A call: who calls whom, and what both do.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
@@ -97,6 +146,25 @@ pub struct Call {
     pub reaction: Reaction,
     /// What either side does once it hears that the call stands.
     pub acts: Vec<Act>,
+    /// UPDATEs with an offer before that: by the caller or not, and how long after the first
+    /// provisional response or the INVITE.
+    pub early_updates: Vec<(bool, Duration)>,
+    /// How both answer what the other one wants while it stands.
+    pub manners: Manners,
+}
+
+/// How users answer re-INVITEs, UPDATEs and other requests.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Manners {
+    /// At once, or nearly so, with what is wanted.
+    Good,
+    /// After so long, which may be too late.
+    Slow(Duration),
+    /// With this status.
+    Refusing(u16),
+    /// Never.
+    Silent,
 }
 
 /// What a callee does with a call.
@@ -143,6 +211,8 @@ pub enum Deed {
     Info,
     /// Forget the call without a word.
     Abandon,
+    /// Take back a re-INVITE.
+    CancelReinvite,
 }
 
 /// What came of a scenario.
@@ -159,6 +229,24 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// All that went over the network.
     pub trace: Trace,
+}
+
+impl Outcome {
+    /// FNV-1a of all that went over the network, and when. The same scenario has the same one in
+    /// every build and on every machine.
+    pub fn digest(&self) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut add = |bytes: &[u8]| {
+            for byte in bytes {
+                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+        };
+        for packet in self.trace.packets() {
+            add(&packet.at.as_nanos().to_be_bytes());
+            add(&packet.bytes);
+        }
+        hash
+    }
 }
 
 /// How long everything may take to come to rest once the network is well: far longer than any
@@ -199,7 +287,7 @@ pub fn run(scenario: &Scenario) -> Outcome {
             world.at(at.unwrap_or(Time::MAX), *node, place);
         }
     }
-    let mut events = play(&mut world, scenario, &nodes);
+    let mut events = play(&mut world, scenario, &nodes, &ledger);
     let came_to_rest = {
         let until = (world.now() + REST).unwrap_or(Time::MAX);
         while world.next().is_some_and(|at| at <= until) {
@@ -225,14 +313,61 @@ pub fn run(scenario: &Scenario) -> Outcome {
     }
 }
 
-/// The part with faults. The last thing it does is to heal the network.
-fn play(world: &mut World, scenario: &Scenario, nodes: &[Node]) -> u64 {
-    let mut changes: Vec<(Duration, usize, usize, bool)> = Vec::new();
+/// What changes at some time.
+#[derive(Clone, Copy)]
+enum Change<'s> {
+    Cut(&'s [usize], &'s [usize], bool),
+    Trouble(usize, TroubleKind),
+    Resume(usize),
+    Restart(usize),
+}
+
+/// All changes, in order.
+fn changes(scenario: &Scenario) -> Vec<(Duration, Change<'_>)> {
+    let mut changes = Vec::new();
     for outage in &scenario.outages {
-        changes.push((outage.begin, outage.from, outage.to, true));
-        changes.push((outage.end, outage.from, outage.to, false));
+        let (from, to) = (from_ref(&outage.from), from_ref(&outage.to));
+        changes.push((outage.begin, Change::Cut(from, to, true)));
+        changes.push((outage.end, Change::Cut(from, to, false)));
     }
-    changes.sort_by_key(|(at, ..)| *at);
+    for partition in &scenario.partitions {
+        let mut cut = |from, to| {
+            changes.push((partition.begin, Change::Cut(from, to, true)));
+            changes.push((partition.end, Change::Cut(from, to, false)));
+        };
+        cut(&[], &partition.nodes);
+        if !partition.one_way {
+            cut(&partition.nodes, &[]);
+        }
+    }
+    for Trouble { node, at, kind } in &scenario.troubles {
+        changes.push((*at, Change::Trouble(*node, *kind)));
+        match kind {
+            TroubleKind::Pause(time) => {
+                changes.push((at.saturating_add(*time), Change::Resume(*node)));
+            }
+            TroubleKind::Crash(time) => {
+                changes.push((at.saturating_add(*time), Change::Restart(*node)));
+            }
+            TroubleKind::Drift(_)
+            | TroubleKind::Forward(_)
+            | TroubleKind::Back(_)
+            | TroubleKind::Nat(_) => {}
+        }
+    }
+    changes.retain(|(at, _)| *at < draw::FAULTS);
+    changes.sort_by_key(|(at, _)| *at);
+    changes
+}
+
+/// The part with faults. The last thing it does is to heal the network, and to wake and revive
+/// everybody.
+fn play(
+    world: &mut World,
+    scenario: &Scenario,
+    nodes: &[Node],
+    ledger: &Rc<RefCell<Ledger>>,
+) -> u64 {
     let mut events = 0_u64;
     let mut run_until = |world: &mut World, at: Duration| {
         let until = (Time::ZERO + at).unwrap_or(Time::MAX);
@@ -242,16 +377,62 @@ fn play(world: &mut World, scenario: &Scenario, nodes: &[Node]) -> u64 {
         }
         world.run_until(until);
     };
-    for (at, from, to, cut) in changes {
+    for (at, change) in changes(scenario) {
         run_until(world, at);
-        if let (Some(from), Some(to)) = (nodes.get(from), nodes.get(to)) {
-            let link = if cut { Link::cut() } else { scenario.link };
-            world.link(*from, *to, link);
+        match change {
+            Change::Cut(from, to, cut) => {
+                let link = if cut { Link::cut() } else { scenario.link };
+                cut_off(world, nodes, (from, to), link);
+            }
+            Change::Trouble(at, kind) => {
+                if let Some(node) = nodes.get(at) {
+                    befall(world, *node, at, kind, ledger);
+                }
+            }
+            Change::Resume(at) => nodes.get(at).into_iter().for_each(|n| world.resume(*n)),
+            Change::Restart(at) => nodes.get(at).into_iter().for_each(|n| world.restart(*n)),
         }
     }
     run_until(world, draw::FAULTS);
     world.link_all(Link::default());
+    for node in nodes {
+        world.restart(*node);
+        world.resume(*node);
+    }
     events
+}
+
+/// Changes the links from some nodes to some others; to or from nobody means all but them.
+fn cut_off(world: &mut World, nodes: &[Node], (from, to): (&[usize], &[usize]), link: Link) {
+    for (a, one) in nodes.iter().enumerate() {
+        for (b, other) in nodes.iter().enumerate() {
+            let from_fits = from.contains(&a) || (from.is_empty() && !to.contains(&a));
+            let to_fits = to.contains(&b) || (to.is_empty() && !from.contains(&b));
+            if from_fits && to_fits {
+                world.link(*one, *other, link);
+            }
+        }
+    }
+}
+
+fn befall(
+    world: &mut World,
+    node: Node,
+    at: usize,
+    kind: TroubleKind,
+    ledger: &Rc<RefCell<Ledger>>,
+) {
+    match kind {
+        TroubleKind::Pause(_) => world.pause(node),
+        TroubleKind::Crash(_) => {
+            world.crash(node);
+            ledger.borrow_mut().crashed(at);
+        }
+        TroubleKind::Drift(rate) => world.clock_rate(node, rate),
+        TroubleKind::Forward(by) => world.clock_forward(node, by),
+        TroubleKind::Back(by) => world.clock_back(node, by),
+        TroubleKind::Nat(forgets) => world.nat(node, draw::public(at), forgets),
+    }
 }
 
 /// The least of a scenario that still goes wrong: calls, acts, outages and faults that it does not

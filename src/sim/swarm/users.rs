@@ -7,10 +7,10 @@ use core::cell::RefCell;
 use core::time::Duration;
 
 use super::ledger::{Ledger, SideLog};
-use super::{Act, Call, Deed, Reaction, draw};
+use super::{Act, Call, Deed, Manners, Reaction, draw};
 use crate::call::offer_answer::Verdict;
 use crate::call::{Early, Invitation};
-use crate::endpoint::{CallHandle, Event};
+use crate::endpoint::{CallHandle, Event, RequestHandle};
 use crate::message::{Body, Outgoing, Request, StatusCode};
 use crate::sim::{Turn, User};
 
@@ -42,6 +42,7 @@ pub(super) fn place(call: Call, ledger: Shared) -> impl FnOnce(&mut Turn<'_>) + 
                 if let Some(log) = log.of_number(call.number) {
                     log.caller.call = Some(handle);
                 }
+                update_early(turn, &call, true, handle);
                 if let Some(patience) = call.patience {
                     // It may stand by then: what is hung up is harmless to hang up.
                     turn.after(patience, move |turn| hang_up(turn, handle));
@@ -53,6 +54,7 @@ pub(super) fn place(call: Call, ledger: Shared) -> impl FnOnce(&mut Turn<'_>) + 
 }
 
 fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
+    let manners = hear(node, ledger, &event);
     match event {
         Event::Incoming { call, request, .. } => on_incoming(ledger, turn, call, &request),
         Event::Answered {
@@ -86,22 +88,9 @@ fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
         } => {
             let _ = turn.call(call, |call, now, out| call.acknowledge(now, sdp(), out));
         }
-        Event::Reoffered { call, .. } => {
-            // What came since then may have ended it.
-            turn.after(Duration::from_millis(50), move |turn| {
-                let _ = turn.call(call, |call, now, out| call.answer(now, sdp(), out));
-            });
-        }
-        Event::Request { request, .. } => {
-            let _ = turn.request(request, |request, now, out| {
-                request.respond(now, StatusCode::OK, Outgoing::default(), out)
-            });
-        }
-        Event::Offered { request, .. } => {
-            let _ = turn.request(request, |request, now, out| {
-                request.respond(now, StatusCode::OK, sdp(), out)
-            });
-        }
+        Event::Reoffered { call, .. } => on_reoffered(turn, call, manners),
+        Event::Request { request, .. } => on_request(turn, request, manners, Outgoing::default()),
+        Event::Offered { request, .. } => on_request(turn, request, manners, sdp()),
         Event::Ended { call, reason } => {
             if let Some(found) = ledger.borrow_mut().of_handle(node, call) {
                 found.side.ends.push(format!("{reason:?}"));
@@ -123,6 +112,96 @@ fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
         | Event::Response { .. }
         | Event::RequestFailed { .. }
         | Event::ForkDropped { .. } => {}
+    }
+}
+
+/// Looks whether this may still be heard, and says what manners are on this call.
+fn hear(node: usize, ledger: &Shared, event: &Event) -> Manners {
+    let (name, call) = match event {
+        Event::Incoming { call, .. } => ("Incoming", *call),
+        Event::Progress { call, .. } => ("Progress", *call),
+        Event::Redirected { call, .. } => ("Redirected", *call),
+        Event::Retried { call, .. } => ("Retried", *call),
+        Event::Rerouted { call, .. } => ("Rerouted", *call),
+        Event::Answered { call, .. } => ("Answered", *call),
+        Event::Acknowledged { call, .. } => ("Acknowledged", *call),
+        Event::Reoffered { call, .. } => ("Reoffered", *call),
+        Event::ReofferCancelled { call, .. } => ("ReofferCancelled", *call),
+        Event::Updated { call, .. } => ("Updated", *call),
+        Event::UpdateRefused { call, .. } => ("UpdateRefused", *call),
+        Event::UpdateDeferred { call, .. } => ("UpdateDeferred", *call),
+        Event::TargetRefreshed { call } => ("TargetRefreshed", *call),
+        Event::Offered { call, .. } => ("Offered", *call),
+        Event::Pracked { call, .. } => ("Pracked", *call),
+        Event::Refreshed { call, .. } => ("Refreshed", *call),
+        Event::SessionRefreshed { call, .. } => ("SessionRefreshed", *call),
+        Event::Request { call, .. } => match call {
+            Some(call) => ("Request", *call),
+            None => return Manners::Good,
+        },
+        Event::Response { call, .. } => ("Response", *call),
+        Event::RequestFailed { call, .. } => ("RequestFailed", *call),
+        // The one that may come behind the end, and that itself.
+        Event::ForkDropped { .. } | Event::Ended { .. } => return Manners::Good,
+    };
+    let mut ledger = ledger.borrow_mut();
+    let Some(found) = ledger.of_handle(node, call) else {
+        return Manners::Good;
+    };
+    if !found.side.ends.is_empty() {
+        found.side.late.push(name.to_string());
+    }
+    found.plan.manners
+}
+
+fn on_reoffered(turn: &mut Turn<'_>, call: CallHandle, manners: Manners) {
+    // What came since then may have ended it.
+    let answer = move |turn: &mut Turn<'_>| {
+        let _ = turn.call(call, |call, now, out| call.answer(now, sdp(), out));
+    };
+    match manners {
+        Manners::Good => turn.after(Duration::from_millis(50), answer),
+        Manners::Slow(wait) => turn.after(wait, answer),
+        Manners::Refusing(status) => {
+            let status = StatusCode::new(status).unwrap_or(StatusCode::BUSY_HERE);
+            let refused = turn.call(call, |call, now, out| {
+                call.reject(now, status, Outgoing::default(), out)
+            });
+            if refused.is_err() {
+                answer(turn);
+            }
+        }
+        Manners::Silent => {}
+    }
+}
+
+fn on_request(turn: &mut Turn<'_>, request: RequestHandle, manners: Manners, with: Outgoing) {
+    let answer = move |turn: &mut Turn<'_>| {
+        let _ = turn.request(request, |request, now, out| {
+            request.respond(now, StatusCode::OK, with, out)
+        });
+    };
+    match manners {
+        Manners::Good => answer(turn),
+        Manners::Slow(wait) => turn.after(wait, answer),
+        // If that is refused, the core says 500 in the end.
+        Manners::Refusing(status) => {
+            let status = StatusCode::new(status).unwrap_or(StatusCode::BUSY_HERE);
+            let _ = turn.request(request, |request, now, out| {
+                request.respond(now, status, Outgoing::default(), out)
+            });
+        }
+        Manners::Silent => {}
+    }
+}
+
+/// Plans the UPDATEs of one side that come before the answer.
+fn update_early(turn: &mut Turn<'_>, plan: &Call, by_caller: bool, call: CallHandle) {
+    let own = plan.early_updates.iter().filter(|(by, _)| *by == by_caller);
+    for (_, after) in own {
+        turn.after(*after, move |turn| {
+            let _ = turn.call(call, |call, now, out| call.update(now, sdp(), out));
+        });
     }
 }
 
@@ -148,6 +227,7 @@ fn on_incoming(ledger: &Shared, turn: &mut Turn<'_>, call: CallHandle, request: 
         ..SideLog::default()
     });
     let number = log.plan.number;
+    update_early(turn, &log.plan, false, call);
     match log.plan.reaction.clone() {
         Reaction::Answer(after) => turn.after(after, answer(ledger, number, call)),
         Reaction::EarlyMedia(media, after) => {
@@ -230,6 +310,9 @@ fn do_it(node: usize, ledger: &Shared, turn: &mut Turn<'_>, call: CallHandle, de
         }),
         Deed::Info => turn.call(call, |call, now, out| {
             call.send(now, "INFO", Outgoing::default(), out)
+        }),
+        Deed::CancelReinvite => turn.call(call, |call, now, out| {
+            call.cancel_reinvite(now, Outgoing::default(), out)
         }),
         Deed::Abandon => {
             let Ok(view) = turn.endpoint.call(call) else {

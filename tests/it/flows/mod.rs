@@ -24,8 +24,9 @@ mod queries;
 mod refusals;
 mod reinvites;
 mod requests;
+mod rfc3665;
 mod routes;
-mod support;
+pub(crate) mod support;
 mod updates;
 
 /// A call in which an ACK is lost twice, for those who look at traces.

@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 use std::time::Duration;
 
 use drongo::endpoint::{Config, Event};
+use drongo::error::Misuse;
 use drongo::message::{Outgoing, StatusCode};
 use drongo::sim::Turn;
 use drongo::time::Time;
@@ -67,6 +68,30 @@ fn message_outside_a_call_is_answered_by_the_application_or_with_500() {
     // A copy is not a second request.
     flow.send(600, &raw("MESSAGE", "m1", ""));
     assert_snapshot!(flow.end());
+}
+
+/// Found by the fuzz target `endpoint`: the 408 was taken and never sent, and nothing ended the
+/// transaction of the request.
+#[test]
+fn request_that_the_application_answers_with_408_is_still_to_be_answered() {
+    // 4320-4.2-01
+    let late = |turn: &mut Turn<'_>, event: Event| match event {
+        Event::Request { request, .. } => {
+            let refused = turn.request(request, |request, now, out| {
+                request.respond(now, StatusCode::REQUEST_TIMEOUT, Outgoing::new(), out)
+            });
+            assert_eq!(refused, Err(Misuse::WrongStatus { status: 408 }));
+        }
+        event => answers_at_once(turn, event),
+    };
+    let mut flow = Flow::between(late, late);
+    flow.send(0, &raw("MESSAGE", "m1", ""));
+    flow.place();
+    flow.at(1000, flow.alice, info);
+    flow.at(30_000, flow.alice, hang_up);
+    let ladder = flow.end();
+    assert_eq!(ladder.matches("500 MESSAGE").count(), 1, "{ladder}");
+    assert_eq!(ladder.matches("500 INFO").count(), 1, "{ladder}");
 }
 
 #[test]

@@ -12,27 +12,27 @@ use drongo::seed::Seed;
 use drongo::sim::{Letter, Link, Node, Peer, Turn, User, World};
 use drongo::time::Time;
 
-pub(super) const ALICE: &str = "192.0.2.1:5060";
-pub(super) const BOB: &str = "192.0.2.4:5060";
+pub(crate) const ALICE: &str = "192.0.2.1:5060";
+pub(crate) const BOB: &str = "192.0.2.4:5060";
 
 /// Alice, Bob, and a network that loses nothing unless it is told to.
-pub(super) struct Flow {
-    pub(super) world: World,
-    pub(super) alice: Node,
-    pub(super) bob: Node,
+pub(crate) struct Flow {
+    pub(crate) world: World,
+    pub(crate) alice: Node,
+    pub(crate) bob: Node,
 }
 
 impl Flow {
     /// Both are endpoints; Alice's user does nothing by itself.
-    pub(super) fn new(bob: impl User + 'static) -> Self {
+    pub(crate) fn new(bob: impl User + 'static) -> Self {
         Self::between((), bob)
     }
 
-    pub(super) fn between(alice: impl User + 'static, bob: impl User + 'static) -> Self {
+    pub(crate) fn between(alice: impl User + 'static, bob: impl User + 'static) -> Self {
         Self::with_config(Config::default(), alice, bob)
     }
 
-    pub(super) fn with_config(
+    pub(crate) fn with_config(
         config: Config,
         alice: impl User + 'static,
         bob: impl User + 'static,
@@ -46,11 +46,11 @@ impl Flow {
     }
 
     /// Bob is a script of raw bytes.
-    pub(super) fn with_peer(peer: impl Peer + 'static) -> Self {
+    pub(crate) fn with_peer(peer: impl Peer + 'static) -> Self {
         Self::with_peer_and(Config::default(), peer)
     }
 
-    pub(super) fn with_peer_and(config: Config, peer: impl Peer + 'static) -> Self {
+    pub(crate) fn with_peer_and(config: Config, peer: impl Peer + 'static) -> Self {
         let mut world = World::new(Seed::from_bytes([1; 32]), Link::default());
         let alice = world.endpoint("alice", address(ALICE), config, ()).unwrap();
         let bob = world.peer("bob", address(BOB), peer);
@@ -58,17 +58,17 @@ impl Flow {
     }
 
     /// Alice calls Bob with an offer.
-    pub(super) fn place(&mut self) -> CallHandle {
+    pub(crate) fn place(&mut self) -> CallHandle {
         self.place_with(invitation())
     }
 
-    pub(super) fn place_with(&mut self, invitation: Invitation) -> CallHandle {
+    pub(crate) fn place_with(&mut self, invitation: Invitation) -> CallHandle {
         let place = |turn: &mut Turn<'_>| turn.endpoint.place(turn.now, 0, invitation, turn.out);
         self.world.act(self.alice, place).unwrap().unwrap()
     }
 
     /// Lets a user do something at that many milliseconds.
-    pub(super) fn at(
+    pub(crate) fn at(
         &mut self,
         millis: u64,
         node: Node,
@@ -78,14 +78,14 @@ impl Flow {
     }
 
     /// A raw datagram from Bob at that many milliseconds.
-    pub(super) fn send(&mut self, millis: u64, text: &str) {
+    pub(crate) fn send(&mut self, millis: u64, text: &str) {
         self.world.run_until(Time::from_millis(millis));
         self.world
             .send(self.bob, address(ALICE), text.replace('\n', "\r\n"));
     }
 
     /// Runs until nothing is armed, and sees that nothing is left.
-    pub(super) fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> String {
         assert!(
             self.world.run_until_idle(Duration::from_secs(1000)),
             "it never ends:\n{}",
@@ -100,7 +100,7 @@ impl Flow {
 }
 
 /// L8 and DESIGN section 4: what is over leaves nothing behind.
-pub(super) fn assert_empty(world: &World, node: Node) {
+pub(crate) fn assert_empty(world: &World, node: Node) {
     let Some(endpoint) = world.look(node) else {
         return;
     };
@@ -114,43 +114,43 @@ pub(super) fn assert_empty(world: &World, node: Node) {
     assert!(endpoint.is_idle(), "{}", world.trace().ladder());
 }
 
-pub(super) fn address(text: &str) -> SocketAddr {
+pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-pub(super) fn invitation() -> Invitation {
+pub(crate) fn invitation() -> Invitation {
     Invitation::new("sip:bob@192.0.2.4", "sip:alice@example.com")
         .unwrap()
         .with(sdp())
 }
 
-pub(super) fn sdp() -> Outgoing {
+pub(crate) fn sdp() -> Outgoing {
     Outgoing::default().with_body(Body::sdp("v=0\r\n"))
 }
 
 /// The only call of an endpoint.
-pub(super) fn call_of(turn: &Turn<'_>) -> CallHandle {
+pub(crate) fn call_of(turn: &Turn<'_>) -> CallHandle {
     turn.endpoint.call_handles().next().unwrap()
 }
 
-pub(super) fn hang_up(turn: &mut Turn<'_>) {
+pub(crate) fn hang_up(turn: &mut Turn<'_>) {
     let call = call_of(turn);
     turn.call(call, |call, now, out| call.hang_up(now, out))
         .unwrap();
 }
 
-pub(super) fn update(turn: &mut Turn<'_>) {
+pub(crate) fn update(turn: &mut Turn<'_>) {
     let call = call_of(turn);
     turn.call(call, |call, now, out| call.reinvite(now, sdp(), out))
         .unwrap();
 }
 
-pub(super) fn abandon(turn: &mut Turn<'_>) {
+pub(crate) fn abandon(turn: &mut Turn<'_>) {
     let call = call_of(turn);
     turn.endpoint.call(call).unwrap().abandon();
 }
 
-pub(super) fn info(turn: &mut Turn<'_>) {
+pub(crate) fn info(turn: &mut Turn<'_>) {
     let call = call_of(turn);
     let body = Outgoing::default().with_body(Body::new("text/plain", "hello").unwrap());
     turn.call(call, |call, now, out| call.send(now, "INFO", body, out))
@@ -158,7 +158,7 @@ pub(super) fn info(turn: &mut Turn<'_>) {
 }
 
 /// Rings at once, never answers; accepts re-INVITEs.
-pub(super) fn rings(turn: &mut Turn<'_>, event: Event) {
+pub(crate) fn rings(turn: &mut Turn<'_>, event: Event) {
     match event {
         Event::Incoming { call, .. } => {
             turn.call(call, |call, now, out| call.ring(now, out))
@@ -173,7 +173,7 @@ pub(super) fn rings(turn: &mut Turn<'_>, event: Event) {
 }
 
 /// Rings at once, answers after a second; accepts re-INVITEs.
-pub(super) fn answers(turn: &mut Turn<'_>, event: Event) {
+pub(crate) fn answers(turn: &mut Turn<'_>, event: Event) {
     if let Event::Incoming { call, .. } = &event {
         let call = *call;
         turn.after(Duration::from_secs(1), move |turn| {
@@ -189,7 +189,7 @@ pub(super) fn answers(turn: &mut Turn<'_>, event: Event) {
 }
 
 /// Answers at once.
-pub(super) fn answers_at_once(turn: &mut Turn<'_>, event: Event) {
+pub(crate) fn answers_at_once(turn: &mut Turn<'_>, event: Event) {
     match event {
         Event::Incoming { call, .. } | Event::Reoffered { call, .. } => {
             turn.call(call, |call, now, out| call.answer(now, sdp(), out))
@@ -199,7 +199,7 @@ pub(super) fn answers_at_once(turn: &mut Turn<'_>, event: Event) {
     }
 }
 
-pub(super) fn request(bytes: &Bytes) -> Option<Request> {
+pub(crate) fn request(bytes: &Bytes) -> Option<Request> {
     match parse(bytes.clone(), &Limits::DEFAULT) {
         Ok(Incoming::Request(request)) => Some(request),
         _ => None,
@@ -207,7 +207,7 @@ pub(super) fn request(bytes: &Bytes) -> Option<Request> {
 }
 
 /// A response of a scripted peer.
-pub(super) fn response(request: &Request, status: u16, tag: &str) -> Bytes {
+pub(crate) fn response(request: &Request, status: u16, tag: &str) -> Bytes {
     let contact = format!("<sip:{tag}@192.0.2.4>");
     let headers = HeaderList::new().with("Contact", contact).unwrap();
     let status = StatusCode::new(status).unwrap();
@@ -216,7 +216,7 @@ pub(super) fn response(request: &Request, status: u16, tag: &str) -> Bytes {
     Reply::new(request).write_in_dialog(status, None, Some(tag), &headers, body)
 }
 
-pub(super) fn letter(millis: u64, bytes: Bytes) -> Letter {
+pub(crate) fn letter(millis: u64, bytes: Bytes) -> Letter {
     Letter {
         after: Duration::from_millis(millis),
         to: address(ALICE),
@@ -225,12 +225,12 @@ pub(super) fn letter(millis: u64, bytes: Bytes) -> Letter {
 }
 
 /// A request of a scripted Bob outside of any call; `extra` are whole lines.
-pub(super) fn raw(method: &str, branch: &str, extra: &str) -> String {
+pub(crate) fn raw(method: &str, branch: &str, extra: &str) -> String {
     raw_to(method, "sip:alice@192.0.2.1", "", branch, extra)
 }
 
 /// The same with a Request-URI and parameters of To.
-pub(super) fn raw_to(method: &str, uri: &str, to: &str, branch: &str, extra: &str) -> String {
+pub(crate) fn raw_to(method: &str, uri: &str, to: &str, branch: &str, extra: &str) -> String {
     let cseq = method.split(' ').next().unwrap_or(method);
     format!(
         "{method} {uri} SIP/2.0\n\
@@ -247,7 +247,7 @@ pub(super) fn raw_to(method: &str, uri: &str, to: &str, branch: &str, extra: &st
 
 /// A request of a scripted Bob within the dialog that his response with `tag` to Alice's INVITE
 /// made.
-pub(super) fn within(invite: &Request, tag: &str, method: &str, cseq: u32, branch: &str) -> String {
+pub(crate) fn within(invite: &Request, tag: &str, method: &str, cseq: u32, branch: &str) -> String {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     format!(
         "{method} sip:alice@192.0.2.1 SIP/2.0\n\
@@ -267,12 +267,12 @@ pub(super) fn within(invite: &Request, tag: &str, method: &str, cseq: u32, branc
 
 impl Flow {
     /// The first request that was sent: Alice's INVITE.
-    pub(super) fn invite(&self) -> Request {
+    pub(crate) fn invite(&self) -> Request {
         request(&self.world.record().sent().next().unwrap().bytes).unwrap()
     }
 
     /// What Alice sent last, as text.
-    pub(super) fn last_of_alice(&self) -> String {
+    pub(crate) fn last_of_alice(&self) -> String {
         let sent = self
             .world
             .record()
@@ -284,7 +284,7 @@ impl Flow {
 
 /// A scripted callee that answers an INVITE with these responses, after that many milliseconds,
 /// each with its tag; and every other request but ACK with 200.
-pub(super) fn script(
+pub(crate) fn script(
     responses: &'static [(u64, u16, &'static str)],
 ) -> impl FnMut(Time, SocketAddr, &Bytes, &mut Vec<Letter>) {
     let mut seen = Vec::new();

@@ -20,7 +20,7 @@ use drongo::time::Time;
 use drongo::transaction::{Failure, Timers};
 use proptest::prelude::*;
 
-use super::{Step, Subject, check_exhaustively, check_script, steps};
+use super::{Step, Subject, check_exhaustively, check_script, chosen, must_keep_the_laws, steps};
 
 /// Requests that the user has not answered: few, so that the limit is met.
 const PENDING: usize = 2;
@@ -434,6 +434,14 @@ impl Subject for OfCall {
     fn max_actions(&self, _: &Call) -> usize {
         PENDING + 5 + 2 * 3
     }
+}
+
+/// A script of the fuzzer.
+pub(super) fn script(on: u8, choices: &[(u8, i32)]) {
+    let start = ALL[usize::from(on) % ALL.len()];
+    let subject = &all(start)[usize::from(on) / ALL.len() % 3];
+    ends_once(subject, &chosen(subject, choices));
+    must_keep_the_laws(subject, choices);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use drongo::time::Time;
 use drongo::transport::stream::{Action, Command, Connection, Event, Framing, Role};
 use proptest::prelude::*;
 
-use super::{Subject, check_exhaustively, check_script, choices, chosen};
+use super::{Subject, check_exhaustively, check_script, choices, chosen, must_keep_the_laws};
 
 struct OfConnection {
     framing: Framing,
@@ -93,6 +93,11 @@ impl Subject for OfConnection {
     fn is_composite(&self) -> bool {
         true
     }
+}
+
+/// A script of the fuzzer.
+pub(super) fn script(choices: &[(u8, i32)]) {
+    must_keep_the_laws(&OfConnection::new(), choices);
 }
 
 #[test]

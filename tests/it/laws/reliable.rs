@@ -10,7 +10,7 @@ use drongo::time::Time;
 use drongo::transaction::Timers;
 use proptest::prelude::*;
 
-use super::{Subject, check_exhaustively, check_script, choices, chosen};
+use super::{Subject, check_exhaustively, check_script, choices, chosen, must_keep_the_laws};
 
 const FIRST: u32 = u32::MAX - 3;
 
@@ -81,6 +81,12 @@ impl Subject for OfReliable {
     fn max_actions(&self, _: &ReliableServer) -> usize {
         ReliableServer::MAX_ACTIONS
     }
+}
+
+/// A script of the fuzzer.
+pub(super) fn script(on: u8, choices: &[(u8, i32)]) {
+    let all = all();
+    must_keep_the_laws(&all[usize::from(on) % all.len()], choices);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use drongo::machine::Leaf;
 use drongo::time::Time;
 use proptest::prelude::*;
 
-use super::{Subject, check_exhaustively, check_script, choices, chosen};
+use super::{Subject, check_exhaustively, check_script, choices, chosen, must_keep_the_laws};
 
 struct OfSessionTimer {
     events: Vec<Event>,
@@ -70,6 +70,11 @@ impl Subject for OfSessionTimer {
     fn is_composite(&self) -> bool {
         true
     }
+}
+
+/// A script of the fuzzer.
+pub(super) fn script(choices: &[(u8, i32)]) {
+    must_keep_the_laws(&OfSessionTimer::new(), choices);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use drongo::transaction::{
 };
 use proptest::prelude::*;
 
-use super::{Subject, check_exhaustively, check_script, choices, chosen};
+use super::{Subject, check_exhaustively, check_script, choices, chosen, must_keep_the_laws};
 
 /// A transport and its timers.
 #[derive(Clone, Copy, Debug)]
@@ -213,6 +213,18 @@ subject!(
         })
         .into()
 );
+
+/// A script of the fuzzer.
+pub(super) fn script(which: u8, on: u8, choices: &[(u8, i32)]) {
+    let all = all();
+    let on = all[usize::from(on) % all.len()];
+    match which {
+        0 => must_keep_the_laws(&OfInviteClient::new(on), choices),
+        1 => must_keep_the_laws(&OfInviteServer::new(on), choices),
+        2 => must_keep_the_laws(&OfNonInviteClient::new(on), choices),
+        _ => must_keep_the_laws(&OfNonInviteServer::new(on), choices),
+    }
+}
 
 /// All scripts of some length over every transport; all states must be met, and the bound on the
 /// actions must be met exactly.

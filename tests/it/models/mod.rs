@@ -6,8 +6,11 @@
 //! machines, what was sent, and what the users heard; its clock is turned back to the same instant
 //! (`rebase`), so that the same situation at another time is the same state.
 
+mod calls;
 mod transactions;
 
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::thread;
 
@@ -21,7 +24,7 @@ pub(crate) const NOW: Time = Time::from_secs(1_000);
 pub(crate) fn explore<M>(model: M) -> usize
 where
     M: Model + Send + Sync + 'static,
-    M::State: Clone + std::fmt::Debug + std::hash::Hash + Send + Sync + PartialEq,
+    M::State: Clone + std::fmt::Debug + Hash + Send + Sync + PartialEq,
     M::Action: Clone + std::fmt::Debug + PartialEq,
 {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -31,4 +34,45 @@ where
     checker.assert_properties();
     assert!(checker.is_done());
     checker.unique_state_count()
+}
+
+/// Walks every path to its end, and panics if one never ends: if it comes back to where it was.
+/// Where every last state is at rest, everything comes to rest then, whatever happens.
+pub(crate) fn assert_every_path_ends<M>(model: &M)
+where
+    M: Model,
+    M::State: Hash,
+{
+    // Whether all paths from a state have been walked, or this one is on it.
+    let mut walked: BTreeMap<u64, bool> = BTreeMap::new();
+    let next = |state: &M::State| {
+        let mut actions = Vec::new();
+        model.actions(state, &mut actions);
+        let next = actions.into_iter();
+        let next = next.filter_map(|action| model.next_state(state, action));
+        next.collect::<Vec<_>>()
+    };
+    let mut path = Vec::new();
+    path.push((0, model.init_states()));
+    while let Some((at, branches)) = path.last_mut() {
+        let Some(state) = branches.pop() else {
+            walked.insert(*at, true);
+            path.pop();
+            continue;
+        };
+        let at = hash(&state);
+        match walked.insert(at, false) {
+            None => path.push((at, next(&state))),
+            Some(true) => {
+                walked.insert(at, true);
+            }
+            Some(false) => panic!("a path that never ends"),
+        }
+    }
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }

@@ -304,12 +304,14 @@ impl Model for Invite {
 fn invite_transactions_never_block_over_a_network_that_loses_duplicates_and_reorders() {
     // 3261-17.1.1.2-11, 6026-8.4-01
     let states = explore(Invite(Reliability::Unreliable));
+    println!("Invite, Unreliable: {states} states");
     assert!(states > 10_000, "{states} states");
 }
 
 #[test]
 fn invite_transactions_never_block_over_a_reliable_transport() {
     let states = explore(Invite(Reliability::Reliable));
+    println!("Invite, Reliable: {states} states");
     assert!(states > 100, "{states} states");
 }
 
@@ -430,11 +432,13 @@ impl Model for NonInvite {
 #[test]
 fn non_invite_transactions_never_block_over_a_network_that_loses_duplicates_and_reorders() {
     let states = explore(NonInvite(Reliability::Unreliable));
+    println!("NonInvite, Unreliable: {states} states");
     assert!(states > 100, "{states} states");
 }
 
 #[test]
 fn non_invite_transactions_never_block_over_a_reliable_transport() {
     let states = explore(NonInvite(Reliability::Reliable));
+    println!("NonInvite, Reliable: {states} states");
     assert!(states > 20, "{states} states");
 }
