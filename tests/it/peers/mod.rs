@@ -1,5 +1,5 @@
 //! drongo's examples against real peers, over loopback: SIPp, baresip, linphonec and
-//! twinkle-console as Debian packages them, and sockets of the tests' own that send what no peer
+//! twinkle-console as Debian packages them, SIP.js under Node, and sockets of the tests' own that send what no peer
 //! would.
 //!
 //! They take minutes, so they are skipped, and say so, unless `DRONGO_PEERS` is set: `1` runs them
@@ -15,6 +15,8 @@ mod phones;
 mod process;
 mod scenarios;
 mod sessions;
+#[cfg(feature = "ws")]
+mod sipjs;
 mod sipp;
 mod socket;
 mod tcp;
@@ -56,6 +58,12 @@ const TWINKLE: Peer = Peer {
 const TSHARK: Peer = Peer {
     program: "tshark",
     package: "tshark",
+};
+
+#[cfg(feature = "ws")]
+const NODE: Peer = Peer {
+    program: "node",
+    package: "nodejs",
 };
 
 /// Whether the test called `test` is to run. It fails if it is and one of `peers` is missing.
