@@ -33,9 +33,11 @@ impl Connections {
     }
 
     pub(super) fn add_client(&mut self, flow: &Flow, client: ClientHandle) {
+        if !flow.transport.is_reliable() {
+            return;
+        }
         let key = (flow.transport, flow.remote);
         match self.clients.get_mut(&key) {
-            _ if !flow.transport.is_reliable() => {}
             Some(clients) => {
                 clients.insert(client);
             }
@@ -46,6 +48,9 @@ impl Connections {
     }
 
     pub(super) fn remove_client(&mut self, flow: &Flow, client: ClientHandle) {
+        if !flow.transport.is_reliable() {
+            return;
+        }
         let key = (flow.transport, flow.remote);
         if let Some(clients) = self.clients.get_mut(&key) {
             clients.remove(&client);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use drongo::call::Invitation;
 use drongo::driver::tokio::{Driver, Listen};
-use drongo::endpoint::{Config, Event};
+use drongo::endpoint::{Config, Event, Reroute};
 use drongo::message::{Body, Outgoing};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -96,6 +96,41 @@ fn target_where_nobody_listens_fails_the_call() {
             "{event:?}"
         );
         assert_eq!(caller.connections(), 0);
+    });
+}
+
+#[test]
+fn large_invite_reaches_a_peer_that_has_only_udp() {
+    // 3261-18.1.1-06
+    run(async {
+        let places = [Listen::Udp(anywhere())];
+        let mut callee = Driver::bind(&places, Config::default()).await.unwrap();
+        let address = callee.local_addr();
+        let places = [Listen::Udp(anywhere()), Listen::Tcp(anywhere())];
+        let mut caller = Driver::bind(&places, Config::default()).await.unwrap();
+        let body = Body::sdp(format!("v=0\r\n{}", "a=x\r\n".repeat(400)));
+        let invitation = Invitation::new(&format!("sip:bob@{address}"), "sip:alice@127.0.0.1")
+            .unwrap()
+            .with(Outgoing::default().with_body(body));
+        caller.place(invitation).unwrap();
+        let mut reasons = Vec::new();
+        loop {
+            tokio::select! {
+                event = caller.next_event() => {
+                    if let Event::Rerouted { reason, .. } = event.unwrap() {
+                        reasons.push(reason);
+                    }
+                }
+                event = callee.next_event() => match event.unwrap() {
+                    Event::Incoming { request, .. } => {
+                        assert!(request.bytes().len() > 1_300);
+                        break;
+                    }
+                    other => panic!("{other:?}"),
+                },
+            }
+        }
+        assert_eq!(reasons, [Reroute::TooLarge, Reroute::StreamRefused]);
     });
 }
 
