@@ -77,11 +77,11 @@ impl Endpoint {
         let Some(entry) = self.clients.get_mut(client) else {
             return Some(verdict);
         };
-        if !is_of_the_server(&verdict, entry.heard) {
-            return Some(verdict);
-        }
+        // What has its verdict goes nowhere later: an ACK that cannot be sent is none.
+        let trail = entry.trail.take();
+        let trail = trail.filter(|_| is_of_the_server(&verdict, entry.heard));
         let (call, request) = (entry.owner.call, entry.owner.request);
-        let (Some(request), Some(trail)) = (request, entry.trail.take()) else {
+        let (Some(request), Some(trail)) = (request, trail) else {
             return Some(verdict);
         };
         let Trail {

@@ -227,6 +227,21 @@ fn broken_connection_without_a_response_leads_to_the_next_server() {
 }
 
 #[test]
+fn ack_that_cannot_be_sent_leads_nowhere() {
+    // 3263-4.3-55: the call was refused already.
+    let mut bench = Bench::with(both());
+    let (_, first) = two_servers(&mut bench);
+    let out = respond(&mut bench, &first, 486, "b");
+    assert!(ended(&out).is_some());
+    let ack = one_sent(&out);
+    assert!(ack.bytes.starts_with(b"ACK "));
+    // 3263-4-53
+    assert_eq!(ack.flow, first.flow);
+    assert_eq!(sent(&bench.fail(&ack)), []);
+    assert_eq!(bench.rest(), []);
+}
+
+#[test]
 fn connection_that_was_closed_or_had_carried_a_response_ends_nothing() {
     // 3261-18.4-04, 3261-18.1.1-14
     let mut bench = Bench::with(both());
