@@ -187,11 +187,11 @@ fn response_is_never_moved_because_of_its_size() {
     assert_eq!(one_sent(&out).flow.transport, Transport::Udp);
 }
 
-/// A call over TCP to a name with two addresses.
-fn two_servers(bench: &mut Bench) -> (CallHandle, Transmit) {
+/// A call to a name with two addresses.
+fn two_servers(bench: &mut Bench, transport: &str) -> (CallHandle, Transmit) {
     let mut out = Vec::new();
-    let uri = "sip:bob@b.example.com:5070;transport=tcp";
-    let invitation = Invitation::new(uri, "sip:alice@192.0.2.1").unwrap();
+    let uri = format!("sip:bob@b.example.com:5070;transport={transport}");
+    let invitation = Invitation::new(&uri, "sip:alice@192.0.2.1").unwrap();
     let call = bench
         .endpoint
         .place(bench.now, 1, invitation, &mut out)
@@ -210,7 +210,7 @@ fn lost(flow: Flow, how: Disconnect) -> Input {
 fn broken_connection_without_a_response_leads_to_the_next_server() {
     // 3261-18.4-03, 3261-17.1.4-01, 3263-4.3-01
     let mut bench = Bench::with(both());
-    let (_, first) = two_servers(&mut bench);
+    let (_, first) = two_servers(&mut bench, "tcp");
     // Connections have numbers of their own.
     let flow = Flow {
         id: FlowId::new(77),
@@ -230,7 +230,7 @@ fn broken_connection_without_a_response_leads_to_the_next_server() {
 fn ack_that_cannot_be_sent_leads_nowhere() {
     // 3263-4.3-55: the call was refused already.
     let mut bench = Bench::with(both());
-    let (_, first) = two_servers(&mut bench);
+    let (_, first) = two_servers(&mut bench, "udp");
     let out = respond(&mut bench, &first, 486, "b");
     assert!(ended(&out).is_some());
     let ack = one_sent(&out);
@@ -245,7 +245,7 @@ fn ack_that_cannot_be_sent_leads_nowhere() {
 fn connection_that_was_closed_or_had_carried_a_response_ends_nothing() {
     // 3261-18.4-04, 3261-18.1.1-14
     let mut bench = Bench::with(both());
-    let (_, first) = two_servers(&mut bench);
+    let (_, first) = two_servers(&mut bench, "tcp");
     assert_eq!(input(&mut bench, lost(first.flow, Disconnect::Closed)), []);
     respond(&mut bench, &first, 180, "b");
     assert_eq!(input(&mut bench, lost(first.flow, Disconnect::Broken)), []);
