@@ -52,7 +52,7 @@ Options:
   --help                      this text
 
 Each call event is a line on stderr. At the end, which waits up to 32 s for the last transactions,
-one line of JSON on stdout. The exit status is 1 if any call failed. Ctrl-C hangs up and stops; a
+one line of JSON on stdout. The exit status is 1 if any call failed; one that was refused has not. Ctrl-C hangs up and stops; a
 second one exits at once.";
 
 struct Options {

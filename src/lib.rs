@@ -22,6 +22,8 @@
 
 extern crate alloc;
 
+pub use bytes;
+
 pub mod auth;
 pub mod call;
 pub mod deadlines;

@@ -669,21 +669,25 @@ impl Message {
             (Self::Unreliable, true) => "session description in 1xx",
             (Self::Unreliable, false) => "1xx",
             (Self::Reliable, true) => "session description in reliable 1xx",
-            (Self::Reliable, false) => "reliable 1xx without session description",
+            (Self::Reliable, false) => "reliable 1xx without the session description that it owes",
             (Self::Success, true) => "session description in 2xx",
-            (Self::Success, false) => "2xx without session description",
+            (Self::Success, false) => "2xx without the session description that it owes",
             (Self::Failure, _) => "300-699",
             (Self::Ack, true) => "session description in ACK",
-            (Self::Ack, false) => "ACK without session description",
+            (Self::Ack, false) => "ACK without the session description that it owes",
             (Self::Prack, true) => "session description in PRACK",
-            (Self::Prack, false) => "PRACK without session description",
+            (Self::Prack, false) => "PRACK without the session description that it owes",
             (Self::PrackSuccess, true) => "session description in 2xx to PRACK",
-            (Self::PrackSuccess, false) => "2xx to PRACK without session description",
+            (Self::PrackSuccess, false) => {
+                "2xx to PRACK without the session description that it owes"
+            }
             (Self::PrackFailure, _) => "300-699 to PRACK",
             (Self::Update, true) => "offer in UPDATE",
             (Self::Update, false) => "UPDATE",
             (Self::UpdateSuccess, true) => "session description in 2xx to UPDATE",
-            (Self::UpdateSuccess, false) => "2xx to UPDATE without session description",
+            (Self::UpdateSuccess, false) => {
+                "2xx to UPDATE without the session description that it owes"
+            }
             (Self::UpdateFailure, _) => "300-699 to UPDATE",
         }
     }

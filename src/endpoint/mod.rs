@@ -278,10 +278,11 @@ impl Endpoint {
         Some((at, wake))
     }
 
-    /// Places a call: the first half of [`Event::Answered`] or [`Event::Ended`].
+    /// Places a call: what becomes of it comes as events, [`Event::Ended`] at the end.
     ///
-    /// `ordinal` makes the call's identifiers: it must be new for each call of a seed, whatever
-    /// endpoint of it places the call.
+    /// `ordinal` makes the call's identifiers: it must be new for each call and each request of
+    /// [`ask`](Self::ask) of a seed, whatever endpoint of it places the call. One that is used
+    /// again makes a Call-ID, tags and branches that others have seen before.
     ///
     /// # Errors
     ///

@@ -227,7 +227,10 @@ pub enum Event {
         /// [`Notice::UpdateRefused`](crate::call::Notice::UpdateRefused).
         changed: bool,
     },
-    /// The re-INVITE or UPDATE of this side crossed one of the other side; the core sends it again.
+    /// The re-INVITE or UPDATE of this side crossed one of the other side; the core sends it again,
+    /// with the body that it had. If the other side's offer is answered meanwhile, that body may
+    /// be out of date: who keeps descriptions with versions (RFC 3264 8) sends no other offer
+    /// before this one has its answer, or does without the core's retry.
     UpdateDeferred {
         /// The call.
         call: CallHandle,
@@ -308,7 +311,8 @@ pub enum Event {
     },
     /// The call is over. Exactly once for each call.
     Ended {
-        /// The call. The handle goes stale when the last transaction has gone.
+        /// The call. The handle goes stale when the last transaction of the dialog has gone; that of a
+        /// request outside of any dialog ([`Endpoint::ask`](super::Endpoint::ask)) is stale by now.
         call: CallHandle,
         /// Why.
         reason: EndReason,

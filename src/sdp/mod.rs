@@ -225,6 +225,8 @@ pub struct Session {
     /// The last description of this side.
     last: Option<sdp_types::Session>,
     offered: bool,
+    /// What stood before the offer that is open.
+    before: (Vec<Slot>, bool),
 }
 
 impl Session {
@@ -239,6 +241,7 @@ impl Session {
             slots: Vec::new(),
             last: None,
             offered: false,
+            before: (Vec::new(), false),
         }
     }
 
@@ -260,7 +263,17 @@ impl Session {
         self.write(alloc::vec![Time::new(0, 0)], directions)
     }
 
-    /// The answer to an offer (section 6).
+    /// The offer of this side was refused, or will not be answered: the session is what it was
+    /// before (section 4). Does nothing if no offer is open. The next description has a higher
+    /// version all the same.
+    pub fn withdraw(&mut self) {
+        if core::mem::take(&mut self.offered) {
+            (self.slots, self.held) = self.before.clone();
+        }
+    }
+
+    /// The answer to an offer (section 6). Where an INVITE or re-INVITE brings none, there is
+    /// nothing to answer: send [`offer`](Self::offer), and take the answer that comes with the ACK.
     ///
     /// # Errors
     ///
@@ -284,7 +297,7 @@ impl Session {
             self.slots = before;
             return Err(SdpError::NothingInCommon);
         }
-        self.offered = false;
+        self.agree();
         let directions = self.slots.iter().map(|slot| slot.direction).collect();
         Ok(self.write(offer.times, directions))
     }
@@ -316,8 +329,13 @@ impl Session {
             slot
         });
         self.slots = slots.collect();
-        self.offered = false;
+        self.agree();
         Ok(())
+    }
+
+    fn agree(&mut self) {
+        self.offered = false;
+        self.before = (self.slots.clone(), self.held);
     }
 
     /// The streams that both sides take part in.

@@ -240,3 +240,28 @@ fn answer_must_go_with_the_offer() {
     assert_eq!(alice.take_answer(refused.as_bytes()), Ok(()));
     assert_eq!(alice.agreed().count(), 0);
 }
+
+#[test]
+fn offer_that_is_withdrawn_leaves_what_was_agreed() {
+    let mut alice = Session::new(ALICE, 1, vec![audio(40_000, vec![pcmu()])]);
+    let video = Stream::new("video", 50_002, vec![Codec::new(31, "H261/90000")]);
+    let mut bob = bob(vec![audio(50_000, vec![pcmu()]), video]);
+    let answer = bob.answer(&alice.offer()).unwrap();
+    alice.take_answer(&answer).unwrap();
+
+    bob.hold(true);
+    let refused = bob.offer();
+    assert!(media(&refused).contains("m=video") && media(&refused).contains("a=sendonly"));
+    bob.withdraw();
+    assert_eq!(bob.agreed().next().unwrap().direction, Direction::SendRecv);
+    assert_eq!(bob.take_answer(&answer), Err(SdpError::NoOffer));
+
+    // One line, and no hold; and the version goes on.
+    let answer = bob.answer(&alice.offer()).unwrap();
+    assert!(!media(&answer).contains("m=video") && !media(&answer).contains("a=sendonly"));
+    assert!(version(&answer) > version(&refused));
+    alice.take_answer(&answer).unwrap();
+    let before = bob.clone();
+    bob.withdraw();
+    assert_eq!(bob, before);
+}

@@ -294,7 +294,8 @@ impl Driver {
         self.core.now()
     }
 
-    /// Does something with the endpoint, at the time that it is, and performs what it causes.
+    /// Does something with the endpoint, at the time that it is, and performs what it causes. Calls
+    /// and requests are for [`place`](Self::place) and [`ask`](Self::ask), which number them.
     pub fn act<R>(
         &mut self,
         act: impl FnOnce(&mut Endpoint, Time, &mut VecDeque<Output>) -> R,
@@ -311,9 +312,24 @@ impl Driver {
     ///
     /// As [`Endpoint::place`].
     pub fn place(&mut self, invitation: Invitation) -> Result<CallHandle, Misuse> {
+        let ordinal = self.next_ordinal();
+        self.act(|endpoint, now, out| endpoint.place(now, ordinal, invitation, out))
+    }
+
+    /// Sends a request outside of any dialog: OPTIONS, MESSAGE and others.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::ask`].
+    pub fn ask(&mut self, method: &str, invitation: Invitation) -> Result<CallHandle, Misuse> {
+        let ordinal = self.next_ordinal();
+        self.act(|endpoint, now, out| endpoint.ask(now, ordinal, method, invitation, out))
+    }
+
+    fn next_ordinal(&mut self) -> u64 {
         let ordinal = self.core.ordinal;
         self.core.ordinal = ordinal.wrapping_add(1);
-        self.act(|endpoint, now, out| endpoint.place(now, ordinal, invitation, out))
+        ordinal
     }
 
     /// Runs until there is something for the application. Nothing is lost if the future is
