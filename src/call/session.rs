@@ -59,7 +59,9 @@ pub(super) struct Unacked {
     bytes: Bytes,
     resend: Option<Backoff>,
     until: Option<Time>,
-    /// A newer INVITE has come, so the 2xx has arrived.
+    /// Whether it is to a re-INVITE.
+    again: bool,
+    /// A newer INVITE has come, so the 2xx to a re-INVITE has arrived.
     overtaken: bool,
 }
 
@@ -159,7 +161,16 @@ impl Unacked {
             bytes,
             resend: Backoff::start(now, timers.t1),
             until: now + timers.t1x64(),
+            again: false,
             overtaken: false,
+        }
+    }
+
+    /// Of a re-INVITE.
+    fn again(self) -> Self {
+        Self {
+            again: true,
+            ..self
         }
     }
 }

@@ -134,10 +134,9 @@ impl Session {
         (host, reply): (Bytes, Reply),
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        if let Some(unacked) = &mut self.unacked {
-            // RFC 6141 5.4: who sends another INVITE has seen the 2xx.
-            unacked.overtaken = true;
-        }
+        // RFC 6141 5.4: who sends another re-INVITE may have moved since the last, and its ACK never
+        // comes. Of the first INVITE that cannot be.
+        let mut overtakes = true;
         if self.reoffer.is_some() {
             core.refuse_for_now(server, &reply, out);
         } else if self.reinvite.is_some() || self.hang_up.is_some() || !core.is_talking() {
@@ -145,6 +144,8 @@ impl Session {
             // last offer is in it.
             core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
         } else if let Some(refusal) = core.meets(&request) {
+            // The ACK may owe an answer, which no other request brings.
+            overtakes = false;
             core.refuse_exchange(server, &reply, refusal, out);
         } else {
             let contact = contact_of(&request).map(|uri| uri.to_buf());
@@ -165,6 +166,9 @@ impl Session {
             };
             self.reoffer = Some(Box::new(reoffer));
             out.push(Action::Notify(Notice::Reoffered { request }));
+        }
+        if let Some(unacked) = &mut self.unacked {
+            unacked.overtaken |= overtakes && unacked.again;
         }
     }
 
@@ -414,7 +418,7 @@ impl Session {
         core.say(Message::Success, outgoing);
         let unacked = Unacked::send(core, now, reoffer.to(), outgoing, out);
         core.described(0, outgoing.body.as_ref());
-        self.unacked = Some(Box::new(unacked));
+        self.unacked = Some(Box::new(unacked.again()));
         if let Some(contact) = &reoffer.contact {
             core.refresh_target(0, contact.as_uri(), out);
         }

@@ -142,6 +142,45 @@ fn newer_reinvite_while_the_ack_owes_an_answer_is_too_soon() {
 }
 
 #[test]
+fn missing_ack_that_owes_an_answer_ends_the_call_whatever_came_since() {
+    // 3261-13.3.1.4-07. Found by a swarm (seed 3032406): the other side had gone.
+    let mut s = Script::confirmed_as_callee();
+    s.request("INVITE", 101, "them");
+    s.command(Command::Answer(sdp("offer"))).unwrap();
+    s.request_with("INVITE", 102, Some("them"), &[], Some("offer"));
+    s.skip();
+    s.run_to(secs(40));
+    let said = s.take();
+    assert_eq!(
+        said.iter().filter(|word| *word == "BYE 1").count(),
+        1,
+        "{said:?}"
+    );
+    assert_eq!(s.call.state(), "Leaving");
+}
+
+#[test]
+fn missing_ack_of_the_first_invite_ends_the_call_whatever_came_since() {
+    // 3261-13.3.1.4-07. Found by a swarm (seed 3048814).
+    let mut s = Script::incoming();
+    s.command(Command::Answer(sdp("answer"))).unwrap();
+    s.request_with("INVITE", 102, Some("them"), &[], Some("offer"));
+    s.command(Command::Reject {
+        status: status(603),
+        outgoing: Outgoing::new(),
+    })
+    .unwrap();
+    s.skip();
+    s.run_to(secs(40));
+    let said = s.take();
+    assert_eq!(
+        said.iter().filter(|word| *word == "BYE 1").count(),
+        1,
+        "{said:?}"
+    );
+}
+
+#[test]
 fn offer_that_came_too_soon_is_made_again_when_the_other_side_says() {
     // 3311-5.3-09
     let mut s = Script::confirmed_as_caller();
