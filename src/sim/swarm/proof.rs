@@ -86,9 +86,10 @@ fn forgets(call: &Call) -> bool {
 /// One side of a dialog: a node, a Call-ID and a From tag.
 type Sender = (usize, Vec<u8>, String);
 
-/// Numbers of one side of a dialog go up with each new request.
+/// Numbers of one side of a dialog go up with each new request. Each fork counts for itself (3261
+/// 12.1.2), and what makes dialogs as if it were another.
 fn check_sequences(world: &World, wrong: &mut Vec<String>) {
-    let mut last: BTreeMap<Sender, u32> = BTreeMap::new();
+    let mut last: BTreeMap<(Sender, Option<String>), u32> = BTreeMap::new();
     let mut seen: BTreeSet<(usize, Vec<u8>)> = BTreeSet::new();
     for sent in world.record().sent() {
         let Ok(message) = Message::parse(sent.bytes.clone()) else {
@@ -111,6 +112,7 @@ fn check_sequences(world: &World, wrong: &mut Vec<String>) {
             continue;
         }
         let key = (sent.from.0, call.to_vec(), tag);
+        let key = (key, self::tag(&message, Name::To));
         if let Some(number) = last.insert(key, cseq).filter(|number| cseq <= *number) {
             wrong.push(format!("CSeq {cseq} comes after {number}"));
         }
