@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::callee::Host;
+use super::leg::Leg;
 use super::session::sent::ends_session;
 use super::{Action, Core, LegId, RequestId};
 use crate::auth;
@@ -91,6 +92,12 @@ impl Core {
             self.own = Vec::new();
         }
         Some(own)
+    }
+
+    /// Whether an UPDATE of the user has no final response, or waits for its next try.
+    pub(super) fn is_updating(&self) -> bool {
+        let is_update = |own: &Own| matches!(own.what, What::Update { refresh: false, .. });
+        self.own.iter().any(is_update) || self.legs.iter().any(Leg::is_deferred)
     }
 
     pub(super) fn is_own(&self, request: RequestId) -> bool {

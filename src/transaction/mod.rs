@@ -29,15 +29,19 @@ pub(crate) use timers::{Backoff, Running, rebase};
 pub use timers::{Reliability, Timers};
 
 /// What a transaction tells its user when it could not do its work.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
     /// No final response in time: timer B or F. A client treats it as a 408 (3261 8.1.3.1).
+    #[error("no final response in time")]
     Timeout,
     /// The transport could not send. A client treats it as a 503 (3261 8.1.3.1).
+    #[error("it cannot be sent")]
     Transport,
     /// No ACK for a final response of 300-699: timer H.
+    #[error("no ACK came")]
     NoAck,
     /// No final response within 64*T1 of the CANCEL: the INVITE counts as cancelled (3261 9.1).
+    #[error("no final response after the CANCEL")]
     CancelTimeout,
 }

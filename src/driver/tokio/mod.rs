@@ -1,6 +1,7 @@
 //! Sockets on tokio, with an endpoint behind them: UDP and TCP; TLS with the feature `tls`,
 //! WebSockets with `ws`.
 
+mod agent;
 mod carrier;
 mod streams;
 #[cfg(feature = "tls")]
@@ -31,6 +32,10 @@ use carrier::Carrier;
 use streams::Streams;
 use udp::Udp;
 
+pub use agent::{
+    AgentCounters, Arrival, Bounds, Call, CallError, CallEvent, CallRef, IncomingCall,
+    IncomingRequest, OutgoingCall, Reoffer, Updated, UserAgent,
+};
 #[cfg(feature = "tls")]
 pub use tls::Tls;
 #[cfg(feature = "tls")]
@@ -261,6 +266,13 @@ impl Driver {
         found.map(|known| known.local)
     }
 
+    /// The addresses that it listens on, as it was asked to.
+    fn addresses(&self) -> Vec<(Transport, SocketAddr)> {
+        let transports = self.places.iter().map(Listen::transport);
+        let address = |transport| Some((transport, self.local_addr_of(transport)?));
+        transports.filter_map(address).collect()
+    }
+
     /// The endpoint, to look at.
     pub fn endpoint(&self) -> &Endpoint {
         &self.core.endpoint
@@ -465,8 +477,7 @@ impl Driver {
 
 impl Core {
     fn now(&self) -> Time {
-        let elapsed = clock().saturating_duration_since(self.origin);
-        Time::from_nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+        time_since(self.origin)
     }
 
     fn instant(&self, at: Time) -> Option<Instant> {
@@ -568,6 +579,12 @@ fn entropy() -> io::Result<[u8; 32]> {
 )]
 fn clock() -> Instant {
     Instant::now()
+}
+
+/// The time now of an endpoint with this origin.
+fn time_since(origin: Instant) -> Time {
+    let elapsed = clock().saturating_duration_since(origin);
+    Time::from_nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// What the wildcard of IPv6 stands for besides: the wildcard of IPv4.
