@@ -12,6 +12,9 @@
 )]
 
 #[cfg(test)]
+#[cfg(feature = "tokio")]
+mod agent;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod conformance;

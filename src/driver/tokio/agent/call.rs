@@ -71,7 +71,7 @@ impl CallRef {
 
     /// Waits for its end, however it comes about. The future borrows nothing, and there may be any
     /// number of them.
-    pub fn closed(&self) -> impl Future<Output = EndReason> + Send + 'static {
+    pub fn closed(&self) -> impl Future<Output = EndReason> + Send + use<> {
         let fate = Arc::clone(&self.fate);
         async move { fate.end.wait().await.clone() }
     }

@@ -104,7 +104,7 @@ pub struct AgentCounters {
 ///     Ok::<(), drongo::driver::tokio::CallError>(())
 /// });
 ///
-/// let invitation = Invitation::new(&target, "sip:alice@127.0.0.1")?.with(Body::sdp("v=0\r\n").into());
+/// let invitation = Invitation::new(&target, "sip:alice@127.0.0.1")?.with(Body::sdp("v=0\r\n"));
 /// let call = alice.invite(invitation).await?.answered().await?;
 /// assert_eq!(call.response().map(|answer| answer.status().as_u16()), Some(200));
 /// assert!(matches!(call.hang_up().await, EndReason::HungUp { .. }));
@@ -251,10 +251,11 @@ impl UserAgent {
         let method = method.to_owned();
         let asked = self.link.act(move |desk| desk.ask(&method, invitation));
         let line = asked.await??;
-        match line.call.closed().await {
-            EndReason::Completed { response } | EndReason::Refused { response } => Ok(response),
-            reason => Err(CallError::Ended(reason)),
+        let reason = line.call.closed().await;
+        if let EndReason::Completed { response } | EndReason::Refused { response } = reason {
+            return Ok(response);
         }
+        Err(CallError::Ended(reason))
     }
 
     /// The next call or request of others. `None` when nothing new is taken any more. Nothing is
@@ -262,10 +263,14 @@ impl UserAgent {
     pub async fn incoming(&self) -> Option<Arrival> {
         let mut arrivals = self.arrivals.lock().await;
         loop {
-            match arrivals.recv().await? {
+            let arrival = arrivals.recv().await?;
+            let is_over = match &arrival {
                 // The caller has given up meanwhile.
-                Arrival::Call(call) if call.end().is_some() => {}
-                arrival => return Some(arrival),
+                Arrival::Call(call) => call.end().is_some(),
+                Arrival::Request(_) => false,
+            };
+            if !is_over {
+                return Some(arrival);
             }
         }
     }
