@@ -19,6 +19,9 @@ mod auth;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+#[cfg(feature = "dns")]
+mod dns;
+#[cfg(test)]
 #[cfg(feature = "tokio")]
 mod driver;
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 mod agent;
 mod carrier;
+#[cfg(feature = "dns")]
+mod dns;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
@@ -36,6 +38,10 @@ pub use agent::{
     AgentCounters, Arrival, Bounds, Call, CallError, CallEvent, CallRef, IncomingCall,
     IncomingRequest, OutgoingCall, Reoffer, Updated, UserAgent,
 };
+#[cfg(feature = "dns")]
+pub use dns::{Dns, DnsCounters, DnsFailure};
+#[cfg(feature = "dns")]
+pub use hickory_resolver;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
 #[cfg(feature = "tls")]
@@ -138,6 +144,9 @@ struct Core {
     ),
     /// Which host an address was found for last.
     names: BTreeMap<IpAddr, Box<str>>,
+    /// Who answers questions to DNS, if not the operating system.
+    #[cfg(feature = "dns")]
+    dns: Option<Dns>,
 }
 
 /// What a look-up found, and for which name.
@@ -239,6 +248,8 @@ impl Driver {
             events: VecDeque::new(),
             answers: mpsc::unbounded_channel(),
             names: BTreeMap::new(),
+            #[cfg(feature = "dns")]
+            dns: None,
         };
         Ok(Self {
             core,
@@ -299,6 +310,24 @@ impl Driver {
     /// TLS where TLS was due, not a WebSocket, not one for SIP, or not done in time.
     pub fn handshakes_failed(&self) -> u64 {
         self.streams.iter().map(|streams| streams.failed).sum()
+    }
+
+    /// Asks this resolver from now on, instead of that of the operating system, which knows
+    /// addresses alone. A clone that is kept tells how its look-ups fare.
+    ///
+    /// ```
+    /// # use drongo::driver::tokio::{Bounds, Dns, Driver, UserAgent};
+    /// # use drongo::endpoint::Config;
+    /// # async fn run() -> Result<UserAgent, Box<dyn std::error::Error>> {
+    /// let mut driver = Driver::udp("127.0.0.1:0".parse()?, Config::default()).await?;
+    /// driver.resolve_with(Dns::system()?);
+    /// let agent = UserAgent::new(driver, Bounds::default());
+    /// # Ok(agent)
+    /// # }
+    /// ```
+    #[cfg(feature = "dns")]
+    pub fn resolve_with(&mut self, dns: Dns) {
+        self.core.dns = Some(dns);
     }
 
     /// The time of the endpoint now.
@@ -493,10 +522,18 @@ impl Core {
     fn ask(&self, id: QueryId, query: Query) {
         let Query::Dns(question) = query;
         let answers = self.answers.0.clone();
+        #[cfg(feature = "dns")]
+        let dns = self.dns.clone();
         tokio::spawn(async move {
+            #[cfg(feature = "dns")]
+            let (name, records) = match &dns {
+                Some(dns) => dns.answer(&question).await,
+                None => (question.name().into(), look_up(&question).await),
+            };
+            #[cfg(not(feature = "dns"))]
+            let (name, records) = (question.name().into(), look_up(&question).await);
             // The receiver is gone only if the driver is.
-            let records = look_up(&question).await;
-            let _ = answers.send((id, question.name().into(), records));
+            let _ = answers.send((id, name, records));
         });
     }
 
