@@ -805,6 +805,99 @@ fn verbs_that_find_no_room_wait_for_their_turn() {
 }
 
 #[test]
+fn calls_that_are_dropped_at_any_time_leave_nothing() {
+    run(async {
+        let tcp = async || {
+            let driver = Driver::tcp(anywhere(), hasty()).await.unwrap();
+            UserAgent::new(driver, Bounds::default())
+        };
+        let (alice, bob) = (tcp().await, tcp().await);
+        let serving = tokio::spawn({
+            let bob = bob.clone();
+            async move { bob.serve(careless).await }
+        });
+        let mut callers = tokio::task::JoinSet::new();
+        for number in 0..120 {
+            let (alice, invitation) = (alice.clone(), invitation(&bob));
+            callers.spawn(async move {
+                let turns = |turns| async move {
+                    for _ in 0..turns {
+                        tokio::task::yield_now().await;
+                    }
+                };
+                // Each gives up a little later than the one before.
+                let calling = async {
+                    let call = alice.invite(invitation).await.unwrap();
+                    let call = call.answered().await?;
+                    call.reinvite(sdp()).await?;
+                    Ok::<_, CallError>(call.ended().await)
+                };
+                tokio::select! {
+                    biased;
+                    _ = calling => {}
+                    () = turns(number) => {}
+                }
+            });
+        }
+        while let Some(done) = callers.join_next().await {
+            done.unwrap();
+        }
+        // Either is done only when its tables are empty.
+        alice.drain().await.unwrap();
+        bob.drain().await.unwrap();
+        serving.await.unwrap();
+        assert_eq!(bob.counters().panics, 0);
+    });
+}
+
+/// Rings, answers, and drops whatever comes, as far as the caller lets it.
+async fn careless(arrival: Arrival) -> Result<(), CallError> {
+    let Arrival::Call(call) = arrival else {
+        return Ok(());
+    };
+    call.ring().await?;
+    let mut call = call.answer(sdp()).await?;
+    while call.next_event().await.is_some() {}
+    Ok(())
+}
+
+#[test]
+fn driver_can_be_looked_at() {
+    run(async {
+        let (alice, bob) = pair().await;
+        let _talking = talking(&alice, &bob).await;
+        let seen = alice
+            .inspect(|driver| (driver.connections(), driver.endpoint().calls()))
+            .await;
+        assert_eq!(seen, Ok((0, 1)));
+    });
+}
+
+#[test]
+fn futures_can_go_to_other_threads() {
+    fn is_send<T: Send>(_: T) {}
+    run(async {
+        let (alice, bob) = pair().await;
+        is_send(alice.invite(invitation(&bob)));
+        is_send(alice.ask("MESSAGE", invitation(&bob)));
+        is_send(alice.incoming());
+        is_send(alice.serve(careless));
+        is_send(alice.drain());
+        let (mut call, mut other) = talking(&alice, &bob).await;
+        is_send(call.reinvite(sdp()));
+        is_send(call.update(sdp()));
+        is_send(call.request("INFO", sdp()));
+        is_send(call.hang_up());
+        is_send(call.during(async {}));
+        is_send(call.acknowledge(sdp()));
+        is_send(other.next_event());
+        // None of them was awaited, so nothing has happened.
+        assert_eq!((call.end(), other.end()), (None, None));
+        is_send(other.ended());
+    });
+}
+
+#[test]
 fn places_that_cannot_be_bound_are_refused() {
     run(async {
         let bound = UserAgent::bind(&[], Config::default()).await;

@@ -1,10 +1,9 @@
 //! DNS by hickory-resolver, for the questions of RFC 3263: NAPTR, SRV, and addresses.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
@@ -25,26 +24,18 @@ const RETRIES: usize = 1;
 /// [`Limits::query_wait`](crate::limits::Limits::query_wait), so that whoever looks sees which of
 /// both it was.
 const QUESTION: Duration = Duration::from_secs(8);
-/// How many names are kept with the domains that led to them. Those that are forgotten are looked
-/// up again when they are called again.
-const ORIGINS: usize = 4096;
 
 /// A resolver that knows NAPTR and SRV records, and keeps what it was told for as long as the
 /// records say (their TTL). Clones share all of it.
-///
-/// Over TLS, what a domain's records lead to must show a certificate for that domain, not for the
-/// host that the records name (RFC 5922 7.3): whoever forges records gains nothing.
 #[derive(Clone)]
 pub struct Dns {
     resolver: TokioResolver,
     limit: Duration,
-    state: Arc<State>,
+    tallies: Arc<Tallies>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    /// Which domain led to a name, by its last records.
-    origins: Mutex<BTreeMap<Box<str>, Box<str>>>,
+struct Tallies {
     answered: AtomicU64,
     timeouts: AtomicU64,
     refusals: AtomicU64,
@@ -157,7 +148,7 @@ impl Dns {
         Self {
             resolver,
             limit: QUESTION,
-            state: Arc::default(),
+            tallies: Arc::default(),
         }
     }
 
@@ -173,10 +164,10 @@ impl Dns {
     pub fn counters(&self) -> DnsCounters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         DnsCounters {
-            answered: read(&self.state.answered),
-            timeouts: read(&self.state.timeouts),
-            refusals: read(&self.state.refusals),
-            errors: read(&self.state.errors),
+            answered: read(&self.tallies.answered),
+            timeouts: read(&self.tallies.timeouts),
+            refusals: read(&self.tallies.refusals),
+            errors: read(&self.tallies.errors),
         }
     }
 
@@ -191,21 +182,13 @@ impl Dns {
             Err(_) => Err(DnsFailure::Timeout),
         };
         let counter = match &found {
-            Ok(_) => &self.state.answered,
-            Err(DnsFailure::Timeout) => &self.state.timeouts,
-            Err(DnsFailure::Refused { .. }) => &self.state.refusals,
-            Err(DnsFailure::Network { .. } | DnsFailure::Name) => &self.state.errors,
+            Ok(_) => &self.tallies.answered,
+            Err(DnsFailure::Timeout) => &self.tallies.timeouts,
+            Err(DnsFailure::Refused { .. }) => &self.tallies.refusals,
+            Err(DnsFailure::Network { .. } | DnsFailure::Name) => &self.tallies.errors,
         };
         counter.fetch_add(1, Ordering::Relaxed);
         found
-    }
-
-    /// What the endpoint hears, and for which domain. To RFC 3263, DNS without an answer has no
-    /// records.
-    pub(super) async fn answer(&self, question: &Question) -> (Box<str>, Records) {
-        let records = self.look_up(question).await.unwrap_or(Records::None);
-        let domain = self.learn(question, &records);
-        (domain, records)
     }
 
     async fn ask(&self, question: &Question) -> Result<Records, DnsFailure> {
@@ -238,53 +221,6 @@ impl Dns {
         let mut addresses: Vec<IpAddr> = found.iter().collect();
         addresses.sort_by_cached_key(rank);
         Ok(Records::Addresses(addresses))
-    }
-
-    /// Notes which domain led to the names in these records. The domain that led to this question.
-    fn learn(&self, question: &Question, records: &Records) -> Box<str> {
-        let origins = self.state.origins.lock();
-        let mut origins = origins.unwrap_or_else(PoisonError::into_inner);
-        let name = question.name();
-        let known = origins.get(&*key(name)).cloned();
-        let domain = known.unwrap_or_else(|| match question {
-            Question::Srv { name } => domain_of_service(name).into(),
-            Question::Naptr { name } | Question::Addresses { name } => name.clone(),
-        });
-        if origins.len() >= ORIGINS {
-            origins.clear();
-        }
-        match records {
-            Records::Naptr(records) => {
-                for record in records {
-                    origins.insert(key(&record.replacement), domain.clone());
-                }
-            }
-            Records::Srv(records) => {
-                for record in records {
-                    origins.insert(key(&record.target), domain.clone());
-                }
-            }
-            Records::Addresses(_) | Records::None => {}
-        }
-        domain
-    }
-}
-
-/// Names are the same in upper and lower case (RFC 4343).
-fn key(name: &str) -> Box<str> {
-    name.to_ascii_lowercase().into()
-}
-
-/// `example.com` of `_sip._udp.example.com`.
-fn domain_of_service(name: &str) -> &str {
-    let mut labels = name.splitn(3, '.');
-    match (labels.next(), labels.next(), labels.next()) {
-        (Some(service), Some(protocol), Some(domain))
-            if service.starts_with('_') && protocol.starts_with('_') =>
-        {
-            domain
-        }
-        _ => name,
     }
 }
 
@@ -358,16 +294,6 @@ fn other(error: NetError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn service_belongs_to_its_domain() {
-        assert_eq!(domain_of_service("_sip._udp.example.com"), "example.com");
-        assert_eq!(
-            domain_of_service("sip.udp.example.com"),
-            "sip.udp.example.com"
-        );
-        assert_eq!(domain_of_service("_sip._udp"), "_sip._udp");
-    }
 
     #[test]
     fn names_are_written_without_the_last_dot() {

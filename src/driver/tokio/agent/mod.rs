@@ -209,8 +209,8 @@ impl UserAgent {
         self.link.now()
     }
 
-    /// What went wrong so far. The endpoint's own counters are
-    /// [`Endpoint::counters`]: `agent.act(|endpoint, _, _| *endpoint.counters())`.
+    /// What went wrong so far. Those of the endpoint and its sockets are seen by
+    /// [`inspect`](Self::inspect).
     pub fn counters(&self) -> AgentCounters {
         self.link.shared.tallies.read()
     }
@@ -281,8 +281,8 @@ impl UserAgent {
     ///
     /// ```
     /// # use drongo::driver::tokio::{CallError, UserAgent};
-    /// # async fn look(agent: &UserAgent) -> Result<(), CallError> {
-    /// let calls = agent.act(|endpoint, _, _| endpoint.calls()).await?;
+    /// # async fn restart_counting(agent: &UserAgent) -> Result<(), CallError> {
+    /// let so_far = agent.act(|endpoint, _, _| endpoint.take_counters()).await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -300,6 +300,33 @@ impl UserAgent {
     ) -> Result<R, CallError> {
         let act = move |desk: &mut Desk| catch_unwind(AssertUnwindSafe(|| desk.driver.act(act)));
         self.link.act_safely(act).await
+    }
+
+    /// Looks at the driver: its counters, its connections, its endpoint.
+    ///
+    /// ```
+    /// # use drongo::driver::tokio::{CallError, Driver, UserAgent};
+    /// # async fn look(agent: &UserAgent) -> Result<(), CallError> {
+    /// let (connections, counters) = agent
+    ///     .inspect(|driver| (driver.connections(), *driver.endpoint().counters()))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Stopped`].
+    ///
+    /// # Panics
+    ///
+    /// If `look` does.
+    pub async fn inspect<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Driver) -> R + Send + 'static,
+    ) -> Result<R, CallError> {
+        let look = |desk: &mut Desk| catch_unwind(AssertUnwindSafe(|| look(&desk.driver)));
+        self.link.act_safely(look).await
     }
 
     /// Takes nothing new: calls and requests of others are refused with 503. Waits until the calls
