@@ -19,6 +19,7 @@
 //! | bounds | [`limits::Limits`] |
 //! | testing an application in virtual time | `sim`, with the feature `sim` |
 //! | a socket and a clock | `driver`, with the feature `tokio` |
+//! | calls that are awaited | `driver::tokio::UserAgent`, with the feature `tokio` |
 
 extern crate alloc;
 

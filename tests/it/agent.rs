@@ -17,7 +17,7 @@ use drongo::message::{Body, HeaderList, Name, Outgoing, StatusCode};
 use drongo::transport::Transport;
 use tokio::sync::mpsc;
 
-use super::driver::{anywhere, run};
+use super::driver::{LIMIT, anywhere, run};
 
 const SDP: &str = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n";
 
@@ -757,6 +757,7 @@ fn agent_that_nobody_holds_ends_when_its_calls_have() {
         let (call, other) = talking(&alice, &bob).await;
         let waiting = bob.invite(invitation(&alice)).await.unwrap();
         while alice.act(|endpoint, _, _| endpoint.calls()).await != Ok(2) {}
+        let stopped = alice.stopped();
         drop(alice);
         // Nobody can take it any more.
         assert_eq!(status_of(waiting.answered().await.unwrap_err()), 480);
@@ -764,9 +765,8 @@ fn agent_that_nobody_holds_ends_when_its_calls_have() {
         assert!(call.update(Outgoing::new()).await.is_ok());
         drop(call);
         assert!(is_hung_up_by(&other.ended().await, Side::Remote));
-        while Driver::udp(address, hasty()).await.is_err() {
-            tokio::task::yield_now().await;
-        }
+        stopped.await.unwrap();
+        assert!(Driver::udp(address, hasty()).await.is_ok());
     });
 }
 
@@ -806,7 +806,12 @@ fn verbs_that_find_no_room_wait_for_their_turn() {
 
 #[test]
 fn calls_that_are_dropped_at_any_time_leave_nothing() {
-    run(async {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .unwrap();
+    let all = async {
         let tcp = async || {
             let driver = Driver::tcp(anywhere(), hasty()).await.unwrap();
             UserAgent::new(driver, Bounds::default())
@@ -847,7 +852,10 @@ fn calls_that_are_dropped_at_any_time_leave_nothing() {
         bob.drain().await.unwrap();
         serving.await.unwrap();
         assert_eq!(bob.counters().panics, 0);
-    });
+    };
+    runtime
+        .block_on(async { tokio::time::timeout(LIMIT, all).await })
+        .expect("it takes too long");
 }
 
 /// Rings, answers, and drops whatever comes, as far as the caller lets it.

@@ -352,15 +352,19 @@ impl UserAgent {
     }
 
     /// Waits until its sockets are closed, because it has drained or one of them has failed. Calls
-    /// end with [`EndReason::Failed`] then, if they have not ended before.
+    /// end with [`EndReason::Failed`] then, if they have not ended before. The future borrows
+    /// nothing, and does not keep the sockets open.
     ///
     /// # Errors
     ///
     /// What a socket said when it could not receive any more.
-    pub async fn stopped(&self) -> io::Result<()> {
-        match self.link.shared.stopped.wait().await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(io::Error::new(error.kind(), Arc::clone(error))),
+    pub fn stopped(&self) -> impl Future<Output = io::Result<()>> + Send + use<> {
+        let shared = Arc::clone(&self.link.shared);
+        async move {
+            match shared.stopped.wait().await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(io::Error::new(error.kind(), Arc::clone(error))),
+            }
         }
     }
 }
