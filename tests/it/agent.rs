@@ -11,7 +11,7 @@ use drongo::driver::tokio::{
     Arrival, Bounds, Call, CallError, CallEvent, Driver, IncomingCall, IncomingRequest, Listen,
     OutgoingCall, UserAgent,
 };
-use drongo::endpoint::{Config, Event};
+use drongo::endpoint::{CallView, Config, Endpoint, Event};
 use drongo::error::Misuse;
 use drongo::message::{Body, HeaderList, Name, Outgoing, StatusCode};
 use drongo::transport::Transport;
@@ -450,7 +450,10 @@ fn calls_that_find_no_room_are_refused_and_counted() {
         let bob = agent(hasty(), bounds).await;
         let first = alice.invite(invitation(&bob)).await.unwrap();
         let second = alice.invite(invitation(&bob)).await.unwrap();
-        assert_eq!(status_of(second.answered().await.unwrap_err()), 503);
+        let refused = second.answered().await.unwrap_err();
+        let wait = refused.end().and_then(EndReason::retry_after);
+        assert_eq!(wait.map(|(_, wait)| wait), Some(Duration::from_secs(5)));
+        assert_eq!(status_of(refused), 503);
         assert_eq!(bob.counters().arrivals_refused, 1);
         let incoming = next_call(&bob).await;
         let (call, other) = tokio::join!(first.answered(), incoming.answer(sdp()));
@@ -698,6 +701,51 @@ fn request_that_nobody_answers_says_so() {
             matches!(failed, CallError::Ended(EndReason::Failed(_))),
             "{failed}"
         );
+    });
+}
+
+#[test]
+fn request_that_is_not_awaited_any_more_is_forgotten() {
+    run(async {
+        let alice = agent(hasty(), Bounds::default()).await;
+        let silent = tokio::net::UdpSocket::bind(anywhere()).await.unwrap();
+        let target = format!("sip:bob@{}", silent.local_addr().unwrap());
+        let nobody = Invitation::new(&target, "sip:alice@127.0.0.1").unwrap();
+        let mut buffer = [0; 2048];
+        tokio::select! {
+            biased;
+            response = alice.ask("OPTIONS", nobody.clone()) => panic!("{response:?}"),
+            received = silent.recv(&mut buffer) => assert!(received.is_ok()),
+        }
+        while alice.act(|endpoint, _, _| endpoint.calls()).await != Ok(0) {}
+        // One that is awaited still is told.
+        let mut asking = Box::pin(alice.ask("OPTIONS", nobody));
+        tokio::select! {
+            biased;
+            response = &mut asking => panic!("{response:?}"),
+            received = silent.recv(&mut buffer) => assert!(received.is_ok()),
+        }
+        let (asked, closed) = tokio::join!(asking, alice.close());
+        let cancelled = asked.unwrap_err();
+        assert!(
+            matches!(cancelled.end(), Some(EndReason::Cancelled { .. })),
+            "{cancelled}"
+        );
+        closed.unwrap();
+    });
+}
+
+#[test]
+fn call_that_is_abandoned_has_ended_for_its_owner() {
+    run(async {
+        let (alice, bob) = pair().await;
+        let (call, _other) = talking(&alice, &bob).await;
+        let handle = call.handle();
+        let abandon = move |endpoint: &mut Endpoint, _, _: &mut _| {
+            endpoint.call(handle).map(CallView::abandon)
+        };
+        assert_eq!(alice.act(abandon).await, Ok(Ok(())));
+        assert!(matches!(call.ended().await, EndReason::Failed(_)));
     });
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It never waits for an application. What finds no room is refused, or counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::route::{Changed, Established, Responded, Route};
 use super::{Arrival, CallError, CallEvent, IncomingCall, OutgoingCall, Updated};
 use crate::call::{Call as Machine, Invitation, RequestId};
 use crate::driver::tokio::Driver;
-use crate::endpoint::{CallHandle, CallView, Event, Output, RequestHandle};
+use crate::endpoint::{CallHandle, CallView, Endpoint, Event, Output, RequestHandle};
 use crate::error::Misuse;
 use crate::message::{HeaderList, Method, Outgoing, Request, Response, StatusCode};
 use crate::time::Time;
@@ -119,15 +119,28 @@ impl Desk {
         }
     }
 
+    /// What an application does with the endpoint itself. Who owns a call that is abandoned there
+    /// hears that it is over.
+    pub(super) fn act<R>(
+        &mut self,
+        act: impl FnOnce(&mut Endpoint, Time, &mut VecDeque<Output>) -> R,
+    ) -> R {
+        let before = self.driver.endpoint().calls();
+        let done = self.driver.act(act);
+        self.deliver();
+        if self.driver.endpoint().calls() < before {
+            let driver = &mut self.driver;
+            self.routes
+                .retain(|call, _| driver.act(|endpoint, _, _| endpoint.call(*call).is_ok()));
+        }
+        done
+    }
+
     /// A verb of a call.
     pub(super) fn verb(
         &mut self,
         call: CallHandle,
-        verb: impl FnOnce(
-            &mut CallView<'_>,
-            Time,
-            &mut std::collections::VecDeque<Output>,
-        ) -> Result<(), Misuse>,
+        verb: impl FnOnce(&mut CallView<'_>, Time, &mut VecDeque<Output>) -> Result<(), Misuse>,
     ) -> Result<(), Misuse> {
         self.driver
             .act(|endpoint, now, out| verb(&mut endpoint.call(call)?, now, out))
@@ -225,11 +238,7 @@ impl Desk {
         &mut self,
         (call, number): (CallHandle, u64),
         is_final: bool,
-        verb: impl FnOnce(
-            &mut CallView<'_>,
-            Time,
-            &mut std::collections::VecDeque<Output>,
-        ) -> Result<(), Misuse>,
+        verb: impl FnOnce(&mut CallView<'_>, Time, &mut VecDeque<Output>) -> Result<(), Misuse>,
     ) -> Result<(), Misuse> {
         let is_open = |route: &&mut Route| route.reoffer == Some(number);
         if self.routes.get_mut(&call).filter(is_open).is_none() {
@@ -412,9 +421,7 @@ impl Desk {
 
     fn refuse(&mut self, call: CallHandle) {
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        let _ = self.verb(call, |call, now, out| {
-            call.reject(now, status, Outgoing::new(), out)
-        });
+        let _ = self.verb(call, |call, now, out| call.reject(now, status, busy(), out));
     }
 
     /// Puts it before the application, if there is one that has room.
@@ -452,7 +459,7 @@ impl Desk {
             None => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 if let Err(arrival) = self.arrive(Arrival::Request(incoming)) {
-                    let _ = self.respond(request, status, Outgoing::new());
+                    let _ = self.respond(request, status, busy());
                     drop(arrival);
                 }
             }
@@ -649,4 +656,10 @@ impl Desk {
             Err(TrySendError::Closed(_)) => {}
         }
     }
+}
+
+/// As an endpoint that is full says it.
+fn busy() -> Outgoing {
+    let headers = HeaderList::new().with("Retry-After", "5");
+    Outgoing::new().with_headers(headers.unwrap_or_default())
 }

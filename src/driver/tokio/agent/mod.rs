@@ -277,7 +277,8 @@ impl UserAgent {
 
     /// Does something with the endpoint, at the time that it is, and performs what it causes. Calls
     /// and requests are for [`invite`](Self::invite) and [`ask`](Self::ask): what others cause is
-    /// heard of by nobody.
+    /// heard of by nobody. A call that is abandoned has ended for its owner, with
+    /// [`EndReason::Failed`].
     ///
     /// ```
     /// # use drongo::driver::tokio::{CallError, UserAgent};
@@ -298,7 +299,7 @@ impl UserAgent {
         &self,
         act: impl FnOnce(&mut Endpoint, Time, &mut VecDeque<Output>) -> R + Send + 'static,
     ) -> Result<R, CallError> {
-        let act = move |desk: &mut Desk| catch_unwind(AssertUnwindSafe(|| desk.driver.act(act)));
+        let act = move |desk: &mut Desk| catch_unwind(AssertUnwindSafe(|| desk.act(act)));
         self.link.act_safely(act).await
     }
 
