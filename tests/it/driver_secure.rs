@@ -76,7 +76,11 @@ async fn answering(places: &[Listen], tls: Tls) -> (Vec<SocketAddr>, mpsc::Recei
                 };
                 driver.act(answer).unwrap();
             }
-            if said.send(driver.handshakes_failed()).await.is_err() {
+            if said
+                .send(driver.counters().handshakes_failed)
+                .await
+                .is_err()
+            {
                 return;
             }
         }
