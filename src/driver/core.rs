@@ -25,7 +25,7 @@ pub(super) trait Wires {
     fn send(&mut self, now: Time, transmit: Transmit, name: Option<&str>) -> bool;
 
     /// Sends what can be sent now, until one fails.
-    fn flush(&mut self) -> Option<TransmitId>;
+    fn flush(&mut self, now: Time) -> Option<TransmitId>;
 
     /// Begins to look up. An answer comes later.
     fn look_up(&mut self, id: QueryId, question: Question);
@@ -124,7 +124,7 @@ impl Core {
                     Output::Dropped(_) => {}
                 }
             }
-            let Some(id) = wires.flush() else {
+            let Some(id) = wires.flush(self.clock.now()) else {
                 return;
             };
             self.on_send_failed(id);

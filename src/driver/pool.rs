@@ -23,6 +23,9 @@ pub(super) const BACKLOG: usize = 1024;
 /// Writes to an open connection. When it is dropped, the connection is closed, after what waits
 /// is written.
 pub(super) trait Line {
+    /// Whether what it takes waits until somebody writes it: see [`Pool::take_written`].
+    const WAITS: bool;
+
     /// Takes bytes to write. Whether there was room.
     fn write(&mut self, job: Job) -> bool;
 }
@@ -207,6 +210,12 @@ impl<L: Line, O> Pool<L, O> {
         }
     }
 
+    /// Whether the connection is being opened.
+    #[cfg(feature = "mio")]
+    pub(super) fn is_opening(&self, id: u64) -> bool {
+        self.opening(id).is_some()
+    }
+
     /// Writes to the connection that the flow names, or to one with the same peer, or to a new
     /// one, which `connect` opens under the number it is given. Whether there is any.
     pub(super) fn send(
@@ -225,7 +234,7 @@ impl<L: Line, O> Pool<L, O> {
             Some((known, Place::Open(open))) => {
                 let is_sent = open.line.write(job);
                 if is_sent {
-                    self.written.push(known);
+                    self.written.extend(L::WAITS.then_some(known));
                     self.drive(known, |machine, out| machine.receive(now, Event::Sent, out));
                 }
                 is_sent
@@ -312,7 +321,7 @@ impl<L: Line, O> Pool<L, O> {
                 // There is room for all that could wait.
                 let _ = open.line.write(job);
             }
-            self.written.push(id);
+            self.written.extend(L::WAITS.then_some(id));
         }
     }
 
@@ -411,7 +420,7 @@ impl<L: Line, O> Pool<L, O> {
                         ticket: None,
                     };
                     if open.line.write(job) {
-                        self.written.push(id);
+                        self.written.extend(L::WAITS.then_some(id));
                     }
                     continue;
                 }

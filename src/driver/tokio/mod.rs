@@ -539,7 +539,7 @@ impl core::Wires for Wires {
         }
     }
 
-    fn flush(&mut self) -> Option<TransmitId> {
+    fn flush(&mut self, _: Time) -> Option<TransmitId> {
         self.udp.as_mut().and_then(Datagrams::flush)
     }
 

@@ -55,6 +55,8 @@ struct Line {
 }
 
 impl pool::Line for Line {
+    const WAITS: bool = false;
+
     fn write(&mut self, job: Job) -> bool {
         self.writer.try_send(job).is_ok()
     }

@@ -22,7 +22,17 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::driver::{anywhere, run};
+use super::{LIMIT, anywhere};
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(LIMIT, test).await })
+        .expect("it takes too long")
+}
 
 /// Somebody with a certificate for the loopback address, and who believes it.
 fn believer() -> Tls {
