@@ -42,6 +42,8 @@ mod printed;
 #[cfg(test)]
 mod scripts;
 #[cfg(test)]
+mod shards;
+#[cfg(test)]
 #[cfg(feature = "sim")]
 mod swarm;
 #[cfg(test)]
