@@ -107,7 +107,9 @@ impl Streams {
         let listener = TcpListener::from_std(listener)?;
         let news = mpsc::channel(NEWS);
         let most = kind.limits.connections;
-        let accepting = accept(listener, carrier.clone(), most, news.0.clone());
+        // A handshake is not to take longer than a message.
+        let wait = CONNECT_WAIT.min(kind.limits.message_wait);
+        let accepting = accept(listener, carrier.clone(), most, wait, news.0.clone());
         Ok(Self {
             carrier,
             news,
@@ -244,8 +246,15 @@ fn line(id: u64, (reader, writer): Duplex, news: &mpsc::Sender<News>) -> Line {
     }
 }
 
-/// Takes connections, and sees to the handshakes of at most so many at once. They end with it.
-async fn accept(listener: TcpListener, carrier: Carrier, most: usize, news: mpsc::Sender<News>) {
+/// Takes connections, and sees to the handshakes of at most so many at once, for so long each. They
+/// end with it.
+async fn accept(
+    listener: TcpListener,
+    carrier: Carrier,
+    most: usize,
+    wait: Duration,
+    news: mpsc::Sender<News>,
+) {
     let mut handshakes = JoinSet::new();
     let is_bare = carrier.is_bare();
     loop {
@@ -265,7 +274,7 @@ async fn accept(listener: TcpListener, carrier: Carrier, most: usize, news: mpsc
         }
         let (carrier, news) = (carrier.clone(), news.clone());
         let ready = async move {
-            let found = match timeout(CONNECT_WAIT, carrier.accept(stream)).await {
+            let found = match timeout(wait, carrier.accept(stream)).await {
                 Ok(Ok(duplex)) => News::Accepted(duplex, remote),
                 Ok(Err(_)) | Err(_) => News::Failed,
             };

@@ -33,7 +33,7 @@ impl<D: Face> Bystander<D> {
     }
 
     /// The call stands yet, and new ones are answered.
-    fn is_untouched(mut self, callee: &Answering) {
+    fn stays_untouched(mut self, callee: &Answering) {
         self.driver.hang_up(self.call);
         hang_up_all(&mut self.driver, 1);
         is_served(callee.tcp);
@@ -62,7 +62,7 @@ pub(super) fn stream_that_cannot_be_read_is_answered_and_closed<D: Face>() {
     garbage.write_all(b"\x16\x03\x01\x02\x00\n\n").unwrap();
     assert_eq!(read(&mut garbage, usize::MAX), "");
     callee.wait_until(|seen| seen.counters.malformed == 3 && seen.connections == 1);
-    bystander.is_untouched(&callee);
+    bystander.stays_untouched(&callee);
 }
 
 pub(super) fn half_a_message_and_silence_is_given_up<D: Face>() {
@@ -75,7 +75,7 @@ pub(super) fn half_a_message_and_silence_is_given_up<D: Face>() {
         assert_eq!(read(&mut stream, usize::MAX), "");
     }
     callee.wait_until(|seen| seen.counters.incomplete == 3 && seen.connections == 1);
-    bystander.is_untouched(&callee);
+    bystander.stays_untouched(&callee);
 }
 
 pub(super) fn message_that_trickles_is_given_up<D: Face>() {
@@ -100,7 +100,7 @@ pub(super) fn message_that_trickles_is_given_up<D: Face>() {
     }
     assert!(sent < 10_000, "it was never given up");
     callee.wait_until(|seen| seen.counters.incomplete == 1 && seen.connections == 1);
-    bystander.is_untouched(&callee);
+    bystander.stays_untouched(&callee);
 }
 
 pub(super) fn gigabyte_that_was_announced_is_not_waited_for<D: Face>() {
@@ -117,7 +117,7 @@ pub(super) fn gigabyte_that_was_announced_is_not_waited_for<D: Face>() {
     let body = vec![b'x'; 1 << 20];
     let refused = (0..1_024).find(|_| stream.write_all(&body).is_err());
     assert!(refused.is_some(), "a gigabyte was read");
-    bystander.is_untouched(&callee);
+    bystander.stays_untouched(&callee);
 }
 
 pub(super) fn connection_cut_in_the_middle_of_a_message_harms_nobody<D: Face>() {
@@ -134,7 +134,7 @@ pub(super) fn connection_cut_in_the_middle_of_a_message_harms_nobody<D: Face>() 
     // Between two messages nothing is lost.
     drop(connect(callee.tcp));
     callee.wait_until(|seen| seen.counters.closed == 1 && seen.connections == 1);
-    bystander.is_untouched(&callee);
+    bystander.stays_untouched(&callee);
 }
 
 pub(super) fn peer_that_does_not_read_is_given_up<D: Face>() {
@@ -155,7 +155,7 @@ pub(super) fn peer_that_does_not_read_is_given_up<D: Face>() {
         stream.write_all(request.as_bytes()).unwrap();
         assert!(number < 100_000, "it all has been taken");
     }
-    bystander.is_untouched(&callee);
+    bystander.stays_untouched(&callee);
     drop(stream);
     callee.wait_until(|seen| seen.connections == 0);
 }
@@ -170,7 +170,7 @@ pub(super) fn thousands_of_idle_connections_harm_nobody<D: Face>() {
     let idle: Vec<TcpStream> = (0..many).map(|_| connect(callee.tcp)).collect();
     let seen = callee.wait_until(|seen| seen.connections == many + 1);
     assert_eq!(seen.counters.connections_refused, 0);
-    bystander.is_untouched(&callee);
+    bystander.stays_untouched(&callee);
     drop(idle);
     let closed = many as u64;
     callee.wait_until(|seen| seen.connections == 0 && seen.counters.closed >= closed);

@@ -4,11 +4,10 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 use std::time::Duration;
 
 use super::examples::{Answer, Call, DRAIN, Report};
-use super::sipp::{Statistics, is_listening, sipp};
+use super::sipp::{Statistics, alone, is_listening, sipp};
 use super::{Process, SIPP, calls, free_port, scratch, wanted};
 
 #[test]
@@ -58,8 +57,10 @@ fn sipp_calls_answer(test: &str, mode: &str, arguments: &[&str]) {
         .args(["-sn", "uac", "-t", mode, "-max_socket", "1000", "-r", "200"])
         .args(["-m", &calls().to_string()])
         .arg(answer.address.to_string());
+    let load = alone();
     let mut sipp = Process::start(test, &mut command);
     let status = sipp.wait(Duration::from_secs(150));
+    drop(load);
     assert_eq!(status.code(), Some(0), "{}", sipp.transcript());
     check_all_answered(&answer.stop());
 }
@@ -90,6 +91,7 @@ fn sipp_uas_is_called(test: &str, arguments: &[&str]) {
     let mut uas = Process::start(test, command.args(["-sn", "uas", "-t", "t1"]));
     uas.wait_until("listening", Duration::from_secs(10), || is_listening(port));
     let number = calls().to_string();
+    let load = alone();
     let mut call = Call::start(
         SocketAddr::from(([127, 0, 0, 1], port)),
         &[
@@ -99,7 +101,9 @@ fn sipp_uas_is_called(test: &str, arguments: &[&str]) {
         ]
         .concat(),
     );
-    let (status, report) = call.end(Duration::from_secs(90) + DRAIN);
+    call.wait_until_it_drains(Duration::from_secs(90));
+    drop(load);
+    let (status, report) = call.end(DRAIN);
     assert!(status.success(), "call: {status}");
     check_all_answered(&report);
     uas.signal("USR1");
@@ -157,19 +161,11 @@ fn idle(test: &str, arguments: &[&str]) {
         .unwrap();
     let mut pong = [0; 2];
     last.read_exact(&mut pong).unwrap();
-    let mut call = Command::new(super::examples::path("call"));
-    call.args(["--to", &format!("sip:bob@{}", answer.address)])
-        .args([
-            "--listen",
-            "tcp:127.0.0.1:0",
-            "--calls",
-            "100",
-            "--rate",
-            "100",
-        ]);
-    let mut call = Process::start("call", &mut call);
-    let status = call.wait(Duration::from_secs(20) + DRAIN);
-    assert!(status.success(), "{}", call.transcript());
+    let listen = ["--listen", "tcp:127.0.0.1:0"];
+    let some = ["--calls", "100", "--rate", "100"];
+    let mut call = Call::start(answer.address, &[listen.as_slice(), &some].concat());
+    let (status, _) = call.end(Duration::from_secs(20) + DRAIN);
+    assert!(status.success(), "call: {status}");
     drop(idle);
     let report = answer.stop();
     report.check("answered", 100);
