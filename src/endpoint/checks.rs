@@ -201,10 +201,12 @@ fn is_within(range: &str, tag: &str) -> bool {
 /// 20.11: a body that need not be understood.
 fn is_optional(request: &Request) -> bool {
     // What does not say must be handled.
-    request.first(Name::ContentDisposition).is_some_and(|value| {
-        let disposition = Disposition::parse(value);
-        disposition.is_ok_and(|disposition| !disposition.is_required())
-    })
+    request
+        .first(Name::ContentDisposition)
+        .is_some_and(|value| {
+            let disposition = Disposition::parse(value);
+            disposition.is_ok_and(|disposition| !disposition.is_required())
+        })
 }
 
 fn refused_with(status: StatusCode, name: &str, value: &str) -> Option<Refusal> {
