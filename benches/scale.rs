@@ -218,7 +218,10 @@ fn main() {
     if let [dialogs, lookups] = numbers[..] {
         let mut idle = Dialogs::new();
         idle.fill(dialogs as usize);
-        idle.look_up(lookups, &mut Random(1));
+        let mut random = Random(1);
+        for _ in 0..lookups / CALLS {
+            idle.look_up(CALLS, &mut random);
+        }
         return;
     }
     let (mut few, mut many) = (Idle::new(), Idle::new());
