@@ -279,11 +279,7 @@ impl Response<'_> {
 
     fn emit(&self, out: &mut Vec<u8>) {
         let reply = self.reply;
-        put_status_line(
-            out,
-            self.status,
-            self.reason.unwrap_or_else(|| self.status.reason()),
-        );
+        put_status_line(out, self.status, self.reason);
         out.put(reply.slice(0..reply.marks.to_end));
         let trying = self.status.as_u16() == 100;
         if let Some(tag) = self.to_tag.filter(|_| !trying && reply.to_tag.is_none()) {
