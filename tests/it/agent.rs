@@ -1,6 +1,7 @@
 //! The user agent of the tokio driver, on sockets of this machine: what becomes of calls that are
 //! awaited, dropped, refused and forgotten.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -17,7 +18,22 @@ use drongo::message::{Body, HeaderList, Name, Outgoing, StatusCode};
 use drongo::transport::Transport;
 use tokio::sync::mpsc;
 
-use super::driver::{LIMIT, anywhere, run};
+/// Far more than anything here takes.
+const LIMIT: Duration = Duration::from_secs(30);
+
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(LIMIT, test).await })
+        .expect("it takes too long")
+}
+
+pub(crate) fn anywhere() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
 
 const SDP: &str = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n";
 

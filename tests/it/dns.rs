@@ -19,7 +19,7 @@ use drongo::message::{Body, Outgoing, StatusCode};
 use drongo::transport::Transport;
 use tokio::net::UdpSocket;
 
-use super::driver::{anywhere, run};
+use super::agent::{anywhere, run};
 
 /// What a name server knows, in seconds and data; a name that is not here does not exist.
 type Zone = BTreeMap<(&'static str, RecordType), Vec<(u32, RData)>>;

@@ -22,11 +22,8 @@ mod conformance;
 #[cfg(feature = "dns")]
 mod dns;
 #[cfg(test)]
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", feature = "mio"))]
 mod driver;
-#[cfg(test)]
-#[cfg(all(feature = "tls", feature = "ws"))]
-mod driver_secure;
 #[cfg(test)]
 mod endpoint;
 #[cfg(test)]
@@ -50,6 +47,8 @@ mod peers;
 mod printed;
 #[cfg(test)]
 mod scripts;
+#[cfg(test)]
+mod shards;
 #[cfg(test)]
 #[cfg(feature = "sim")]
 mod swarm;

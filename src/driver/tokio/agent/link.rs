@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{SetOnce, mpsc, oneshot};
-use tokio::time::{Duration, Instant};
+use tokio::time::Duration;
 
 use super::desk::Desk;
 use super::{AgentCounters, Bounds, CallError};
-use crate::driver::tokio::time_since;
+use crate::driver::Listen;
+use crate::driver::clock::Clock;
 use crate::endpoint::{CallHandle, RequestHandle};
 use crate::message::StatusCode;
 use crate::time::Time;
-use crate::transport::Transport;
 
 /// Something to do with the endpoint.
 pub(super) type Job = Box<dyn FnOnce(&mut Desk) + Send>;
@@ -39,9 +39,10 @@ pub(super) enum Farewell {
 /// What all of one user agent share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Time zero of the endpoint.
-    pub(super) origin: Instant,
-    pub(super) addresses: Vec<(Transport, std::net::SocketAddr)>,
+    /// That of the endpoint.
+    pub(super) clock: Clock,
+    /// Where it listens.
+    pub(super) places: Vec<Listen>,
     pub(super) bounds: Bounds,
     /// How long a request that came in may wait for its answer.
     pub(super) request_wait: Duration,
@@ -114,7 +115,7 @@ impl Link {
 
     /// The time of the endpoint now.
     pub(super) fn now(&self) -> Time {
-        time_since(self.shared.origin)
+        self.shared.clock.now()
     }
 
     /// Never waits.

@@ -24,6 +24,7 @@ use tokio::time::Duration;
 
 use super::{Driver, Listen};
 use crate::call::{EndReason, Invitation};
+use crate::driver::bound::address_of;
 use crate::endpoint::{Config, Endpoint, Output};
 use crate::message::Response;
 use crate::time::Time;
@@ -111,7 +112,9 @@ pub struct AgentCounters {
 /// answering.await??;
 /// # Ok(())
 /// # }
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run())
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// #     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run())
+/// # }
 /// ```
 ///
 /// The sockets are open as long as there is a handle, a call or a request of it, and until what
@@ -165,8 +168,8 @@ impl UserAgent {
             ..bounds
         };
         let shared = Shared {
-            origin: driver.core.origin,
-            addresses: driver.addresses(),
+            clock: driver.core.clock,
+            places: driver.places.clone(),
             bounds,
             request_wait: driver.endpoint().config().limits.request_wait,
             tallies: Tallies::default(),
@@ -190,18 +193,13 @@ impl UserAgent {
 
     /// The address of the first place that it listens on.
     pub fn local_addr(&self) -> SocketAddr {
-        let first = self.link.shared.addresses.first();
-        first.map_or(
-            SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-            |(_, address)| *address,
-        )
+        let first = self.link.shared.places.first().map(Listen::address);
+        first.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
     }
 
     /// The address that it listens on with that transport, if it does.
     pub fn local_addr_of(&self, transport: Transport) -> Option<SocketAddr> {
-        let mut all = self.link.shared.addresses.iter();
-        let found = all.find(|(known, _)| *known == transport);
-        found.map(|(_, address)| *address)
+        address_of(&self.link.shared.places, transport)
     }
 
     /// The time of the endpoint now, for a [`Verifier`](crate::auth::Verifier).
