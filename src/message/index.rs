@@ -271,6 +271,12 @@ impl Message {
         self.slice(entry.start..end)
     }
 
+    /// What begins at the offset, to the end of the message.
+    #[inline]
+    pub(crate) fn from_offset(&self, at: u32) -> &[u8] {
+        self.bytes.get(at as usize..).unwrap_or_default()
+    }
+
     pub(crate) fn value(&self, entry: &Entry) -> &[u8] {
         self.slice(entry.value..entry.value_end)
     }

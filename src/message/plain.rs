@@ -116,24 +116,36 @@ pub(crate) fn host_port(text: &[u8]) -> Option<(PlainHost<'_>, Option<u16>, &[u8
     }
 }
 
+/// Whether what has been read of a text is its front of that length.
+///
+/// A value is read with what is behind it in its message, if there is a message: a line break at
+/// the least, which nothing here reads, so that no step must look out for a near end.
+#[inline(always)]
+pub(crate) fn has_read(text: &[u8], len: usize, rest: &[u8]) -> bool {
+    text.len().checked_sub(rest.len()) == Some(len)
+}
+
 /// The value of the first parameter, if it has that name, to the letter, and is a token; and what
 /// follows it. The start, with `;` and `=`, is what most values have there.
-#[inline]
-pub(crate) fn first_param<'a>(params: &'a [u8], start: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+#[inline(always)]
+pub(crate) fn first_param<'a, const N: usize>(
+    params: &'a [u8],
+    start: &[u8; N],
+) -> Option<(&'a [u8], &'a [u8])> {
     match run(params.strip_prefix(start)?, set::TOKEN) {
-        (value @ [_, ..], rest @ ([] | [b';', ..])) => Some((value, rest)),
+        (value @ [_, ..], rest @ ([] | [b';' | b'\r', ..])) => Some((value, rest)),
         _ => None,
     }
 }
 
-/// Parameters of a header value, each shown to `see`; `None` too if `see` does not like one, or if
-/// one may have the name in `read`, which stands before them.
+/// Parameters of a header value, each shown to `see`, and what follows them; `None` too if `see`
+/// does not like one, or if one may have the name in `read`, which stands before them.
 #[inline]
 pub(crate) fn header_params<'a>(
     mut rest: &'a [u8],
     read: &[u8],
     mut see: impl FnMut(&'a [u8], Option<&'a [u8]>) -> bool,
-) -> Option<()> {
+) -> Option<&'a [u8]> {
     let mut names = Names(small_hash(read).map_or(0, |hash| 1 << hash));
     while let Some((b';', tail)) = rest.split_first() {
         let (name, tail) = run(tail, set::TOKEN);
@@ -162,7 +174,7 @@ pub(crate) fn header_params<'a>(
         }
         rest = tail;
     }
-    rest.is_empty().then_some(())
+    Some(rest)
 }
 
 /// Parameters of a URI, each shown to `see`, and what follows them; `None` too if `see` does not

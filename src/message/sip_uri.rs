@@ -81,9 +81,9 @@ impl<'a> SipUri<'a> {
         Some((uri, rest))
     }
 
-    /// Whether it is a URI, and of the common form.
-    pub(crate) fn is_plain(raw: &[u8]) -> bool {
-        Self::behind_plain(raw).is_some_and(<[u8]>::is_empty)
+    /// Whether the front of the text, of that length, is a URI, and of the common form.
+    pub(crate) fn is_plain(text: &[u8], len: usize) -> bool {
+        Self::behind_plain(text).is_some_and(|rest| plain::has_read(text, len, rest))
     }
 
     /// What is behind the URI of the common form that the text begins with; see
@@ -295,9 +295,9 @@ impl<'a> PlainUri<'a> {
     }
 }
 
-/// Whether there is an `@` before the URI ends.
+/// Whether there is an `@` before the URI ends, or the line.
 fn has_user(text: &[u8]) -> bool {
-    let found = memchr::memchr2(b'@', b'>', text).and_then(|at| text.get(at));
+    let found = memchr::memchr3(b'@', b'>', b'\r', text).and_then(|at| text.get(at));
     found == Some(&b'@')
 }
 

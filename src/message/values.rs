@@ -2,8 +2,11 @@
 
 use super::index::Rows;
 use super::list::SplitCommas;
+use super::reply::range_in;
+use super::request::text_in;
+use super::simple::check_call_id;
 use super::{
-    ContactValue, ContentType, Message, Name, NameAddr, RAck, Timestamp, ValueError,
+    CSeq, ContactValue, ContentType, Message, Name, NameAddr, RAck, Timestamp, ValueError,
     ValueErrorKind, Via, parse_delta_seconds, parse_max_forwards, parse_rseq, split_call_ids,
     split_commas,
 };
@@ -125,6 +128,118 @@ macro_rules! singles {
     };
 }
 pub(super) use singles;
+
+/// What most readers ask for, without the check that makes a [`Request`](super::Request) or a
+/// [`Response`](super::Response): each is the whole of its value read when asked for, of the first
+/// row. For who passes messages on by them; that a row is there once, and what else a message must
+/// have, is for [`Message::check`] to say.
+///
+/// ```
+/// use drongo::message::{Message, Method};
+///
+/// let message = Message::parse(
+///     b"BYE sip:bob@192.0.2.4 SIP/2.0\r\n\
+///       Via: SIP/2.0/TCP [2001:db8::9]:5061;branch=z9hG4bKnashds10\r\n\
+///       From: Alice <sip:alice@atlanta.example.com>;tag=1928301774\r\n\
+///       To: <sip:bob@biloxi.example.com>\r\n\
+///       Call-ID: a84b4c76e66710\r\n\
+///       CSeq: 231 BYE\r\n\r\n".as_slice().into(),
+/// )?;
+/// assert_eq!(message.branch(), Ok(Some("z9hG4bKnashds10")));
+/// assert_eq!((message.from_tag(), message.to_tag()), (Ok(Some("1928301774")), Ok(None)));
+/// assert_eq!(message.call_id(), Some(Ok("a84b4c76e66710")));
+/// assert_eq!(message.cseq().unwrap().unwrap().method, Method::Bye);
+/// assert_eq!(message.contact(), None);
+/// # Ok::<(), drongo::message::ParseError>(())
+/// ```
+impl Message {
+    /// The top Via.
+    pub fn top_via(&self) -> Option<Result<Via<'_>, ValueError>> {
+        let (text, len) = self.front(Name::Via)?;
+        match Via::plain(text, len) {
+            Some(via) => Some(Ok(via)),
+            None => self.vias().next(),
+        }
+    }
+
+    /// The branch of the top Via; `None` if there is no Via, or no branch in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Via::parse`].
+    pub fn branch(&self) -> Result<Option<&str>, ValueError> {
+        let Some((text, len)) = self.front(Name::Via) else {
+            return Ok(None);
+        };
+        match Via::plain_branch(text, len) {
+            Some(branch) => Ok(self.text(branch)),
+            None => self.vias().next().transpose().map(|via| via?.branch()),
+        }
+    }
+
+    /// The From tag; `None` if there is no From, or no tag in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`NameAddr::parse`].
+    pub fn from_tag(&self) -> Result<Option<&str>, ValueError> {
+        self.tag_of(Name::From)
+    }
+
+    /// The To tag; `None` if there is no To, or no tag in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`NameAddr::parse`].
+    pub fn to_tag(&self) -> Result<Option<&str>, ValueError> {
+        self.tag_of(Name::To)
+    }
+
+    singles! {
+        /// CSeq.
+        cseq: CSeq => CSeq::parse => CSeq<'_>,
+    }
+
+    /// Call-ID.
+    pub fn call_id(&self) -> Option<Result<&str, ValueError>> {
+        let (text, len) = self.front(Name::CallId)?;
+        let id = check_call_id(text, len);
+        // It is ASCII.
+        Some(id.map(|id| self.text(Some(id)).unwrap_or_default()))
+    }
+
+    /// The first Contact.
+    pub fn contact(&self) -> Option<Result<ContactValue<'_>, ValueError>> {
+        let (text, len) = self.front(Name::Contact)?;
+        match NameAddr::plain(text, len) {
+            Some(address) => Some(Ok(ContactValue::Addr(address))),
+            None => self.contacts().next(),
+        }
+    }
+
+    /// The text that begins with the first value of this name, and the length of the value.
+    #[inline]
+    fn front(&self, name: Name) -> Option<(&[u8], usize)> {
+        let entry = self.entry(name)?;
+        let len = entry.value_end.saturating_sub(entry.value) as usize;
+        Some((self.from_offset(entry.value), len))
+    }
+
+    #[inline]
+    fn tag_of(&self, name: Name) -> Result<Option<&str>, ValueError> {
+        let Some((text, len)) = self.front(name) else {
+            return Ok(None);
+        };
+        NameAddr::tag_of_front(text, len).map(|tag| self.text(tag))
+    }
+
+    /// A part of this message that is ASCII.
+    #[inline]
+    fn text<'m>(&'m self, part: Option<&'m [u8]>) -> Option<&'m str> {
+        let whole = self.bytes();
+        part.and_then(|part| text_in(whole, range_in(whole, part)?))
+    }
+}
 
 /// Values by name. A list yields nothing if the header is absent; a single value is `None` then.
 impl Message {

@@ -118,6 +118,12 @@ pub(crate) fn first_space_or_control(text: &[u8]) -> Option<usize> {
     first(text, Lanes::spaces_or_controls)
 }
 
+/// Where the first byte is that is not visible ASCII.
+#[inline]
+pub(crate) fn first_not_graphic(text: &[u8]) -> Option<usize> {
+    first(text, |lanes| !bits(lanes.is_within(b'!', b'~')) & 0xffff)
+}
+
 /// Where the first byte is that is wanted; NUL is.
 #[inline(always)]
 fn first(text: &[u8], wanted: impl Fn(Lanes) -> u32) -> Option<usize> {
@@ -150,6 +156,8 @@ mod tests {
             let text: Vec<u8> = text.into_iter().map(|b| b.max(from)).collect();
             prop_assert_eq!(first_control(&text), text.iter().position(|&b| b < 14));
             prop_assert_eq!(first_space_or_control(&text), text.iter().position(|&b| b <= b' '));
+            let not_graphic = text.iter().position(|b| !b.is_ascii_graphic());
+            prop_assert_eq!(first_not_graphic(&text), not_graphic);
         }
 
         #[test]
