@@ -118,7 +118,10 @@ fn tasks(messages: &[Bytes]) -> Vec<Task<'_>> {
             drop(black_box(Message::parse(bytes.clone())));
         }),
         each("parse+read", messages.to_vec(), |bytes| {
-            read(&Message::parse(bytes.clone()).unwrap());
+            match &Message::parse(bytes.clone()) {
+                Ok(message) => read(message),
+                Err(error) => panic!("{error}"),
+            }
         }),
         each("parse+check+read", messages.to_vec(), |bytes| {
             match &parse(bytes.clone(), &Limits::DEFAULT) {

@@ -206,6 +206,33 @@ pub(crate) fn uri_params<'a>(
 /// Digits up to the end or another byte, and the rest: at most ten, so that the sum fits.
 #[inline]
 pub(crate) fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
+    match text.first_chunk().and_then(|front| few_digits(*front)) {
+        Some((sum, len)) => Some((sum, text.get(len..)?)),
+        None => up_to_ten_digits(text),
+    }
+}
+
+/// One to seven digits with something else behind them, and how many there are.
+#[inline]
+fn few_digits(front: [u8; 8]) -> Option<(u64, usize)> {
+    const ALL: u64 = u64::MAX / 0xff;
+    // A digit is less than ten now, the first one is lowest.
+    let word = u64::from_le_bytes(front) ^ ALL.wrapping_mul(0x30);
+    // The highest bit of each other byte; what a sum carries goes to those behind the first one.
+    let others = (word.wrapping_add(ALL.wrapping_mul(0x76)) | word) & ALL.wrapping_mul(0x80);
+    let len = others.trailing_zeros() / 8;
+    if !matches!(len, 1..=7) {
+        return None;
+    }
+    // With zeros before them they are eight. Two become one, three times.
+    let eight = word.wrapping_shl(64_u32.wrapping_sub(len.wrapping_mul(8)));
+    let pairs = eight.wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100 << 16 | 1) >> 16 & 0x0000_ffff_0000_ffff;
+    let sum = fours.wrapping_mul(10_000 << 32 | 1) >> 32;
+    Some((sum, len as usize))
+}
+
+fn up_to_ten_digits(text: &[u8]) -> Option<(u64, &[u8])> {
     let mut sum = 0_u64;
     let mut len = 0_usize;
     for &b in text.iter().take(11) {
@@ -500,6 +527,25 @@ mod tests {
                 prop_assert_eq!(Some((host.host(), port)), full);
             } else if !text.contains("--") && !text.ends_with('.') {
                 prop_assert_eq!(full, None);
+            }
+        }
+    }
+
+    #[test]
+    fn digits_are_read_up_to_another_byte() {
+        for len in 0..13 {
+            for first in 0..=9_u8 {
+                let number: Vec<u8> = (0..len).map(|at| b'0' + (first + at) % 10).collect();
+                let sum = core::str::from_utf8(&number).unwrap().parse::<u64>().ok();
+                for behind in [0, b'/', b':', b' ', b'a', 0x7f, 0x80, 0xb0, 0xff] {
+                    for more in [0, 1, 9] {
+                        let text = [&number[..], &[behind], &[b'5'; 9][..more]].concat();
+                        let (_, rest) = text.split_at(number.len());
+                        let read = sum.filter(|_| len <= 10).map(|sum| (sum, rest));
+                        assert_eq!(digits(&text), read, "{}", text.escape_ascii());
+                    }
+                }
+                assert_eq!(digits(&number).map(|read| read.0), sum.filter(|_| len <= 10));
             }
         }
     }

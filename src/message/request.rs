@@ -12,7 +12,7 @@ use super::error::{ParseError, ParseErrorKind};
 use super::put::offset;
 use super::reply::{range_in, salvage};
 use super::simple::check_call_id;
-use super::start_line::StartLine;
+use super::start_line::{StartLine, begins_with_sip, breaks_before};
 use super::{
     CSeq, Message, Method, Name, NameAddr, StatusCode, Uri, ValueError, Via, split_commas,
 };
@@ -43,12 +43,14 @@ use crate::limits::Limits;
 /// # Ok::<(), drongo::message::ParseError>(())
 /// ```
 pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Incoming, ParseError> {
-    Message::parse_as(
-        bytes,
-        limits,
-        |message| check(message, limits),
-        Incoming::of,
-    )
+    // Where it will be returned: moving an index costs as much as reading a line.
+    let mut read = Ok(Incoming::unread(bytes));
+    if let Ok(incoming) = &mut read
+        && let Err((kind, offset)) = incoming.read(limits)
+    {
+        read = Err(salvage(incoming.message().bytes(), kind, offset));
+    }
+    read
 }
 
 /// A checked message. Exhaustive on purpose: there is no third kind.
@@ -133,6 +135,41 @@ pub(crate) fn parse_boxed(bytes: Bytes, limits: &Limits) -> Result<Boxed, ParseE
 }
 
 impl Incoming {
+    /// What the start line will make of it.
+    #[inline(always)]
+    fn unread(bytes: Bytes) -> Self {
+        let start_line = bytes.get(breaks_before(&bytes)..).unwrap_or_default();
+        match begins_with_sip(start_line) {
+            true => Self::Response(Response {
+                message: Message::unread(bytes),
+                parts: Parts::UNREAD,
+            }),
+            false => Self::Request(Request {
+                message: Message::unread(bytes),
+                parts: Parts::UNREAD,
+                source: None,
+            }),
+        }
+    }
+
+    #[inline(always)]
+    fn read(&mut self, limits: &Limits) -> Result<(), CheckError> {
+        let (message, parts) = match self {
+            Self::Request(request) => (&mut request.message, &mut request.parts),
+            Self::Response(response) => (&mut response.message, &mut response.parts),
+        };
+        message.read(limits)?;
+        *parts = check(message, limits)?;
+        Ok(())
+    }
+
+    fn message(&self) -> &Message {
+        match self {
+            Self::Request(request) => &request.message,
+            Self::Response(response) => &response.message,
+        }
+    }
+
     /// Not inlined, so that the index is moved in one piece.
     #[inline(never)]
     fn of(message: Message, parts: Parts) -> Self {
@@ -355,6 +392,21 @@ struct Parts {
     cseq_method: Span,
     /// The method of CSeq, if it has a name here.
     known_method: Option<Method<'static>>,
+}
+
+impl Parts {
+    const UNREAD: Self = Self {
+        via: NOWHERE,
+        branch: NOWHERE,
+        from: NOWHERE,
+        from_tag: NOWHERE,
+        to: NOWHERE,
+        to_tag: NOWHERE,
+        call_id: NOWHERE,
+        cseq_number: 0,
+        cseq_method: NOWHERE,
+        known_method: None,
+    };
 }
 
 impl Hash for Parts {

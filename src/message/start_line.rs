@@ -82,6 +82,13 @@ fn parse_any(bytes: &[u8], limit: usize) -> Result<(StartLine, usize), LexError>
     Ok((start, next))
 }
 
+/// How many bytes of line breaks stand before the start line.
+#[inline]
+pub(crate) fn breaks_before(bytes: &[u8]) -> usize {
+    let is_break = |b: &&u8| matches!(b, b'\r' | b'\n');
+    bytes.iter().take_while(is_break).count()
+}
+
 /// Whether a start line is that of a response.
 pub(crate) fn begins_with_sip(line: &[u8]) -> bool {
     line.first_chunk::<4>()

@@ -77,7 +77,10 @@ fn parse_message(items: Vec<Bytes>) -> Vec<Bytes> {
 #[bench::flows("flows")]
 #[bench::generated("generated")]
 fn parse_and_read(items: Vec<Bytes>) -> Vec<Bytes> {
-    each(items, |item| work::read(&Message::parse(item.clone()).unwrap()))
+    each(items, |item| match &Message::parse(item.clone()) {
+        Ok(message) => work::read(message),
+        Err(error) => panic!("{error}"),
+    })
 }
 
 #[library_benchmark(setup = messages)]
