@@ -117,17 +117,20 @@ fn tasks(messages: &[Bytes]) -> Vec<Task<'_>> {
         each("parse", messages.to_vec(), |bytes| {
             drop(black_box(Message::parse(bytes.clone())));
         }),
-        each("parse+read", messages.to_vec(), |bytes| {
-            match &Message::parse(bytes.clone()) {
+        each(
+            "parse+read",
+            messages.to_vec(),
+            |bytes| match &Message::parse(bytes.clone()) {
                 Ok(message) => read(message),
                 Err(error) => panic!("{error}"),
-            }
-        }),
-        each("parse+check+read", messages.to_vec(), |bytes| {
-            match &parse(bytes.clone(), &Limits::DEFAULT) {
-                Ok(incoming) => read_checked(incoming),
-                Err(error) => panic!("{error}"),
-            }
+            },
+        ),
+        each("parse+check+read", messages.to_vec(), |bytes| match &parse(
+            bytes.clone(),
+            &Limits::DEFAULT,
+        ) {
+            Ok(incoming) => read_checked(incoming),
+            Err(error) => panic!("{error}"),
         }),
         each("parse requests", request_bytes, |bytes| {
             drop(black_box(Message::parse(bytes.clone())));

@@ -4,9 +4,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use drongo::limits::Limits;
-use drongo::message::{
-    ContactValue, Edit, Incoming, Message, Name, Request, ValueError, parse,
-};
+use drongo::message::{ContactValue, Edit, Incoming, Message, Name, Request, ValueError, parse};
 
 /// The bytes of one hop of a proxy.
 const VIA: &[u8] = b"SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK87asdks7.1;rport";

@@ -59,10 +59,7 @@ impl<'a> NameAddr<'a> {
 
     /// The tag of the value of that length that is the front of the text.
     #[inline]
-    pub(crate) fn tag_of_front(
-        text: &'a [u8],
-        len: usize,
-    ) -> Result<Option<&'a [u8]>, ValueError> {
+    pub(crate) fn tag_of_front(text: &'a [u8], len: usize) -> Result<Option<&'a [u8]>, ValueError> {
         match plain_tag(text, len) {
             Some(tag) => Ok(tag),
             None => {

@@ -545,7 +545,10 @@ mod tests {
                         assert_eq!(digits(&text), read, "{}", text.escape_ascii());
                     }
                 }
-                assert_eq!(digits(&number).map(|read| read.0), sum.filter(|_| len <= 10));
+                assert_eq!(
+                    digits(&number).map(|read| read.0),
+                    sum.filter(|_| len <= 10)
+                );
             }
         }
     }

@@ -456,7 +456,7 @@ impl Parts {
 /// Reading text is fast where it is aligned, so that what is around the span is read too, up to
 /// there: header lines, and so ASCII as a rule. If it is not, the span is read alone.
 #[inline]
-pub(super) fn text_in(whole: &[u8], (from, to): Span) -> Option<&str> {
+fn text_in(whole: &[u8], (from, to): Span) -> Option<&str> {
     const STEP: usize = 16;
     let (from, to) = (from as usize, to as usize);
     // Sums and differences that wrap give ranges that are not there.

@@ -2,11 +2,9 @@
 
 use super::index::Rows;
 use super::list::SplitCommas;
-use super::reply::range_in;
-use super::request::text_in;
 use super::simple::check_call_id;
 use super::{
-    CSeq, ContactValue, ContentType, Message, Name, NameAddr, RAck, Timestamp, ValueError,
+    CSeq, ContactValue, ContentType, Id, Message, Name, NameAddr, RAck, Timestamp, ValueError,
     ValueErrorKind, Via, parse_delta_seconds, parse_max_forwards, parse_rseq, split_call_ids,
     split_commas,
 };
@@ -145,12 +143,13 @@ pub(super) use singles;
 ///       Call-ID: a84b4c76e66710\r\n\
 ///       CSeq: 231 BYE\r\n\r\n".as_slice().into(),
 /// )?;
-/// assert_eq!(message.branch(), Ok(Some("z9hG4bKnashds10")));
-/// assert_eq!((message.from_tag(), message.to_tag()), (Ok(Some("1928301774")), Ok(None)));
-/// assert_eq!(message.call_id(), Some(Ok("a84b4c76e66710")));
+/// assert_eq!(message.branch()?.unwrap(), "z9hG4bKnashds10");
+/// assert_eq!(message.from_tag()?.unwrap(), "1928301774");
+/// assert_eq!(message.to_tag()?, None);
+/// assert_eq!(message.call_id().unwrap()?, "a84b4c76e66710");
 /// assert_eq!(message.cseq().unwrap().unwrap().method, Method::Bye);
 /// assert_eq!(message.contact(), None);
-/// # Ok::<(), drongo::message::ParseError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 impl Message {
     /// The top Via.
@@ -167,13 +166,17 @@ impl Message {
     /// # Errors
     ///
     /// As [`Via::parse`].
-    pub fn branch(&self) -> Result<Option<&str>, ValueError> {
+    pub fn branch(&self) -> Result<Option<Id<'_>>, ValueError> {
         let Some((text, len)) = self.front(Name::Via) else {
             return Ok(None);
         };
         match Via::plain_branch(text, len) {
-            Some(branch) => Ok(self.text(branch)),
-            None => self.vias().next().transpose().map(|via| via?.branch()),
+            Some(branch) => Ok(branch.map(Id::new)),
+            None => {
+                let via = self.vias().next().transpose()?;
+                let branch = via.and_then(|via| via.branch());
+                Ok(branch.map(|branch| Id::new(branch.as_bytes())))
+            }
         }
     }
 
@@ -182,7 +185,7 @@ impl Message {
     /// # Errors
     ///
     /// As [`NameAddr::parse`].
-    pub fn from_tag(&self) -> Result<Option<&str>, ValueError> {
+    pub fn from_tag(&self) -> Result<Option<Id<'_>>, ValueError> {
         self.tag_of(Name::From)
     }
 
@@ -191,7 +194,7 @@ impl Message {
     /// # Errors
     ///
     /// As [`NameAddr::parse`].
-    pub fn to_tag(&self) -> Result<Option<&str>, ValueError> {
+    pub fn to_tag(&self) -> Result<Option<Id<'_>>, ValueError> {
         self.tag_of(Name::To)
     }
 
@@ -201,11 +204,9 @@ impl Message {
     }
 
     /// Call-ID.
-    pub fn call_id(&self) -> Option<Result<&str, ValueError>> {
+    pub fn call_id(&self) -> Option<Result<Id<'_>, ValueError>> {
         let (text, len) = self.front(Name::CallId)?;
-        let id = check_call_id(text, len);
-        // It is ASCII.
-        Some(id.map(|id| self.text(Some(id)).unwrap_or_default()))
+        Some(check_call_id(text, len).map(Id::new))
     }
 
     /// The first Contact.
@@ -226,18 +227,11 @@ impl Message {
     }
 
     #[inline]
-    fn tag_of(&self, name: Name) -> Result<Option<&str>, ValueError> {
+    fn tag_of(&self, name: Name) -> Result<Option<Id<'_>>, ValueError> {
         let Some((text, len)) = self.front(name) else {
             return Ok(None);
         };
-        NameAddr::tag_of_front(text, len).map(|tag| self.text(tag))
-    }
-
-    /// A part of this message that is ASCII.
-    #[inline]
-    fn text<'m>(&'m self, part: Option<&'m [u8]>) -> Option<&'m str> {
-        let whole = self.bytes();
-        part.and_then(|part| text_in(whole, range_in(whole, part)?))
+        NameAddr::tag_of_front(text, len).map(|tag| tag.map(Id::new))
     }
 }
 
@@ -327,7 +321,9 @@ pub(super) fn token(element: &[u8]) -> Result<&str, ValueError> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::borrow::ToOwned as _;
     use alloc::format;
+    use alloc::string::ToString as _;
     use alloc::vec::Vec;
 
     use super::*;
@@ -393,6 +389,52 @@ mod tests {
             [Err(ValueError::new(ValueErrorKind::Token, 0)), Ok("c")]
         );
         assert_eq!(message.allow().count(), 0);
+    }
+
+    #[test]
+    fn what_names_a_message_is_read_from_the_first_row_as_by_the_full_readers() {
+        let via = "SIP/2.0/UDP h;branch=z9hG4bK1";
+        let other = "SIP / 2.0 / UDP h ;branch=\"x,\"";
+        for (row, branch) in [
+            (via.to_owned(), Ok(Some("z9hG4bK1"))),
+            (format!("{via};rport, {other}"), Ok(Some("z9hG4bK1"))),
+            (
+                format!(" ,, SIP/2.0 /UDP h;received=1.2.3.4, {via}"),
+                Ok(None),
+            ),
+            (
+                "SIP/2.0/UDP h;branch=z9\r\n ;x=y".to_owned(),
+                Ok(Some("z9")),
+            ),
+            (format!("SIP/2.0/UDP h;branch, {via}"), Ok(None)),
+            ("SIP/2.0 h".to_owned(), Err(ValueErrorKind::Unexpected)),
+        ] {
+            let message = message(&format!("v: {row}\r\nVia: {via}2\r\n"));
+            let read = message.branch().map_err(|error| error.kind);
+            assert_eq!(read.map(|id| id.map(|id| id.as_str())), branch, "{row}");
+            assert_eq!(message.top_via(), message.vias().next(), "{row}");
+        }
+        let read = message(
+            "f: sip:a@b;x;tag=1\r\nt: A <tel:+1>;TAG=2 \r\nm: *\r\ni:  q@r \r\nCSeq: 7 ACK\r\n\
+             From: <sip:a@b>;tag=3\r\n",
+        );
+        assert_eq!(read.from_tag().unwrap().unwrap(), "1");
+        assert_eq!(read.to_tag().unwrap().unwrap().to_string(), "2");
+        assert_eq!(read.contact(), Some(Ok(ContactValue::Star)));
+        assert_eq!(read.call_id().unwrap().unwrap(), *"q@r");
+        assert_eq!(read.cseq().unwrap().unwrap().number, 7);
+        let wrong = message("t: <sip:a@b\r\ni: a b\r\nm: <sip:c@d>;q=1, sip:e@f\r\n");
+        assert_eq!(wrong.to_tag().unwrap_err().kind, ValueErrorKind::Angle);
+        assert_eq!(wrong.call_id().unwrap().unwrap_err().offset, 1);
+        assert_eq!(wrong.contact(), wrong.contacts().next());
+        assert!(matches!(wrong.contact(), Some(Ok(ContactValue::Addr(_)))));
+        let without = (
+            wrong.branch(),
+            wrong.from_tag(),
+            wrong.top_via(),
+            wrong.cseq(),
+        );
+        assert_eq!(without, (Ok(None), Ok(None), None, None));
     }
 
     #[test]
