@@ -191,7 +191,6 @@ pub(super) fn check(
     if (items > limits.list_items || hops > limits.via_hops)
         && commas(message.header_block()).saturating_add(message.entries().len())
             > limits.list_items.min(limits.via_hops)
-        && may_have_too_many(message, limits)
     {
         count_items(message, limits)?;
     }
@@ -227,21 +226,6 @@ fn check_rows(message: &Message, limits: &Limits) -> Result<(), (ParseErrorKind,
 
 fn commas(text: &[u8]) -> usize {
     memchr::memchr_iter(b',', text).count()
-}
-
-/// Whether there are so many commas, quoted ones too, that the items must be counted.
-fn may_have_too_many(message: &Message, limits: &Limits) -> bool {
-    let (mut items, mut hops) = (0_usize, 0_usize);
-    for entry in message.entries() {
-        if bit(entry.name) & LISTS != 0 {
-            let most = commas(message.value(entry)).saturating_add(1);
-            items = items.saturating_add(most);
-            if entry.name == Name::Via {
-                hops = hops.saturating_add(most);
-            }
-        }
-    }
-    items > limits.list_items || hops > limits.via_hops
 }
 
 /// Counts the items of each list over all its rows.
@@ -327,7 +311,7 @@ fn depth(value: &[u8]) -> usize {
     deepest
 }
 
-const fn set(names: &[Name]) -> u128 {
+pub(super) const fn set(names: &[Name]) -> u128 {
     let mut set = 0;
     let mut rest = names;
     while let Some((first, tail)) = rest.split_first() {
@@ -430,6 +414,19 @@ mod tests {
             deep(Name::RetryAfter)
         );
         assert_eq!(kind("Subject: a (b (c (d)))", &TIGHT), None);
+    }
+
+    #[test]
+    fn headers_are_counted_with_their_group() {
+        for (name, group) in [
+            (Name::From, Group::Other),
+            (Name::Via, Group::Via),
+            (Name::Contact, Group::List),
+            (Name::UserAgent, Group::Commented),
+            (Name::Other, Group::Other),
+        ] {
+            assert!(Group::of(name as usize) == group, "{name}");
+        }
     }
 
     #[test]

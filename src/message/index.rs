@@ -431,6 +431,7 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
     use alloc::vec::Vec;
 
     use proptest::prelude::*;
@@ -560,6 +561,17 @@ mod tests {
             (error.kind, error.offset),
             (ParseErrorKind::MessageTooLarge, OPTIONS.len())
         );
+    }
+
+    #[test]
+    fn what_this_crate_wrote_is_read_whatever_the_limits() {
+        let rows = "X: 1\r\n".repeat(Limits::DEFAULT.headers);
+        let long = "x".repeat(Limits::DEFAULT.message_bytes);
+        let uri = "a".repeat(Limits::DEFAULT.start_line_bytes);
+        let text = format!("OPTIONS sip:{uri} SIP/2.0\r\n{rows}Long: {long}\r\n\r\n");
+        let own = Message::parse_own(&Bytes::from(text)).unwrap();
+        assert_eq!(own.headers().len(), Limits::DEFAULT.headers + 1);
+        assert!(Message::parse_own(&Bytes::from_static(b"OPTIONS")).is_none());
     }
 
     #[test]

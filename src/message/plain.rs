@@ -532,6 +532,35 @@ mod tests {
     }
 
     #[test]
+    fn the_common_forms_are_not_left_to_the_full_reader() {
+        let params = b";tag=a-b;x".as_slice();
+        assert_eq!(
+            first_param(params, b";tag="),
+            Some((&b"a-b"[..], &b";x"[..]))
+        );
+        for (text, rest) in [
+            ("1:2:3:4:5:6:7:8]", ""),
+            ("2001:db8::9]:5060", ":5060"),
+            ("::]>", ">"),
+            ("fFfF::1]", ""),
+        ] {
+            let (address, behind) = v6_groups(text.as_bytes()).unwrap();
+            let (inner, _) = text.split_once(']').unwrap();
+            assert_eq!((Ok(address), behind), (inner.parse(), rest.as_bytes()));
+        }
+        for text in [
+            "1:2]",
+            "1::2::3]",
+            "1:2:3:4:5:6:7:8:9]",
+            "g::]",
+            "::1",
+            "1::2:]",
+        ] {
+            assert_eq!(v6_groups(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
     fn digits_are_read_up_to_another_byte() {
         for len in 0..13 {
             for first in 0..=9_u8 {
