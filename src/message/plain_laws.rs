@@ -207,6 +207,11 @@ fn the_common_forms_are_plain() {
         let plain = NameAddr::plain(address.as_bytes(), address.len());
         assert!(plain.is_some(), "{address}");
     }
+    for transport in ["UDP", "TCP", "TLS", "WS", "WSS", "SCTP"] {
+        let via = format!("SIP/2.0/{transport} a.b;branch=z9hG4bK1");
+        let plain = Via::plain(via.as_bytes(), via.len());
+        assert_eq!(plain.map(|via| via.transport()), Some(transport));
+    }
     for via in [
         "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport",
         "SIP/2.0/WSS a.b;received=192.0.2.1;rport=1",

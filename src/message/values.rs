@@ -406,7 +406,10 @@ mod tests {
                 "SIP/2.0/UDP h;branch=z9\r\n ;x=y".to_owned(),
                 Ok(Some("z9")),
             ),
-            (format!("SIP/2.0/UDP h;branch, {via}"), Ok(None)),
+            (
+                format!("SIP/2.0/UDP h;branch, {via}"),
+                Err(ValueErrorKind::Param),
+            ),
             ("SIP/2.0 h".to_owned(), Err(ValueErrorKind::Unexpected)),
         ] {
             let message = message(&format!("v: {row}\r\nVia: {via}2\r\n"));
