@@ -265,6 +265,25 @@ impl<'a> PlainVia<'a> {
     }
 }
 
+/// What is behind that which nearly always stands behind the branch: `rport`, and in a response its
+/// port and `received`.
+#[inline]
+fn behind_common_end(params: &[u8]) -> Option<&[u8]> {
+    let behind = match params.strip_prefix(b";rport")? {
+        [b'=', filled @ ..] => {
+            let (port, rest) = plain::digits(filled)?;
+            let (address, behind) =
+                plain::run(rest.strip_prefix(b";received=")?, plain::set::VALUE);
+            if port > u64::from(u16::MAX) || address.is_empty() {
+                return None;
+            }
+            behind
+        }
+        behind => behind,
+    };
+    matches!(behind, [] | [b'\r', ..]).then_some(behind)
+}
+
 /// The branch among parameters of the common form, and what is behind them.
 #[inline]
 fn branch_among(params: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
@@ -276,7 +295,7 @@ fn branch_among(params: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     if !rest.starts_with(b";") {
         return Some((branch, rest));
     }
-    if let Some(rest @ ([] | [b'\r', ..])) = rest.strip_prefix(b";rport") {
+    if let Some(rest) = behind_common_end(rest) {
         return Some((branch, rest));
     }
     let rest = plain::header_params(rest, read, |name, value| {
