@@ -456,6 +456,14 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_made_of_a_uri_and_parameters() {
+        let plain = NameAddr::from_uri(Uri::parse(b"sip:a@b;lr").unwrap());
+        assert_eq!(plain.to_string(), "<sip:a@b;lr>");
+        let params = Params::parse(b";tag=1").unwrap();
+        assert_eq!(plain.with_params(params).to_string(), "<sip:a@b;lr>;tag=1");
+    }
+
+    #[test]
     fn display_names_come_in_all_their_forms() {
         // 3261-20.10-04, 3261-20.10-05, 3261-25.1-32, 3261-25.1-33, 3261-20.20-02
         assert_eq!(addr("<sip:a@b>").display(), None);

@@ -90,7 +90,7 @@ fn inviting_415_without_multipart_is_tried_with_the_session_description_alone() 
     // It is still an offer.
     let contact = [("Contact", "<sip:a@192.0.2.4>")];
     s.respond_with("INVITE 2", 200, Some("a"), &contact, Some("their answer"));
-    assert_eq!(s.take(), ["answered 200"]);
+    assert_eq!(s.take(), ["ACK 2", "answered 200"]);
     // Without one, or with one that is not taken either, nothing is left to send.
     for (text, accept) in [
         (MIXED, "application/isup"),
