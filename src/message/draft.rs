@@ -164,7 +164,7 @@ mod tests {
         let branch = Token::new("z9hG4bK1").unwrap();
         let contact = |uri: &[u8], user: Option<&[u8]>| {
             let bytes = RequestWriter::new(Method::Invite, uri)
-                .draft(branch.clone(), user)
+                .draft(branch, user)
                 .seal(origin);
             let message = Message::parse(bytes).unwrap();
             message.first(Name::Contact).map(<[u8]>::to_vec)

@@ -276,7 +276,7 @@ impl Message {
 
     /// What begins at the offset, to the end of the message.
     #[inline]
-    pub(crate) fn from_offset(&self, at: u32) -> &[u8] {
+    pub(crate) fn tail_at(&self, at: u32) -> &[u8] {
         self.bytes.get(at as usize..).unwrap_or_default()
     }
 

@@ -754,7 +754,7 @@ fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<()
 /// The text that begins where the span does, and the length of the span.
 #[inline]
 fn front(message: &Message, (from, to): Span) -> (&[u8], usize) {
-    (message.from_offset(from), to.saturating_sub(from) as usize)
+    (message.tail_at(from), to.saturating_sub(from) as usize)
 }
 
 fn value(message: &Message, span: Span) -> &[u8] {

@@ -223,7 +223,7 @@ impl Message {
     fn front(&self, name: Name) -> Option<(&[u8], usize)> {
         let entry = self.entry(name)?;
         let len = entry.value_end.saturating_sub(entry.value) as usize;
-        Some((self.from_offset(entry.value), len))
+        Some((self.tail_at(entry.value), len))
     }
 
     #[inline]
