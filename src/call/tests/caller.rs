@@ -155,6 +155,25 @@ fn inviting_success_keeps_sequence_numbers_of_the_early_dialog() {
 }
 
 #[test]
+fn tags_are_made_in_one_case_and_given_back_as_they_came() {
+    let mut s = Script::place();
+    let contact = [("Contact", "<sip:a@192.0.2.4>")];
+    s.respond_with("INVITE 1", 200, Some("MiXeD-aB"), &contact, Some("answer"));
+    // 3261-19.3-03: a peer that folds the case of tags finds the dialog, and so does one that does
+    // not.
+    let (invite, ack) = (s.sent("INVITE 1"), s.sent("ACK 1"));
+    assert_eq!(ack.to_tag(), Some("MiXeD-aB"));
+    assert_eq!(ack.from_tag(), invite.from_tag());
+    let is_capital = |b: u8| b.is_ascii_uppercase();
+    assert!(!ack.from_tag().unwrap().bytes().any(is_capital));
+    s.hang_up();
+    assert_eq!(s.sent("BYE 2").to_tag(), Some("MiXeD-aB"));
+    let mut s = Script::incoming();
+    s.command(Command::Answer(sdp("answer"))).unwrap();
+    assert!(!s.said().to_tag().unwrap().bytes().any(is_capital));
+}
+
+#[test]
 fn the_ack_is_built_like_a_request_in_the_dialog() {
     let s = Script::placed_and_answered();
     let (invite, ack) = (s.sent("INVITE 1"), s.sent("ACK 1"));

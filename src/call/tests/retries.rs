@@ -6,6 +6,7 @@ use super::script::{FROM, Script, all, context, headers, invitation, one, sdp};
 use crate::call::failure::Hold;
 use crate::call::{Action, Event, Invitation, Notice, Retries};
 use crate::machine::Machine;
+use crate::message::{Body, Outgoing};
 
 fn placed(invitation: Invitation) -> Script {
     let mut s = Script::place_with(context(), invitation);
@@ -67,6 +68,37 @@ fn inviting_413_and_415_are_tried_without_the_body() {
         let contact = [("Contact", "<sip:a@192.0.2.4>")];
         s.respond_with("INVITE 2", 200, Some("a"), &contact, Some("their offer"));
         assert_eq!(s.take(), ["answered 200, answer needed"]);
+    }
+}
+
+#[test]
+fn inviting_415_without_multipart_is_tried_with_the_session_description_alone() {
+    const MIXED: &str = "--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n\
+        --b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\r\n--b--\r\n";
+    let mixed = |text: &'static str| {
+        let body = Body::new("multipart/mixed;boundary=b", text).unwrap();
+        let outgoing = Outgoing::new().with_body(body);
+        placed(invitation().with(outgoing).with_retries(Retries::ALL))
+    };
+    // 3261-7.4.1-04
+    let mut s = mixed(MIXED);
+    let said = refused(&mut s, 415, &[("Accept", "application/sdp, text/plain")]);
+    assert_eq!(said, ["retried 415", "INVITE 2"]);
+    let second = s.sent("INVITE 2");
+    assert_eq!(one(&second, "Content-Type"), "application/sdp");
+    assert_eq!(second.body_slice(), b"v=0\r\n");
+    // It is still an offer.
+    let contact = [("Contact", "<sip:a@192.0.2.4>")];
+    s.respond_with("INVITE 2", 200, Some("a"), &contact, Some("their answer"));
+    assert_eq!(s.take(), ["ACK 2", "answered 200"]);
+    // Without one, or with one that is not taken either, nothing is left to send.
+    for (text, accept) in [
+        (MIXED, "application/isup"),
+        ("--b\r\n\r\nhello\r\n--b--\r\n", "application/sdp"),
+    ] {
+        let mut s = mixed(text);
+        refused(&mut s, 415, &[("Accept", accept)]);
+        assert_eq!(s.sent("INVITE 2").body_slice(), b"");
     }
 }
 
