@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::clock::Clock;
-use super::names::Names;
 use crate::call::Invitation;
 use crate::endpoint::{
     Answer, CallHandle, Config, Endpoint, Event, Input, Output, Query, QueryId, Transmit,
@@ -16,13 +15,13 @@ use crate::seed::Seed;
 use crate::shard::{Ordinals, Shard};
 use crate::time::Time;
 
-/// What a look-up found, and for which name.
-pub(super) type Looked = (QueryId, Box<str>, Records);
+/// What a look-up found.
+pub(super) type Looked = (QueryId, Records);
 
 /// What performs the outputs of an endpoint.
 pub(super) trait Wires {
-    /// Takes a transmission, for the host of that name if there is one. Whether it can be sent.
-    fn send(&mut self, now: Time, transmit: Transmit, name: Option<&str>) -> bool;
+    /// Takes a transmission. Whether it can be sent.
+    fn send(&mut self, now: Time, transmit: Transmit) -> bool;
 
     /// Sends what can be sent now, until one fails.
     fn flush(&mut self, now: Time) -> Option<TransmitId>;
@@ -39,7 +38,6 @@ pub(super) struct Core {
     pub(super) events: VecDeque<Event>,
     outputs: VecDeque<Output>,
     ordinals: Ordinals,
-    names: Names,
 }
 
 impl Core {
@@ -54,7 +52,6 @@ impl Core {
             events: VecDeque::new(),
             outputs: VecDeque::new(),
             ordinals,
-            names: Names::default(),
         })
     }
 
@@ -94,8 +91,7 @@ impl Core {
     }
 
     pub(super) fn on_looked_up(&mut self, wires: &mut impl Wires, looked: Looked) {
-        let (id, name, records) = looked;
-        self.names.remember(&name, &records);
+        let (id, records) = looked;
         let answer = Answer::Dns(records);
         self.receive(wires, Input::Answer { id, answer });
     }
@@ -139,8 +135,7 @@ impl Core {
 
     fn transmit(&mut self, wires: &mut impl Wires, transmit: Transmit) {
         let id = transmit.id;
-        let name = self.names.of(transmit.flow.remote.ip());
-        if !wires.send(self.clock.now(), transmit, name) {
+        if !wires.send(self.clock.now(), transmit) {
             self.on_send_failed(id);
         }
     }

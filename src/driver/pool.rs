@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::counters::{Counters, add};
-use crate::endpoint::{Disconnect, Input, TransmitId};
+use crate::endpoint::{Disconnect, Input, Transmit, TransmitId};
 use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::seed::Ids;
@@ -85,6 +85,10 @@ pub(super) struct Kind {
     pub(super) ids: Ids,
 }
 
+/// Whom a connection is with: an address, and the name of the host that was wanted there, if it was
+/// opened for one.
+pub(super) type Peer = (SocketAddr, Option<Arc<str>>);
+
 /// More than there are transports.
 const STEP: u64 = 8;
 
@@ -101,7 +105,7 @@ pub(super) struct Pool<L, O> {
     pub(super) kind: Kind,
     places: BTreeMap<u64, Place<L, O>>,
     /// The newest connection with each peer.
-    by_remote: BTreeMap<SocketAddr, u64>,
+    by_peer: BTreeMap<Peer, u64>,
     directory: Option<Directory>,
     deadlines: BTreeSet<(Time, u64)>,
     /// The number of the next connection. Transports and shards count in steps, so that they never
@@ -117,7 +121,7 @@ pub(super) struct Pool<L, O> {
 #[derive(Debug)]
 enum Place<L, O> {
     Opening {
-        remote: SocketAddr,
+        peer: Peer,
         waiting: Vec<Job>,
         opening: O,
     },
@@ -127,6 +131,7 @@ enum Place<L, O> {
 #[derive(Debug)]
 struct Open<L> {
     flow: Flow,
+    host: Option<Arc<str>>,
     machine: Connection,
     armed: Option<Time>,
     line: L,
@@ -141,7 +146,7 @@ impl<L: Line, O> Pool<L, O> {
             next: first.wrapping_add(kind.number).wrapping_add(1),
             kind,
             places: BTreeMap::new(),
-            by_remote: BTreeMap::new(),
+            by_peer: BTreeMap::new(),
             directory,
             deadlines: BTreeSet::new(),
             found: VecDeque::new(),
@@ -165,13 +170,16 @@ impl<L: Line, O> Pool<L, O> {
         }
     }
 
-    /// The other shard whose connection with the peer of a flow is to be used: this one has none.
-    pub(super) fn elsewhere(&self, flow: &Flow) -> Option<u32> {
+    /// The other shard whose connection with the peer of a transmission is to be used: this one
+    /// has none.
+    pub(super) fn elsewhere(&self, transmit: &Transmit) -> Option<u32> {
         let directory = self.directory.as_ref()?;
-        if flow.id.as_u64() != 0 || self.by_remote.contains_key(&flow.remote) {
+        let Transmit { flow, host, .. } = transmit;
+        let peer = (flow.remote, host.clone());
+        if flow.id.as_u64() != 0 || find(&self.by_peer, &peer).is_some() {
             return None;
         }
-        directory.owner(self.kind.transport, flow.remote)
+        directory.owner(self.kind.transport, &peer)
     }
 
     /// What an endpoint is to hear next.
@@ -221,13 +229,23 @@ impl<L: Line, O> Pool<L, O> {
     pub(super) fn send(
         &mut self,
         now: Time,
-        flow: Flow,
-        job: Job,
-        connect: impl FnOnce(u64) -> Option<O>,
+        transmit: Transmit,
+        shard: u32,
+        connect: impl FnOnce(u64, &Peer) -> Option<O>,
     ) -> bool {
+        let Transmit {
+            flow,
+            bytes,
+            id,
+            host,
+            ..
+        } = transmit;
+        let ticket = Some(Ticket { shard, id });
+        let job = Job { bytes, ticket };
+        let peer = (flow.remote, host);
         let named = flow.id.as_u64();
         let known = match named {
-            0 => self.by_remote.get(&flow.remote).copied(),
+            0 => find(&self.by_peer, &peer).copied(),
             named => Some(named),
         };
         match known.and_then(|known| Some((known, self.places.get_mut(&known)?))) {
@@ -248,30 +266,30 @@ impl<L: Line, O> Pool<L, O> {
             }
             // A connection that is gone cannot be had back: the other side opened it.
             None if named != 0 => false,
-            None => self.connect(flow.remote, job, connect),
+            None => self.connect(peer, job, connect),
         }
     }
 
     fn connect(
         &mut self,
-        remote: SocketAddr,
+        peer: Peer,
         job: Job,
-        connect: impl FnOnce(u64) -> Option<O>,
+        connect: impl FnOnce(u64, &Peer) -> Option<O>,
     ) -> bool {
         let Some(id) = self.new_id() else {
             return false;
         };
-        let Some(opening) = connect(id) else {
+        let Some(opening) = connect(id, &peer) else {
             add(&mut self.counters.connect_failed);
             return false;
         };
         let place = Place::Opening {
-            remote,
+            peer: peer.clone(),
             waiting: vec![job],
             opening,
         };
         self.places.insert(id, place);
-        self.remember_remote(remote, id);
+        self.remember(peer, id);
         true
     }
 
@@ -300,14 +318,14 @@ impl<L: Line, O> Pool<L, O> {
         };
         if let Some(line) = line(id) {
             add(&mut self.counters.accepted);
-            self.open(now, id, Role::Server, line, remote);
+            self.open(now, id, Role::Server, line, (remote, None));
         }
     }
 
     /// A connection that was being opened is ready for messages; `line` writes to it.
     pub(super) fn on_connected(&mut self, now: Time, id: u64, line: impl FnOnce(O) -> L) {
         let Some(Place::Opening {
-            remote,
+            peer,
             waiting,
             opening,
         }) = self.remove_opening(id)
@@ -315,7 +333,7 @@ impl<L: Line, O> Pool<L, O> {
             return;
         };
         add(&mut self.counters.connected);
-        self.open(now, id, Role::Client, line(opening), remote);
+        self.open(now, id, Role::Client, line(opening), peer);
         if let Some(Place::Open(open)) = self.places.get_mut(&id) {
             for job in waiting {
                 // There is room for all that could wait.
@@ -327,14 +345,11 @@ impl<L: Line, O> Pool<L, O> {
 
     /// A connection could not be opened.
     pub(super) fn on_connect_failed(&mut self, id: u64, how: Refusal) {
-        let Some(Place::Opening {
-            remote, waiting, ..
-        }) = self.remove_opening(id)
-        else {
+        let Some(Place::Opening { peer, waiting, .. }) = self.remove_opening(id) else {
             return;
         };
         add(&mut self.counters.connect_failed);
-        self.forget_remote(remote, id);
+        self.forget_peer(&peer, id);
         let tickets = waiting.into_iter().filter_map(|job| job.ticket);
         self.found
             .extend(tickets.map(|ticket| Found::Failed(ticket, how)));
@@ -365,7 +380,7 @@ impl<L: Line, O> Pool<L, O> {
         self.found.extend(tickets.into_iter().map(failed));
     }
 
-    fn open(&mut self, now: Time, id: u64, role: Role, line: L, remote: SocketAddr) {
+    fn open(&mut self, now: Time, id: u64, role: Role, line: L, peer: Peer) {
         let Kind {
             transport, local, ..
         } = self.kind;
@@ -373,7 +388,7 @@ impl<L: Line, O> Pool<L, O> {
             id: FlowId::new(id),
             transport,
             local,
-            remote,
+            remote: peer.0,
         };
         let framing = match transport.is_websocket() {
             true => Framing::WebSocket,
@@ -382,12 +397,13 @@ impl<L: Line, O> Pool<L, O> {
         let (limits, ids) = (Arc::clone(&self.kind.limits), self.kind.ids.clone());
         let place = Place::Open(Box::new(Open {
             flow,
+            host: peer.1.clone(),
             machine: Connection::new(now, role, limits, ids, id).with_framing(framing),
             armed: None,
             line,
         }));
         self.places.insert(id, place);
-        self.remember_remote(remote, id);
+        self.remember(peer, id);
         self.drive(id, |_, _| {});
     }
 
@@ -444,50 +460,68 @@ impl<L: Line, O> Pool<L, O> {
         if let Some(at) = open.armed {
             self.deadlines.remove(&(at, id));
         }
-        self.forget_remote(open.flow.remote, id);
+        self.forget_peer(&(open.flow.remote, open.host), id);
         Some(open.line)
     }
 
-    fn remember_remote(&mut self, remote: SocketAddr, id: u64) {
-        self.by_remote.insert(remote, id);
+    fn remember(&mut self, peer: Peer, id: u64) {
         if let Some(directory) = &self.directory {
-            directory.insert(self.kind.transport, remote, self.kind.shard.index());
+            directory.insert(self.kind.transport, &peer, self.kind.shard.index());
         }
+        self.by_peer.insert(peer, id);
     }
 
-    fn forget_remote(&mut self, remote: SocketAddr, id: u64) {
-        if self.by_remote.get(&remote) != Some(&id) {
+    fn forget_peer(&mut self, peer: &Peer, id: u64) {
+        if self.by_peer.get(peer) != Some(&id) {
             return;
         }
-        self.by_remote.remove(&remote);
+        self.by_peer.remove(peer);
         if let Some(directory) = &self.directory {
-            directory.remove(self.kind.transport, remote, self.kind.shard.index());
+            directory.remove(self.kind.transport, peer, self.kind.shard.index());
         }
     }
+}
+
+/// What is known of a peer. A connection that was opened for one name is not taken for another
+/// (RFC 5923 5, RFC 5922 7.3); whoever asks for an address takes any that leads there.
+fn find<'a, T>(known: &'a BTreeMap<Peer, T>, peer: &Peer) -> Option<&'a T> {
+    let (remote, host) = peer;
+    if host.is_some() {
+        return known.get(peer);
+    }
+    // No name comes before all names.
+    let ((at, _), found) = known.range(peer..).next()?;
+    (at == remote).then_some(found)
 }
 
 /// Which shard has a connection with a peer: one serves all. It is looked at when a shard has none
 /// with that peer itself.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Directory(Arc<Mutex<BTreeMap<(Transport, SocketAddr), u32>>>);
+pub(super) struct Directory(Arc<Mutex<BTreeMap<Transport, BTreeMap<Peer, u32>>>>);
 
 impl Directory {
-    fn owner(&self, transport: Transport, remote: SocketAddr) -> Option<u32> {
-        self.lock().get(&(transport, remote)).copied()
+    fn owner(&self, transport: Transport, peer: &Peer) -> Option<u32> {
+        find(self.lock().get(&transport)?, peer).copied()
     }
 
-    fn insert(&self, transport: Transport, remote: SocketAddr, shard: u32) {
-        self.lock().insert((transport, remote), shard);
-    }
-
-    fn remove(&self, transport: Transport, remote: SocketAddr, shard: u32) {
+    fn insert(&self, transport: Transport, peer: &Peer, shard: u32) {
         let mut known = self.lock();
-        if known.get(&(transport, remote)) == Some(&shard) {
-            known.remove(&(transport, remote));
+        known
+            .entry(transport)
+            .or_default()
+            .insert(peer.clone(), shard);
+    }
+
+    fn remove(&self, transport: Transport, peer: &Peer, shard: u32) {
+        let mut known = self.lock();
+        if let Some(known) = known.get_mut(&transport)
+            && known.get(peer) == Some(&shard)
+        {
+            known.remove(peer);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Transport, SocketAddr), u32>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Transport, BTreeMap<Peer, u32>>> {
         // Each change is one step, so there is nothing that a panic could have left half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -18,7 +18,7 @@ use super::bound::{Bound, address_of};
 use super::core::{self, Core};
 use super::datagrams::{self, BATCH, Datagrams};
 use super::peers::{Handed, Peers, Post, QUEUE};
-use super::pool::{Found, Job, Refusal, Ticket};
+use super::pool::{Found, Refusal, Ticket};
 use super::{Counters, wrong};
 use crate::call::Invitation;
 use crate::endpoint::{CallHandle, Config, Endpoint, Event, Output, QueryId, Transmit, TransmitId};
@@ -530,7 +530,7 @@ impl Driver {
                     id: transmit.id,
                 };
                 let now = self.core.now();
-                if !self.wires.write(now, ticket, *transmit) {
+                if !self.wires.write(now, *transmit, from) {
                     let failed = Found::Failed(ticket, Refusal::Failed);
                     // It is not for this shard.
                     let _ = self.wires.peers.route(failed);
@@ -545,32 +545,22 @@ impl Driver {
 
 impl Wires {
     /// Writes to a connection of this shard. Whether there is one.
-    fn write(&mut self, now: Time, ticket: Ticket, transmit: Transmit) -> bool {
-        let Transmit { flow, bytes, .. } = transmit;
-        let Some(tcp) = self
-            .tcp
-            .as_mut()
-            .filter(|_| flow.transport == Transport::Tcp)
-        else {
-            return false;
-        };
-        let job = Job {
-            bytes,
-            ticket: Some(ticket),
-        };
-        tcp.send(now, flow, job)
+    fn write(&mut self, now: Time, transmit: Transmit, shard: u32) -> bool {
+        let is_tcp = transmit.flow.transport == Transport::Tcp;
+        let tcp = self.tcp.as_mut().filter(|_| is_tcp);
+        tcp.is_some_and(|tcp| tcp.send(now, transmit, shard))
     }
 
     /// The other shard that has the connection.
     fn elsewhere(&self, transmit: &Transmit) -> Option<u32> {
         let flow = &transmit.flow;
         let owner = self.peers.owner_of_flow(flow);
-        owner.or_else(|| self.tcp.as_ref()?.elsewhere(flow))
+        owner.or_else(|| self.tcp.as_ref()?.elsewhere(transmit))
     }
 }
 
 impl core::Wires for Wires {
-    fn send(&mut self, now: Time, transmit: Transmit, _: Option<&str>) -> bool {
+    fn send(&mut self, now: Time, transmit: Transmit) -> bool {
         match (&mut self.udp, transmit.flow.transport) {
             (Some(udp), Transport::Udp) => {
                 udp.push(transmit);
@@ -578,13 +568,7 @@ impl core::Wires for Wires {
             }
             _ => match self.elsewhere(&transmit) {
                 Some(to) => self.peers.hand_transmit(to, transmit),
-                None => {
-                    let ticket = Ticket {
-                        shard: self.peers.shard.index(),
-                        id: transmit.id,
-                    };
-                    self.write(now, ticket, transmit)
-                }
+                None => self.write(now, transmit, self.peers.shard.index()),
             },
         }
     }

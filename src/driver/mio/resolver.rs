@@ -38,23 +38,19 @@ impl Resolver {
 
     /// Begins to look up. One too many finds nothing, as one whose thread does not start.
     pub(super) fn ask(&mut self, id: QueryId, question: Question) {
-        let name: Box<str> = question.name().into();
         let (answers, waker) = (self.answers.0.clone(), self.waker.clone());
         let running = Arc::clone(&self.running);
-        let task = {
-            let name = name.clone();
-            move || {
-                let records = look_up(&question);
-                drop(running);
-                // The receiver is gone only if the driver is.
-                let _ = answers.send((id, name, records));
-                waker.rouse();
-            }
+        let task = move || {
+            let records = look_up(&question);
+            drop(running);
+            // The receiver is gone only if the driver is.
+            let _ = answers.send((id, records));
+            waker.rouse();
         };
         let is_free = Arc::strong_count(&self.running) <= AT_ONCE.saturating_add(1);
         let is_begun = is_free && thread::Builder::new().spawn(task).is_ok();
         if !is_begun {
-            let _ = self.answers.0.send((id, name, Records::None));
+            let _ = self.answers.0.send((id, Records::None));
             self.waker.rouse();
         }
     }

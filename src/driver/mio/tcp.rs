@@ -14,8 +14,8 @@ use smallvec::SmallVec;
 use super::super::counters::Counters;
 use super::super::pool::{self, BACKLOG, Directory, Found, Job, Kind, Pool, Refusal, Ticket};
 use super::LISTENER;
+use crate::endpoint::Transmit;
 use crate::time::Time;
-use crate::transport::Flow;
 
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
@@ -161,8 +161,8 @@ impl Tcp {
     }
 
     /// See [`Pool::elsewhere`].
-    pub(super) fn elsewhere(&self, flow: &Flow) -> Option<u32> {
-        self.pool.elsewhere(flow)
+    pub(super) fn elsewhere(&self, transmit: &Transmit) -> Option<u32> {
+        self.pool.elsewhere(transmit)
     }
 
     /// What an endpoint is to hear next.
@@ -224,15 +224,15 @@ impl Tcp {
     }
 
     /// Writes to a connection, if need be to a new one. Whether there is any.
-    pub(super) fn send(&mut self, now: Time, flow: Flow, job: Job) -> bool {
+    pub(super) fn send(&mut self, now: Time, transmit: Transmit, shard: u32) -> bool {
         let Self {
             pool,
             registry,
             deadlines,
             ..
         } = self;
-        pool.send(now, flow, job, |id| {
-            let stream = connect(flow.remote, registry, id).ok()?;
+        pool.send(now, transmit, shard, |id, (remote, _)| {
+            let stream = connect(*remote, registry, id).ok()?;
             deadlines.extend((now + CONNECT_WAIT).map(|at| (at, id)));
             Some(stream)
         })

@@ -23,7 +23,7 @@ use super::core::{self, Core, Looked};
 use super::datagrams::{self, BATCH, Datagrams};
 use super::names::look_up;
 use super::peers::{Handed, Peers, Post, QUEUE};
-use super::pool::{Found, Job, Refusal, Ticket};
+use super::pool::{Found, Refusal, Ticket};
 use super::{Counters, wrong};
 use crate::call::Invitation;
 use crate::endpoint::{CallHandle, Config, Endpoint, Event, Output, QueryId, Transmit, TransmitId};
@@ -484,7 +484,7 @@ impl Driver {
                     shard: from,
                     id: transmit.id,
                 };
-                if !self.wires.write(self.core.now(), ticket, *transmit, None) {
+                if !self.wires.write(self.core.now(), *transmit, from) {
                     let failed = Found::Failed(ticket, Refusal::Failed);
                     // It is not for this shard.
                     let _ = self.wires.peers.route(failed);
@@ -496,17 +496,10 @@ impl Driver {
 
 impl Wires {
     /// Writes to a connection of this shard. Whether there is one.
-    fn write(&mut self, now: Time, ticket: Ticket, transmit: Transmit, name: Option<&str>) -> bool {
-        let Transmit { flow, bytes, .. } = transmit;
+    fn write(&mut self, now: Time, transmit: Transmit, shard: u32) -> bool {
         let mut streams = self.streams.iter_mut();
-        let Some(streams) = streams.find(|known| known.transport() == flow.transport) else {
-            return false;
-        };
-        let job = Job {
-            bytes,
-            ticket: Some(ticket),
-        };
-        streams.send(now, flow, job, name)
+        let streams = streams.find(|known| known.transport() == transmit.flow.transport);
+        streams.is_some_and(|streams| streams.send(now, transmit, shard))
     }
 
     /// The other shard that has the connection.
@@ -515,12 +508,12 @@ impl Wires {
         let mut streams = self.streams.iter();
         let streams = streams.find(|known| known.transport() == flow.transport)?;
         let owner = self.peers.owner_of_flow(flow);
-        owner.or_else(|| streams.elsewhere(flow))
+        owner.or_else(|| streams.elsewhere(transmit))
     }
 }
 
 impl core::Wires for Wires {
-    fn send(&mut self, now: Time, transmit: Transmit, name: Option<&str>) -> bool {
+    fn send(&mut self, now: Time, transmit: Transmit) -> bool {
         match (&mut self.udp, transmit.flow.transport) {
             (Some(udp), Transport::Udp) => {
                 udp.push(transmit);
@@ -528,13 +521,7 @@ impl core::Wires for Wires {
             }
             _ => match self.elsewhere(&transmit) {
                 Some(to) => self.peers.hand_transmit(to, transmit),
-                None => {
-                    let ticket = Ticket {
-                        shard: self.peers.shard.index(),
-                        id: transmit.id,
-                    };
-                    self.write(now, ticket, transmit, name)
-                }
+                None => self.write(now, transmit, self.peers.shard.index()),
             },
         }
     }
@@ -548,7 +535,7 @@ impl core::Wires for Wires {
         tokio::task::spawn_blocking(move || {
             // The receiver is gone only if the driver is.
             let records = look_up(&question);
-            let _ = looked.send((id, question.name().into(), records));
+            let _ = looked.send((id, records));
         });
     }
 }

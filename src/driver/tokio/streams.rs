@@ -17,8 +17,9 @@ use tokio::time::{Duration, sleep, timeout};
 use super::super::counters::{Counters, add};
 use super::super::pool::{self, BACKLOG, Directory, Found, Job, Kind, Pool, Refusal, Ticket};
 use super::carrier::{Carrier, Duplex, Reader, Writer};
+use crate::endpoint::Transmit;
 use crate::time::Time;
-use crate::transport::{Flow, Transport};
+use crate::transport::Transport;
 
 /// What the tasks may have found before they wait for the driver.
 const NEWS: usize = 1024;
@@ -176,24 +177,24 @@ impl Streams {
     }
 
     /// See [`Pool::elsewhere`].
-    pub(super) fn elsewhere(&self, flow: &Flow) -> Option<u32> {
-        self.pool.elsewhere(flow)
+    pub(super) fn elsewhere(&self, transmit: &Transmit) -> Option<u32> {
+        self.pool.elsewhere(transmit)
     }
 
-    /// Writes to a connection, if need be to a new one to the host of that name. Whether there is
-    /// any.
-    pub(super) fn send(&mut self, now: Time, flow: Flow, job: Job, name: Option<&str>) -> bool {
+    /// Writes to a connection, if need be to a new one. Whether there is any. A failure is
+    /// told to that shard.
+    pub(super) fn send(&mut self, now: Time, transmit: Transmit, shard: u32) -> bool {
         let Self {
             pool,
             carrier,
             news,
             ..
         } = self;
-        pool.send(now, flow, job, |id| {
+        pool.send(now, transmit, shard, |id, peer| {
             let news = news.0.clone();
-            let (carrier, name) = (carrier.clone(), name.map(str::to_owned));
+            let (carrier, (remote, host)) = (carrier.clone(), peer.clone());
             let task = tokio::spawn(async move {
-                let stream = carrier.connect(flow.remote, name.as_deref());
+                let stream = carrier.connect(remote, host.as_deref());
                 let stream = timeout(CONNECT_WAIT, stream).await;
                 let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
                 let _ = news.send(News::Connected(id, stream)).await;
