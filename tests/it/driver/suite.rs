@@ -84,7 +84,8 @@ pub(super) fn name_is_looked_up<D: Face>() {
     let mut caller = D::bind(&both(), Config::default()).unwrap();
     let target = format!("sip:bob@localhost:{};transport=tcp", callee.tcp.port());
     let invitation = Invitation::new(&target, "sip:alice@127.0.0.1").unwrap();
-    caller.place(invitation).unwrap();
+    let offer = Outgoing::default().with_body(Body::sdp("v=0\r\n"));
+    caller.place(invitation.with(offer)).unwrap();
     hang_up_all(&mut caller, 1);
 }
 
