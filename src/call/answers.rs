@@ -124,6 +124,7 @@ impl Core {
             );
             self.not_answered(&pending.asked);
             self.shrink_pending();
+            out.push(Action::Notify(Notice::RequestExpired { server }));
         }
     }
 

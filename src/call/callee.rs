@@ -135,7 +135,8 @@ impl Incoming {
             | Event::Ack { .. }
             | Event::Response { .. }
             | Event::Failed { .. }
-            | Event::Gone { .. } => {
+            | Event::Gone { .. }
+            | Event::Settled { .. } => {
                 out.push(Action::Absorbed);
                 State::Incoming(self)
             }

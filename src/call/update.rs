@@ -37,6 +37,8 @@ pub(super) struct Deferred {
     pub(super) at: Option<Time>,
     outgoing: Outgoing,
     glares: u8,
+    /// How many answers there were when it began to wait.
+    answers: u8,
 }
 
 /// Sending.
@@ -165,6 +167,7 @@ impl Core {
                 at: Some(at),
                 outgoing: own.outgoing,
                 glares: glares.saturating_add(1),
+                answers: self.leg_at(own.leg).map_or(0, |at| self.answers(at)),
             };
             if let Some(leg) = self.leg_mut(own.leg) {
                 leg.rare().deferred = Some(deferred);
@@ -226,7 +229,8 @@ impl Core {
         out.push(Action::Notify(Notice::RequestFailed { request, failure }));
     }
 
-    /// 5.3: once more, unless something else is in progress; then it waits again.
+    /// 5.3: once more, unless something else is in progress; then it waits again. What would offer
+    /// what was true before another exchange goes back to the user (RFC 3264 8).
     pub(super) fn retry_update(
         &mut self,
         now: Time,
@@ -246,8 +250,16 @@ impl Core {
         let offers = describes(&deferred.outgoing, &context.limits);
         if place.exchange.may_send(Message::Update, offers).is_ok() {
             let Deferred {
-                outgoing, glares, ..
+                outgoing,
+                glares,
+                answers,
+                ..
             } = deferred;
+            let at = self.leg_at(leg).unwrap_or_default();
+            if self.is_outdated(at, answers, &outgoing) {
+                let outgoing = Box::new(outgoing);
+                return out.push(Action::Notify(Notice::UpdateOutdated { leg, outgoing }));
+            }
             let what = (glares, false);
             return self.send_update(leg, outgoing, what, auth::Attempt::new(), out);
         }

@@ -224,6 +224,18 @@ impl Endpoint {
             Err(status) => (status, HeaderList::new()),
         };
         let tag = self.tag_for(request);
+        if request.method() == Method::Invite {
+            // 14.1: no INVITE of this side goes before its ACK has come.
+            let bytes = arrival.reply.write(status, None, Some(tag.as_str()), &headers, None);
+            let owner = Owner::Call(call);
+            let Some(server) = self.start_server(now, request, arrival, tag, owner, out) else {
+                return self.transmit(arrival.path.flow, bytes, Origin::Nobody, out);
+            };
+            if let Some(entry) = self.calls.get_mut(call) {
+                entry.call.has_refused(super::servers::server_id(server));
+            }
+            return self.respond(now, server, status, bytes, out);
+        }
         self.answer_at_once(now, request, arrival, (status, &headers), tag, out);
     }
 
@@ -241,7 +253,7 @@ impl Endpoint {
         let tag = self.tag_for(&request);
         match request.method() {
             Method::Invite => self.take_invite(now, request, arrival, tag, out),
-            Method::Options => {
+            Method::Options if !self.config.asks_of_options() => {
                 // 11.2: what an INVITE would be told.
                 if !self.has_room(false) || self.calls() >= self.limits().calls {
                     return self.busy(&request, arrival, out);
@@ -256,6 +268,7 @@ impl Endpoint {
             // ACK and CANCEL have gone another way.
             Method::Ack
             | Method::Cancel
+            | Method::Options
             | Method::Register
             | Method::Info
             | Method::Message

@@ -574,7 +574,7 @@ fn inviting_request_within_an_early_dialog_is_the_users() {
     assert_eq!(s.take(), ["200 INFO 9"]);
     s.request("INFO", 10, "a");
     s.run_to(secs(20));
-    assert_eq!(s.take(), ["request INFO", "500 INFO 10"]);
+    assert_eq!(s.take(), ["request INFO", "500 INFO 10", "request expired"]);
     s.request("INFO", 11, "nobody");
     assert_eq!(s.take(), ["481 INFO 11"]);
 }

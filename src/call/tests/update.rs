@@ -247,7 +247,7 @@ fn offered_and_nobody_answers_is_refused_in_time() {
     s.skip();
     // 3311-5.2-07: well before the other side gives up.
     s.run_to(secs(32));
-    assert_eq!(s.take(), ["500 UPDATE 101"]);
+    assert_eq!(s.take(), ["500 UPDATE 101", "request expired"]);
     assert!(s.call.deadline().is_none());
     assert_eq!(s.command(update(sdp("offer"))), Ok(()));
 }
@@ -454,4 +454,17 @@ fn confirmed_ack_without_the_answer_says_so() {
     assert_eq!(s.now, Time::ZERO);
     let words: Vec<String> = s.take();
     assert!(words.is_empty());
+}
+
+#[test]
+fn deferred_offer_that_another_exchange_has_overtaken_goes_back_to_the_user() {
+    let mut s = updating();
+    s.respond_with("UPDATE 2", 491, Some("a"), &[], None);
+    let server = offered(&mut s, 5, "a");
+    s.command(respond(server, 200, sdp("answer"))).unwrap();
+    s.skip();
+    s.fire();
+    assert_eq!(s.take(), ["update outdated"]);
+    assert_eq!(s.call.deadline(), None);
+    assert_eq!(s.command(update(sdp("new"))), Ok(()));
 }
