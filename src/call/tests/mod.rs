@@ -21,6 +21,7 @@ mod prack;
 mod provisional;
 mod redirection;
 mod refresh;
+mod refused_offers;
 mod reinvite;
 mod retries;
 mod script;

@@ -76,13 +76,13 @@ fn updating_success_tells_the_answer_and_refreshes_the_target() {
 #[test]
 fn updating_refuses_another_offer_of_this_side() {
     let mut s = updating();
-    // 3311-5.1-16, 6337-4.3-52, 6337-4.3-53
+    // 3311-5.1-16, 6337-4.3-52, 6337-4.3-02, 6337-4.3-53, 6337-4.3-03
     assert!(is_wrong_state(s.command(update(sdp("offer")))));
     assert!(is_wrong_state(s.command(update(nothing()))));
     assert!(is_wrong_state(s.command(Command::Reinvite(sdp("offer")))));
     s.respond_with("UPDATE 2", 200, Some("a"), &[], Some("answer"));
     assert_eq!(s.command(Command::Reinvite(sdp("offer"))), Ok(()));
-    // 6337-4.3-54
+    // 6337-4.3-54, 6337-4.3-04
     assert!(is_wrong_state(s.command(update(sdp("offer")))));
 }
 
@@ -261,17 +261,17 @@ fn update_meets_what_the_tables_say() {
         offered(&mut s, cseq, tag);
         s.take().join(", ")
     };
-    // 6337-4.3-58, 3311-5.2-01
+    // 6337-4.3-58, 6337-4.3-08, 3311-5.2-01
     let mut s = Script::confirmed_as_callee();
     offered(&mut s, 101, "them");
     assert_eq!(cell(s, 102, "them"), "500 UPDATE 102");
-    // 6337-4.3-57, 3311-5.2-02
+    // 6337-4.3-57, 6337-4.3-07, 3311-5.2-02
     assert_eq!(cell(updating(), 5, "a"), "491 UPDATE 5");
-    // 6337-4.3-61, 6337-4.1-56
+    // 6337-4.3-61, 6337-4.3-11, 6337-4.1-56
     let mut s = Script::confirmed_as_caller();
     s.command(Command::Reinvite(sdp("offer"))).unwrap();
     assert_eq!(cell(s, 5, "a"), "491 UPDATE 5");
-    // 6337-4.3-62, 3311-5.2-03
+    // 6337-4.3-62, 6337-4.3-12, 3311-5.2-03
     let mut s = Script::confirmed_as_callee();
     s.request_with("INVITE", 101, Some("them"), &[], Some("offer"));
     assert_eq!(cell(s, 102, "them"), "500 UPDATE 102");
@@ -281,11 +281,11 @@ fn update_meets_what_the_tables_say() {
     assert_eq!(cell(s, 5, "a"), "491 UPDATE 5");
     // The callee has not answered.
     assert_eq!(cell(Script::incoming(), 101, "them"), "500 UPDATE 101");
-    // 6337-4.3-59: and a re-INVITE.
+    // 6337-4.3-59, 6337-4.3-09: and a re-INVITE.
     let mut s = updating();
     s.request_with("INVITE", 5, Some("a"), &[], Some("offer"));
     assert_eq!(s.take(), ["491 INVITE 5"]);
-    // 6337-4.3-60, 6337-4.1-52
+    // 6337-4.3-60, 6337-4.3-10, 6337-4.1-52
     let mut s = Script::confirmed_as_callee();
     offered(&mut s, 101, "them");
     s.request_with("INVITE", 102, Some("them"), &[], None);
