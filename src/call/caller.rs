@@ -474,7 +474,7 @@ impl Inviting {
     ) -> (State, Result<(), Misuse>) {
         let result = match command {
             Command::HangUp(outgoing) => {
-                let result = check(&outgoing).and_then(|()| check_cancel(&outgoing));
+                let result = check(&outgoing).and_then(|()| requires_nothing(&outgoing));
                 if result.is_ok() {
                     self.cancel(core, Cancelled::ByUser, outgoing, out);
                 }
@@ -635,8 +635,8 @@ const EARLY_DIALOG_TERMINATED: StatusCode = match StatusCode::new(199) {
     None => StatusCode::RINGING,
 };
 
-/// 9.1: a CANCEL asks for no extension.
-pub(super) fn check_cancel(outgoing: &Outgoing) -> Result<(), Misuse> {
+/// 9.1: a CANCEL asks for no extension. 8.2.2.3: nor does an ACK, but for those of its INVITE.
+pub(super) fn requires_nothing(outgoing: &Outgoing) -> Result<(), Misuse> {
     let headers = &outgoing.headers;
     let asks = [Name::Require, Name::ProxyRequire]
         .into_iter()

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use self::sent::Sent;
 use super::callee::Host;
+use super::caller::requires_nothing;
 use super::description::has_session;
 use super::exchange::Fate;
 use super::leg::{Leg, LegState};
@@ -680,6 +681,8 @@ fn acknowledge(
     out: &mut (impl Sink<Action> + ?Sized),
 ) -> Result<(), Misuse> {
     check(outgoing)?;
+    // 8.2.2.3: an ACK asks for no more than its INVITE did.
+    requires_nothing(outgoing)?;
     match core.legs.first().map(|leg| leg.state.clone()) {
         Some(LegState::AwaitingAnswer { invite, cseq, .. }) => {
             if let (Some(leg), Some(_)) = (core.legs.first(), &outgoing.body) {

@@ -134,7 +134,13 @@ impl Endpoint {
         let context = self.context.clone();
         let call = match method {
             None => Call::place(now, context, &ids, invitation, &mut actions)?,
-            Some(method) => Call::ask(now, context, &ids, method, invitation, &mut actions)?,
+            Some(method) => {
+                let invitation = match method == Method::Options.as_str() {
+                    true => invitation.accepting(&self.config.accept.join(", ")),
+                    false => invitation,
+                };
+                Call::ask(now, context, &ids, method, invitation, &mut actions)?
+            }
         };
         let full = Misuse::LimitReached { limit: "calls" };
         let call = self.insert_call(call, (key, hashed), None).ok_or(full)?;

@@ -3,7 +3,7 @@
 //! Here, and nowhere else, it is decided that a request belongs to no dialog (481).
 
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use bytes::Bytes;
 
 use super::arrival::Arrival;
@@ -69,7 +69,10 @@ impl Endpoint {
             let call_id = String::from_utf8_lossy(reply.call_id_value());
             let via = String::from_utf8_lossy(reply.top_via_value());
             let tag = ids.to_tag(&call_id, None, Some(&via), 0);
-            let bytes = reply.write(status, None, Some(tag.as_str()), &HeaderList::new(), None);
+            // 21.4.1: what is wrong with it.
+            let reason = (status == StatusCode::BAD_REQUEST).then(|| error.kind.to_string());
+            let tag = Some(tag.as_str());
+            let bytes = reply.write(status, reason.as_deref(), tag, &HeaderList::new(), None);
             let flow = reply
                 .top_via()
                 .map_or(*flow, |via| ReturnPath::new(&via, flow).flow);

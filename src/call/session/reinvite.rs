@@ -8,7 +8,7 @@ use super::sent::ends_session;
 use super::{Reinvite, Reoffer, Retry, Session, To, Unacked};
 use crate::auth;
 use crate::call::callee::Host;
-use crate::call::caller::check_cancel;
+use crate::call::caller::requires_nothing;
 use crate::call::description::{describes, has_session};
 use crate::call::offer_answer::{Message, Refusal, Verdict};
 use crate::call::provisional::Next;
@@ -315,7 +315,7 @@ impl Session {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(&outgoing)?;
-        check_cancel(&outgoing)?;
+        requires_nothing(&outgoing)?;
         self.retry = None;
         let open = self.reinvite.as_mut().filter(|reinvite| !reinvite.refresh);
         if let Some(reinvite) = open.filter(|reinvite| !reinvite.cancelled) {
