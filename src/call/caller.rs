@@ -356,6 +356,7 @@ impl Inviting {
         if let Some(bye) = core.take_hung_up(0) {
             return answered_and_over(core, request, (response, session), bye, out);
         }
+        core.accepted_contact(&self.course.template.outgoing.headers);
         core.begin_timer(now, 0, self.negotiation, &response);
         core.refreshes_say(extensions(&self.course.template.outgoing));
         core.described(0, self.course.template.outgoing.body.as_ref());

@@ -95,6 +95,8 @@ pub(super) enum Asked {
     Update(Box<AskedUpdate>),
     /// A PRACK with an offer.
     Prack,
+    /// One of another usage of the dialog that names the target from then on (RFC 5057 5.4).
+    Target(Box<(LegId, UriBuf)>),
 }
 
 /// What the 2xx to an UPDATE needs.

@@ -700,6 +700,10 @@ impl Core {
         let request = self.new_request();
         let cseq = self.legs.get_mut(at)?.dialog.next_cseq();
         let headers = self.authorize_within(at, attempt, method, outgoing);
+        let headers = match refreshes_target(method) {
+            true => self.with_local_target(&headers),
+            false => headers,
+        };
         let headers = self.with_timer_tag(headers);
         let user = match refreshes_target(method) {
             true => self.contact_user(&headers),

@@ -375,7 +375,7 @@ impl Core {
         body: bool,
     ) -> Result<(), Misuse> {
         let (leg, message) = match asked {
-            Asked::Plain => return Ok(()),
+            Asked::Plain | Asked::Target(_) => return Ok(()),
             Asked::Update(asked) => (self.leg_at(asked.leg), Message::UpdateSuccess),
             Asked::Prack => (Some(0), Message::PrackSuccess),
         };
@@ -411,6 +411,7 @@ impl Core {
         headers.put_over(&self.context.capabilities);
         let body = outgoing.body.as_ref();
         self.respond(server, reply, StatusCode::OK, &headers, body, out);
+        self.accepted_contact(&outgoing.headers);
         self.update_answered(asked, Some(describes(outgoing, &self.context.limits)));
         if let (Some(at), Some(contact)) = (self.leg_at(asked.leg), &asked.contact) {
             self.refresh_target(at, contact.as_uri(), out);
@@ -445,8 +446,8 @@ impl Core {
         }
     }
 
-    /// The other side accepted a request with these headers: a Contact in it is this side's from
-    /// now on (RFC 6141 4.4).
+    /// The other side accepted a request with these headers, or they are of what accepts one of its:
+    /// a Contact among them is this side's from now on (RFC 6141 4.4, 4.5).
     pub(super) fn accepted_contact(&mut self, headers: &HeaderList) {
         if let Some((.., contact)) = headers.iter().find(|(name, ..)| *name == Name::Contact) {
             self.contact = Some(contact.into());

@@ -455,6 +455,7 @@ fn reinvite_waits() {
 }
 
 // 3261-14.2-01, 3261-14.2-03, 6337-4.3-55, 6337-4.3-56
+// 3264-4-03
 #[test]
 fn crossing_and_overlapping_invites_are_refused() {
     assert_eq!(

@@ -460,6 +460,7 @@ impl Session {
         };
         core.say(Message::Success, outgoing);
         let unacked = Unacked::send(core, now, reoffer.to(), outgoing, out);
+        core.accepted_contact(&outgoing.headers);
         core.described(0, outgoing.body.as_ref());
         self.unacked = Some(Box::new(unacked.again()));
         if let Some(contact) = &reoffer.contact {

@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::transaction::Failure;
 
+// 3261-8.1.3.2-03, 5057-4.1-01
 #[test]
 fn inviting_trying_progresses_without_a_dialog() {
     let mut s = Script::place();

@@ -29,3 +29,4 @@ mod sent;
 mod session;
 mod targets;
 mod update;
+mod usages;

@@ -301,7 +301,7 @@ fn incoming_refused_prack_offer_leaves_the_answer_in_force() {
     s.command(progress(183, sdp("answer"))).unwrap();
     let rack = format!("{} 100 INVITE", rseq(&s.said()));
     let server = prack(&mut s, 101, &rack, Some("offer 2"));
-    // 6337-2.3-53, 6337-2.3-03: 200 with an answer, and then an offer of this side.
+    // 6337-2.3-53, 6337-5.2-02, 6337-2.3-03: 200 with an answer, and then an offer of this side.
     s.command(respond(server, 200, sdp("answer 2"))).unwrap();
     assert_eq!(s.command(update(sdp("offer 3"))), Ok(()));
     assert_eq!(s.said_to(server), [200]);

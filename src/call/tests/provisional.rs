@@ -308,6 +308,7 @@ fn incoming_reject_answers_an_offer_in_a_late_prack_itself() {
     assert_eq!(s.call.deadline(), None);
 }
 
+// 3261-13.3.1.1-03, 3262-3-09
 #[test]
 fn incoming_reliable_ring_is_refreshed_before_a_proxy_gives_up() {
     let mut s = incoming("Supported", Some("offer"));

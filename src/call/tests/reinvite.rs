@@ -194,6 +194,7 @@ fn updating_invite_of_the_other_side_is_glare() {
     assert_eq!(s.take(), ["ACK 3", "updated 200"]);
 }
 
+// 3261-14.1-15
 #[test]
 fn updating_callee_tries_again_sooner_than_the_caller() {
     let mut s = Script::confirmed_as_callee();

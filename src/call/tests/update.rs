@@ -240,6 +240,7 @@ fn offered_refusal_changes_nothing() {
     assert_eq!(s.take(), ["offered UPDATE"]);
 }
 
+// 6337-3.3-51
 #[test]
 fn offered_and_nobody_answers_is_refused_in_time() {
     let mut s = Script::confirmed_as_callee();
