@@ -341,6 +341,7 @@ fn media_goes_with_what_was_agreed_on() {
 }
 
 // 3261-14.1-01, 3261-14.1-02, 3261-14.2-08, 3261-14.2-09, 6337-5.1-51, 6337-5.2-03, 6337-5.2.5-55
+// 6337-2.3-57
 #[test]
 fn later_offer_says_all_that_this_side_can_do() {
     let video = Stream::new("video", 50_002, vec![Codec::new(31, "H261/90000")]);

@@ -269,6 +269,9 @@ fn pattern_3_invite_and_reliable_1xx() {
 fn pattern_4_reliable_1xx_and_prack() {
     let callee = after(&[from0(M::Invite)]);
     assert!(callee.may_send(M::Reliable, false).is_err());
+    // 6337-3.1.2-01
+    assert!(callee.may_send(M::Unreliable, true).is_err());
+    assert!(callee.may_send(M::Unreliable, false).is_ok());
     let mut callee = then(callee, &[out(M::Reliable)]);
     assert_eq!(callee.on_received(M::Prack, true), V::Answer);
     let mut caller = after(&[out0(M::Invite)]);

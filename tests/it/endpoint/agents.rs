@@ -489,3 +489,88 @@ fn request_that_nobody_answers_is_heard_of() {
         Some(Output::Event(Event::RequestExpired { call: None, .. }))
     ));
 }
+
+#[test]
+fn refusal_of_a_cancel_concerns_the_cancel_only() {
+    for invite_says in [487, 200] {
+        let mut bench = Bench::new();
+        let invite = bench.place();
+        bench.receive(PEER, response(&invite, 180));
+        let out = with_call(&mut bench, |call, now, out| call.hang_up(now, out));
+        let cancel = one_sent(&out);
+        assert!(cancel.bytes.starts_with(b"CANCEL "));
+        // 3261-9.1-18
+        assert_eq!(bench.receive(PEER, response(&cancel, 481)), []);
+        let out = bench.receive(PEER, response(&invite, invite_says));
+        let ended = out.iter().any(|output| {
+            let reason = EndReason::Cancelled { timeout: false };
+            matches!(output, Output::Event(Event::Ended { reason: found, .. }) if *found == reason)
+        });
+        assert!(ended, "{out:?}");
+        let sent: Vec<String> = sent(&out).iter().map(text).collect();
+        assert!(sent[0].starts_with("ACK "));
+        assert_eq!(sent.iter().any(|sent| sent.starts_with("BYE ")), invite_says == 200);
+    }
+}
+
+#[test]
+fn message_that_is_too_much_is_told_what_is() {
+    let mut config = config();
+    config.limits.start_line_bytes = 200;
+    config.limits.message_bytes = 1_000;
+    let plain = String::from_utf8(request("OPTIONS", &[]).to_vec()).unwrap();
+    let long = format!("sip:{}@192.0.2.1 ", "a".repeat(200));
+    // 3261-21-14
+    for (broken, refusal) in [
+        (plain.replace("sip:alice@192.0.2.1 ", &long), "414"),
+        (plain.replacen("SIP/2.0\r\n", "SIP/3.0\r\n", 1), "505"),
+        (format!("{plain}{}", "x".repeat(1_000)), "513"),
+    ] {
+        let mut bench = Bench::with(config.clone());
+        assert_eq!(statuses(&bench.receive(PEER, broken)), [refusal]);
+    }
+}
+
+#[test]
+fn secure_dialog_is_refreshed_with_a_secure_contact() {
+    let mut bench = with_tls();
+    let invite = place(&mut bench, 1, invitation("sips:bob@192.0.2.2"));
+    let over_tls = |bench: &mut Bench, bytes: bytes::Bytes| {
+        let mut out = Vec::new();
+        let (flow, now) = (invite.flow, bench.now);
+        let input = drongo::endpoint::Input::Datagram { flow, bytes };
+        bench.endpoint.receive(now, input, &mut out);
+        out
+    };
+    let ok = String::from_utf8(response(&invite, 200).to_vec()).unwrap();
+    let ok = ok.replace("<sip:else@192.0.2.99:5099>", "<sips:bob@192.0.2.2>");
+    let out = over_tls(&mut bench, ok.into());
+    assert!(text(&one_sent(&out)).starts_with("ACK sips:bob@192.0.2.2 "));
+    let out = with_call(&mut bench, |call, now, out| call.reinvite(now, sdp(), out));
+    let reinvite = read(one_sent(&out).bytes);
+    // 5630-5.1.1.2-01
+    assert_eq!(values(&reinvite, Name::Contact), ["<sips:alice@192.0.2.1:5061>"]);
+
+    // Called by a SIPS URI; the re-INVITE names another.
+    let mut bench = with_tls();
+    let their = String::from_utf8(request("INVITE", &[CONTACT]).to_vec()).unwrap();
+    let their = their
+        .replace("sip:", "sips:")
+        .replace("SIP/2.0/UDP", "SIP/2.0/TLS");
+    over_tls(&mut bench, their.clone().into());
+    let out = with_call(&mut bench, |call, now, out| call.answer(now, sdp(), out));
+    let tag = read_tag(&one_sent(&out));
+    let within = |text: &str, method: &str, cseq: u32| {
+        text.replace("To: <sips:alice@192.0.2.1>", &format!("To: <sips:alice@192.0.2.1>;tag={tag}"))
+            .replace("INVITE", method)
+            .replace("CSeq: 1", &format!("CSeq: {cseq}"))
+            .replace("branch=z9hG4bK1", &format!("branch=z9hG4bK{method}{cseq}"))
+    };
+    over_tls(&mut bench, within(&their, "ACK", 1).into());
+    let reinvite = within(&their, "INVITE", 2).replacen("INVITE sips:", "INVITE sip:", 1);
+    let reinvite = reinvite.replace("Contact: <sips:", "Contact: <sip:");
+    over_tls(&mut bench, reinvite.into());
+    let out = with_call(&mut bench, |call, now, out| call.answer(now, sdp(), out));
+    // 5630-5.1.2-04
+    assert!(text(&one_sent(&out)).contains("\r\nContact: <sips:alice@192.0.2.1:5061>\r\n"));
+}
