@@ -14,7 +14,9 @@ use crate::message::{Body, Message};
 /// further.
 pub(super) fn declining(message: &Message, limits: &Limits) -> Option<Body> {
     let offer = session_of(message, limits)?;
-    let mut lines = offer.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let mut lines = offer
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii_end);
     if lines.next() != Some(b"v=0") {
         return None;
     }

@@ -229,7 +229,9 @@ impl Endpoint {
         let tag = self.tag_for(request);
         if request.method() == Method::Invite {
             // 14.1: no INVITE of this side goes before its ACK has come.
-            let bytes = arrival.reply.write(status, None, Some(tag.as_str()), &headers, None);
+            let bytes = arrival
+                .reply
+                .write(status, None, Some(tag.as_str()), &headers, None);
             let owner = Owner::Call(call);
             let Some(server) = self.start_server(now, request, arrival, tag, owner, out) else {
                 return self.transmit(arrival.path.flow, bytes, Origin::Nobody, out);

@@ -7,9 +7,7 @@ use super::{CallHandle, QueryId, RequestHandle, TransmitId};
 use crate::call::offer_answer::Verdict;
 use crate::call::{Early, EndReason, LegId, RequestId};
 use crate::locate::{Question, Records};
-use crate::message::{
-    Outgoing, ParseError, ParseErrorKind, Request, Response, StatusCode, UriBuf,
-};
+use crate::message::{Outgoing, ParseError, ParseErrorKind, Request, Response, StatusCode, UriBuf};
 use crate::transaction::Failure;
 use crate::transport::Flow;
 

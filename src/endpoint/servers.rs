@@ -108,7 +108,7 @@ impl Server {
     /// An INVITE without 2xx whose ACK has not come.
     fn is_unsettled(&self) -> bool {
         match self {
-            Self::Invite(machine) => matches!(machine.state(), "Proceeding" | "Completed"),
+            Self::Invite(machine) => machine.is_unsettled(),
             Self::Other(_) => false,
         }
     }
@@ -116,7 +116,7 @@ impl Server {
     /// One whose refusal needs no ACK any more (14.1).
     fn is_settled(&self) -> bool {
         match self {
-            Self::Invite(machine) => matches!(machine.state(), "Confirmed" | "Terminated"),
+            Self::Invite(machine) => machine.is_settled(),
             Self::Other(_) => false,
         }
     }

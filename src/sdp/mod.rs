@@ -327,7 +327,11 @@ impl Session {
     pub fn capabilities(&self) -> Bytes {
         let mut session = self.blank(self.id, alloc::vec![Time::new(0, 0)]);
         for stream in &self.streams {
-            if session.medias.iter().all(|media| media.media != stream.kind) {
+            if session
+                .medias
+                .iter()
+                .all(|media| media.media != stream.kind)
+            {
                 let mut media = bare(&stream.kind, &stream.proto, &formats(&stream.codecs));
                 name_formats(&mut media, &stream.codecs);
                 session.medias.push(media);

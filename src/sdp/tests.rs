@@ -423,7 +423,10 @@ fn declined_offer_is_answered_with_port_0_throughout() {
     let theirs = offer("m=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\nm=video 9 RTP/AVP 31\r\n");
     let first = bob.answer(theirs.as_bytes()).unwrap();
     let declined = bob.decline(theirs.as_bytes()).unwrap();
-    assert_eq!(media(&declined), "m=audio 0 RTP/AVP 0\nm=video 0 RTP/AVP 31\n");
+    assert_eq!(
+        media(&declined),
+        "m=audio 0 RTP/AVP 0\nm=video 0 RTP/AVP 31\n"
+    );
     assert_eq!(version(&declined), version(&first) + 1);
     assert_eq!(bob.agreed().count(), 0);
 }

@@ -296,12 +296,14 @@ impl Session {
         }
         self.retry = None;
         match self.refused {
-            Some(_) => self.retry = Some(Box::new(Retry {
-                at: None,
-                outgoing,
-                glares: 0,
-                answers: core.answers(0),
-            })),
+            Some(_) => {
+                self.retry = Some(Box::new(Retry {
+                    at: None,
+                    outgoing,
+                    glares: 0,
+                    answers: core.answers(0),
+                }))
+            }
             None => self.send(core, outgoing, (0, false), auth::Attempt::new(), out),
         }
         Ok(())

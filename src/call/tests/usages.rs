@@ -188,7 +188,10 @@ fn dialog_holds_what_section_12_says() {
     let dialog = s.call.dialog().unwrap();
     // 3261-12-04
     assert_eq!(dialog.call_id(), "their-call");
-    assert_eq!((dialog.local_tag(), dialog.remote_tag()), ("me", Some("them")));
+    assert_eq!(
+        (dialog.local_tag(), dialog.remote_tag()),
+        ("me", Some("them"))
+    );
     assert_eq!(dialog.remote_target(), b"sip:them@192.0.2.4:5070");
     assert_eq!(dialog.routes().count(), 1);
     assert!(!dialog.is_secure());

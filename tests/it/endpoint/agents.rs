@@ -79,7 +79,10 @@ fn called(bench: &mut Bench) -> String {
     let ok = text(&one_sent(&out));
     let tag = ok.split("To: <sip:alice@192.0.2.1>;tag=").nth(1).unwrap();
     let tag = tag.split("\r\n").next().unwrap().to_owned();
-    assert_eq!(sent(&bench.receive(PEER, within("ACK", 1, "a", &tag, &[]))), []);
+    assert_eq!(
+        sent(&bench.receive(PEER, within("ACK", 1, "a", &tag, &[]))),
+        []
+    );
     tag
 }
 
@@ -89,8 +92,10 @@ fn within(method: &str, cseq: u32, branch: &str, tag: &str, headers: &[(&str, &s
     let bytes = request_via(&via, method, headers).to_vec();
     let text = String::from_utf8(bytes).unwrap();
     let to = "To: <sip:alice@192.0.2.1>";
-    text.replace(to, &format!("{to};tag={tag}"))
-        .replace(&format!("CSeq: 1 {method}"), &format!("CSeq: {cseq} {method}"))
+    text.replace(to, &format!("{to};tag={tag}")).replace(
+        &format!("CSeq: 1 {method}"),
+        &format!("CSeq: {cseq} {method}"),
+    )
 }
 
 #[test]
@@ -164,11 +169,8 @@ fn anonymous_caller_says_nothing_of_itself() {
 #[test]
 fn call_ids_of_other_seeds_are_others() {
     let call_id = |seed: u8| {
-        let endpoint = drongo::endpoint::Endpoint::new(
-            config(),
-            Seed::from_bytes([seed; 32]),
-            Time::ZERO,
-        );
+        let endpoint =
+            drongo::endpoint::Endpoint::new(config(), Seed::from_bytes([seed; 32]), Time::ZERO);
         let mut bench = Bench::new();
         bench.endpoint = endpoint.unwrap();
         let invite = place(&mut bench, 1, invitation("sip:bob@192.0.2.2:5070"));
@@ -202,7 +204,10 @@ fn redirection_serves_one_call_only() {
     let moved = reply(&invite, 302, &[]);
     let redirected = sent(&bench.receive(PEER, moved));
     let uri = |transmit: &Transmit| text(transmit).lines().next().unwrap().to_owned();
-    assert_eq!(uri(&redirected[1]), "INVITE sip:else@192.0.2.99:5099 SIP/2.0");
+    assert_eq!(
+        uri(&redirected[1]),
+        "INVITE sip:else@192.0.2.99:5099 SIP/2.0"
+    );
     // 3261-8.1.3.4-20
     let next = place(&mut bench, 2, invitation("sip:bob@192.0.2.2:5070"));
     assert_eq!(uri(&next), "INVITE sip:bob@192.0.2.2:5070 SIP/2.0");
@@ -250,7 +255,10 @@ fn refusal_without_a_transaction_is_said_once_a_request() {
     let first = one_sent(&bench.receive(PEER, invite.clone()));
     // 3261-8.2.7-01, 3261-8.2.7-02
     assert_eq!(status(&first), "420");
-    assert_eq!((bench.endpoint.transactions(), bench.endpoint.deadline()), (0, None));
+    assert_eq!(
+        (bench.endpoint.transactions(), bench.endpoint.deadline()),
+        (0, None)
+    );
     assert_eq!(one_sent(&bench.receive(PEER, invite)), first);
 }
 
@@ -282,7 +290,10 @@ fn parameters_that_nobody_knows_come_back() {
     let invite = String::from_utf8(request_via(via, "INVITE", &[CONTACT]).to_vec()).unwrap();
     let invite = invite
         .replace("tag=b", "tag=b;x-who=\"bob, himself\";flag")
-        .replace("To: <sip:alice@192.0.2.1>", "To: <sip:alice@192.0.2.1>;new=1");
+        .replace(
+            "To: <sip:alice@192.0.2.1>",
+            "To: <sip:alice@192.0.2.1>;new=1",
+        );
     bench.receive(PEER, invite);
     let out = with_call(&mut bench, |call, now, out| call.ring(now, out));
     let ringing = text(&one_sent(&out));
@@ -328,13 +339,21 @@ fn invite_with_a_tag_is_within_a_dialog_or_nowhere() {
 #[test]
 fn reinvite_waits_for_the_ack_of_one_that_was_refused() {
     // By the application, and by the core.
-    for (headers, by_core) in [(&[CONTACT][..], false), (&[CONTACT, ("Require", "x")], true)] {
+    for (headers, by_core) in [
+        (&[CONTACT][..], false),
+        (&[CONTACT, ("Require", "x")], true),
+    ] {
         let mut bench = Bench::new();
         let tag = called(&mut bench);
         let mut out = bench.receive(PEER, within("INVITE", 2, "d", &tag, headers));
         if !by_core {
             out = with_call(&mut bench, |call, now, out| {
-                call.reject(now, StatusCode::NOT_ACCEPTABLE_HERE, Outgoing::default(), out)
+                call.reject(
+                    now,
+                    StatusCode::NOT_ACCEPTABLE_HERE,
+                    Outgoing::default(),
+                    out,
+                )
             });
         }
         let refusal = one_sent(&out);
@@ -347,7 +366,10 @@ fn reinvite_waits_for_the_ack_of_one_that_was_refused() {
     // No ACK ever comes: it goes when the transaction is given up.
     let mut bench = Bench::new();
     let tag = called(&mut bench);
-    bench.receive(PEER, within("INVITE", 2, "d", &tag, &[CONTACT, ("Require", "x")]));
+    bench.receive(
+        PEER,
+        within("INVITE", 2, "d", &tag, &[CONTACT, ("Require", "x")]),
+    );
     with_call(&mut bench, |call, now, out| call.reinvite(now, sdp(), out));
     let all = bench.rest();
     let first = all.iter().find(|sent| sent.bytes.starts_with(b"INVITE "));
@@ -369,7 +391,8 @@ fn options_is_the_applications_if_it_wants_it() {
     let busy = StatusCode::BUSY_HERE;
     // 3261-11.2-01: as an INVITE would be told.
     let mut view = bench.endpoint.request(request).unwrap();
-    view.respond(bench.now, busy, Outgoing::default(), &mut out).unwrap();
+    view.respond(bench.now, busy, Outgoing::default(), &mut out)
+        .unwrap();
     assert_eq!(statuses(&out), ["486"]);
     let out = bench.receive(PEER, options("z9hG4bK2"));
     let [Output::Event(Event::Request { request, .. })] = out[..] else {
@@ -377,9 +400,14 @@ fn options_is_the_applications_if_it_wants_it() {
     };
     let mut out = Vec::new();
     let mut view = bench.endpoint.request(request).unwrap();
-    view.respond(bench.now, StatusCode::OK, sdp(), &mut out).unwrap();
+    view.respond(bench.now, StatusCode::OK, sdp(), &mut out)
+        .unwrap();
     let ok = text(&one_sent(&out));
-    for line in ["Allow: INVITE, ACK", "Accept: application/sdp", "Supported:"] {
+    for line in [
+        "Allow: INVITE, ACK",
+        "Accept: application/sdp",
+        "Supported:",
+    ] {
         assert!(ok.contains(line), "{line}: {ok}");
     }
     assert!(ok.ends_with("\r\n\r\nv=0\r\n"));
@@ -391,14 +419,20 @@ fn options_says_what_its_answer_may_be() {
     let mut bench = Bench::new();
     let mut out = Vec::new();
     let to = invitation("sip:bob@192.0.2.2:5070");
-    bench.endpoint.ask(bench.now, 1, "OPTIONS", to, &mut out).unwrap();
+    bench
+        .endpoint
+        .ask(bench.now, 1, "OPTIONS", to, &mut out)
+        .unwrap();
     // 3261-11.1-02
     let options = read(one_sent(&out).bytes);
     assert_eq!(values(&options, Name::Accept), ["application/sdp"]);
     let own = HeaderList::new().with("Accept", "text/plain").unwrap();
     let to = invitation("sip:bob@192.0.2.2:5070").with(Outgoing::new().with_headers(own));
     let mut out = Vec::new();
-    bench.endpoint.ask(bench.now, 2, "OPTIONS", to, &mut out).unwrap();
+    bench
+        .endpoint
+        .ask(bench.now, 2, "OPTIONS", to, &mut out)
+        .unwrap();
     let options = read(one_sent(&out).bytes);
     assert_eq!(values(&options, Name::Accept), ["text/plain"]);
 }
@@ -457,7 +491,10 @@ fn failure_says_why() {
     let to = invitation("sip:bob@example.com:5060");
     bench.endpoint.place(bench.now, 2, to, &mut out).unwrap();
     let (id, _) = lookup(&out);
-    assert_eq!(failure(&bench.answer(id, &["2001:db8::1"])), Failure::Unresolved);
+    assert_eq!(
+        failure(&bench.answer(id, &["2001:db8::1"])),
+        Failure::Unresolved
+    );
     let invite = place(&mut bench, 3, invitation("sip:bob@192.0.2.2:5070"));
     assert_eq!(failure(&bench.fail(&invite)), Failure::Transport);
 }
@@ -465,14 +502,23 @@ fn failure_says_why() {
 #[test]
 fn target_that_is_no_sip_uri_needs_a_proxy() {
     let mut bench = Bench::new();
-    let asked = bench
-        .endpoint
-        .ask(bench.now, 1, "MESSAGE", invitation("tel:+15551234"), &mut Vec::new());
+    let asked = bench.endpoint.ask(
+        bench.now,
+        1,
+        "MESSAGE",
+        invitation("tel:+15551234"),
+        &mut Vec::new(),
+    );
     let said = asked.unwrap_err().to_string();
     assert!(said.contains("needs a proxy"), "{said}");
     let mut out = Vec::new();
-    let to = invitation("tel:+15551234").via_proxy("sip:192.0.2.9;lr").unwrap();
-    bench.endpoint.ask(bench.now, 1, "MESSAGE", to, &mut out).unwrap();
+    let to = invitation("tel:+15551234")
+        .via_proxy("sip:192.0.2.9;lr")
+        .unwrap();
+    bench
+        .endpoint
+        .ask(bench.now, 1, "MESSAGE", to, &mut out)
+        .unwrap();
     assert!(text(&one_sent(&out)).starts_with("MESSAGE tel:+15551234 SIP/2.0\r\n"));
 }
 
@@ -509,7 +555,10 @@ fn refusal_of_a_cancel_concerns_the_cancel_only() {
         assert!(ended, "{out:?}");
         let sent: Vec<String> = sent(&out).iter().map(text).collect();
         assert!(sent[0].starts_with("ACK "));
-        assert_eq!(sent.iter().any(|sent| sent.starts_with("BYE ")), invite_says == 200);
+        assert_eq!(
+            sent.iter().any(|sent| sent.starts_with("BYE ")),
+            invite_says == 200
+        );
     }
 }
 
@@ -549,7 +598,10 @@ fn secure_dialog_is_refreshed_with_a_secure_contact() {
     let out = with_call(&mut bench, |call, now, out| call.reinvite(now, sdp(), out));
     let reinvite = read(one_sent(&out).bytes);
     // 5630-5.1.1.2-01
-    assert_eq!(values(&reinvite, Name::Contact), ["<sips:alice@192.0.2.1:5061>"]);
+    assert_eq!(
+        values(&reinvite, Name::Contact),
+        ["<sips:alice@192.0.2.1:5061>"]
+    );
 
     // Called by a SIPS URI; the re-INVITE names another.
     let mut bench = with_tls();
@@ -561,10 +613,13 @@ fn secure_dialog_is_refreshed_with_a_secure_contact() {
     let out = with_call(&mut bench, |call, now, out| call.answer(now, sdp(), out));
     let tag = read_tag(&one_sent(&out));
     let within = |text: &str, method: &str, cseq: u32| {
-        text.replace("To: <sips:alice@192.0.2.1>", &format!("To: <sips:alice@192.0.2.1>;tag={tag}"))
-            .replace("INVITE", method)
-            .replace("CSeq: 1", &format!("CSeq: {cseq}"))
-            .replace("branch=z9hG4bK1", &format!("branch=z9hG4bK{method}{cseq}"))
+        text.replace(
+            "To: <sips:alice@192.0.2.1>",
+            &format!("To: <sips:alice@192.0.2.1>;tag={tag}"),
+        )
+        .replace("INVITE", method)
+        .replace("CSeq: 1", &format!("CSeq: {cseq}"))
+        .replace("branch=z9hG4bK1", &format!("branch=z9hG4bK{method}{cseq}"))
     };
     over_tls(&mut bench, within(&their, "ACK", 1).into());
     let reinvite = within(&their, "INVITE", 2).replacen("INVITE sips:", "INVITE sip:", 1);

@@ -165,7 +165,9 @@ impl User for Person {
             | Event::RequestFailed { call, .. }
             | Event::ForkDropped { call, .. }
             | Event::Ended { call, .. } => *call,
-            Event::Request { call, .. } | Event::RequestExpired { call, .. } => call.expect("all requests are within calls"),
+            Event::Request { call, .. } | Event::RequestExpired { call, .. } => {
+                call.expect("all requests are within calls")
+            }
             other => panic!("unknown event {other:?}"),
         };
         let ended = self.heard.borrow().get(&call).copied();

@@ -278,10 +278,7 @@ fn linphonec_refreshes_the_session() {
 /// Whoever it is that refreshes: after half the session one has.
 fn is_called_and_the_session_is_refreshed() {
     let mut phone = Phone::start(&LINPHONEC, "linphonec_is_refreshed");
-    let mut call = Call::start(
-        phone.address,
-        &["--hold", "50", "--session-expires", "90"],
-    );
+    let mut call = Call::start(phone.address, &["--hold", "50", "--session-expires", "90"]);
     phone.answer();
     call.wait_to_say_times(" refreshed", 1, Duration::from_secs(45) + PATIENCE);
     let (status, report) = call.end(Duration::from_secs(20) + DRAIN);
