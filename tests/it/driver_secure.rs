@@ -141,6 +141,31 @@ fn call_over_each_transport_stands_and_is_hung_up() {
 }
 
 #[test]
+fn connection_to_a_name_needs_a_certificate_for_that_name() {
+    // 5922-7.3-51, 5922-7.3-52
+    run(async {
+        for (subject, stands) in [("localhost", true), ("127.0.0.1", false)] {
+            let own = rcgen::generate_simple_self_signed([subject.to_owned()]).unwrap();
+            let tls = identity(own.cert.der(), own.signing_key.serialize_der(), true);
+            let (addresses, _heard) = answering(&[Listen::Tls(anywhere())], tls.clone()).await;
+            let places = [Listen::Tls(anywhere())];
+            let mut caller = Driver::bind_secure(&places, Config::default(), tls)
+                .await
+                .unwrap();
+            // The Contact of the answer is numeric: the ACK and the BYE take the same connection.
+            let target = format!("sips:bob@localhost:{}", addresses[0].port());
+            let (reason, answered) = call(&mut caller, &target).await;
+            assert_eq!(answered, stands, "{subject}: {reason:?}");
+            assert_eq!(
+                matches!(reason, EndReason::HungUp { .. }),
+                stands,
+                "{reason:?}"
+            );
+        }
+    });
+}
+
+#[test]
 fn certificate_that_nobody_vouches_for_fails_the_call() {
     run(async {
         let (addresses, _heard) = answering(&[Listen::Tls(anywhere())], believer()).await;

@@ -9,7 +9,7 @@ mod udp;
 #[cfg(feature = "ws")]
 mod ws;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
@@ -131,16 +131,10 @@ struct Core {
         mpsc::UnboundedSender<Looked>,
         mpsc::UnboundedReceiver<Looked>,
     ),
-    /// Which host an address was found for last.
-    names: BTreeMap<IpAddr, Box<str>>,
 }
 
-/// What a look-up found, and for which name.
-type Looked = (QueryId, Box<str>, Records);
-
-/// How many addresses are kept with their names. Those that are forgotten are looked up again when
-/// they are called again; an open connection needs no name.
-const NAMES: usize = 4096;
+/// What a look-up found.
+type Looked = (QueryId, Records);
 
 /// What secures connections, where anything does.
 #[derive(Clone, Debug, Default)]
@@ -233,7 +227,6 @@ impl Driver {
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             answers: mpsc::unbounded_channel(),
-            names: BTreeMap::new(),
         };
         Ok(Self {
             core,
@@ -359,8 +352,7 @@ impl Driver {
             biased;
             // There are no more answers than questions of this side; a socket under a flood is
             // always readable.
-            Some((id, name, records)) = core.answers.1.recv() => {
-                core.remember(&name, &records);
+            Some((id, records)) = core.answers.1.recv() => {
                 let answer = Answer::Dns(records);
                 self.receive(Input::Answer { id, answer });
             }
@@ -450,10 +442,7 @@ impl Driver {
                 true
             }
             (_, transport) => match streams.find(|known| known.transport() == transport) {
-                Some(streams) => {
-                    let name = self.core.names.get(&transmit.flow.remote.ip());
-                    streams.send(now, transmit, name.map(|name| &**name))
-                }
+                Some(streams) => streams.send(now, transmit),
                 None => false,
             },
         };
@@ -485,20 +474,8 @@ impl Core {
         tokio::spawn(async move {
             // The receiver is gone only if the driver is.
             let records = look_up(&question).await;
-            let _ = answers.send((id, question.name().into(), records));
+            let _ = answers.send((id, records));
         });
-    }
-
-    fn remember(&mut self, host: &str, records: &Records) {
-        let Records::Addresses(addresses) = records else {
-            return;
-        };
-        if self.names.len() >= NAMES {
-            self.names.clear();
-        }
-        for address in addresses {
-            self.names.insert(*address, host.into());
-        }
     }
 }
 

@@ -63,8 +63,8 @@ pub(super) struct Streams {
     news: (mpsc::Sender<News>, mpsc::Receiver<News>),
     accepting: AbortHandle,
     places: BTreeMap<u64, Place>,
-    /// The newest connection with each peer.
-    by_remote: BTreeMap<SocketAddr, u64>,
+    /// The newest connection with each peer, under the name that it was opened for.
+    by_peer: BTreeMap<Peer, u64>,
     deadlines: BTreeSet<(Time, u64)>,
     /// The number of the next connection. Transports count in steps, so that they never meet.
     next: u64,
@@ -77,6 +77,9 @@ pub(super) struct Streams {
     pub(super) failed: u64,
 }
 
+/// An address, and the name of the host that was wanted there.
+type Peer = (SocketAddr, Option<Arc<str>>);
+
 /// More than there are transports.
 const STEP: u64 = 8;
 
@@ -84,7 +87,7 @@ const STEP: u64 = 8;
 #[derive(Debug)]
 enum Place {
     Opening {
-        remote: SocketAddr,
+        peer: Peer,
         waiting: Vec<Job>,
         task: AbortHandle,
     },
@@ -94,6 +97,7 @@ enum Place {
 #[derive(Debug)]
 struct Open {
     flow: Flow,
+    host: Option<Arc<str>>,
     machine: Connection,
     armed: Option<Time>,
     writer: mpsc::Sender<Job>,
@@ -131,7 +135,7 @@ impl Streams {
             news,
             accepting,
             places: BTreeMap::new(),
-            by_remote: BTreeMap::new(),
+            by_peer: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             // Zero names no connection.
             next: number.saturating_add(1),
@@ -191,14 +195,19 @@ impl Streams {
     }
 
     /// Writes to the connection that the flow names, or to one with the same peer, or to a new
-    /// one, to the host of that name if there is one. Whether there is any.
-    pub(super) fn send(&mut self, now: Time, transmit: Transmit, name: Option<&str>) -> bool {
+    /// one. Whether there is any.
+    pub(super) fn send(&mut self, now: Time, transmit: Transmit) -> bool {
         let Transmit {
-            flow, bytes, id, ..
+            flow,
+            bytes,
+            id,
+            host,
+            ..
         } = transmit;
         let named = flow.id.as_u64();
+        let peer = (flow.remote, host);
         let known = match named {
-            0 => self.by_remote.get(&flow.remote).copied(),
+            0 => self.known(&peer),
             named => Some(named),
         };
         let job = Job {
@@ -222,28 +231,41 @@ impl Streams {
             }
             // A connection that is gone cannot be had back: the other side opened it.
             None if named != 0 => false,
-            None => self.connect(flow.remote, name, job),
+            None => self.connect(peer, job),
         }
     }
 
-    fn connect(&mut self, remote: SocketAddr, name: Option<&str>, job: Job) -> bool {
+    /// A connection with this peer. One that was opened for one name is not taken for another
+    /// (RFC 5923 5, RFC 5922 7.3); whoever asks for an address takes any.
+    fn known(&self, peer: &Peer) -> Option<u64> {
+        let same = self.by_peer.get(peer).copied();
+        let (remote, host) = peer;
+        let any = || {
+            let mut others = self.by_peer.range((*remote, None)..);
+            let ((at, _), id) = others.next()?;
+            (host.is_none() && at == remote).then_some(*id)
+        };
+        same.or_else(any)
+    }
+
+    fn connect(&mut self, peer: Peer, job: Job) -> bool {
         let Some(id) = self.new_id() else {
             return false;
         };
         let news = self.news.0.clone();
-        let (carrier, name) = (self.carrier.clone(), name.map(str::to_owned));
+        let (carrier, (remote, host)) = (self.carrier.clone(), peer.clone());
         let task = tokio::spawn(async move {
-            let stream = timeout(CONNECT_WAIT, carrier.connect(remote, name.as_deref())).await;
+            let stream = timeout(CONNECT_WAIT, carrier.connect(remote, host.as_deref())).await;
             let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
             let _ = news.send(News::Connected(id, stream)).await;
         });
         let place = Place::Opening {
-            remote,
+            peer: peer.clone(),
             waiting: vec![job],
             task: task.abort_handle(),
         };
         self.places.insert(id, place);
-        self.by_remote.insert(remote, id);
+        self.by_peer.insert(peer, id);
         true
     }
 
@@ -262,7 +284,7 @@ impl Streams {
         match news {
             News::Accepted(stream, remote) => {
                 if let Some(id) = self.new_id() {
-                    self.open(now, id, Role::Server, stream, remote);
+                    self.open(now, id, Role::Server, stream, (remote, None));
                 }
             }
             News::Failed => self.failed = self.failed.saturating_add(1),
@@ -284,15 +306,12 @@ impl Streams {
     }
 
     fn on_connected(&mut self, now: Time, id: u64, stream: io::Result<Duplex>) {
-        let Some(Place::Opening {
-            remote, waiting, ..
-        }) = self.places.remove(&id)
-        else {
+        let Some(Place::Opening { peer, waiting, .. }) = self.places.remove(&id) else {
             return;
         };
         match stream {
             Ok(stream) => {
-                self.open(now, id, Role::Client, stream, remote);
+                self.open(now, id, Role::Client, stream, peer);
                 let Some(Place::Open(open)) = self.places.get_mut(&id) else {
                     return;
                 };
@@ -302,7 +321,7 @@ impl Streams {
                 }
             }
             Err(error) => {
-                self.by_remote.retain(|_, known| *known != id);
+                self.by_peer.retain(|_, known| *known != id);
                 let failed = waiting.into_iter().filter_map(|job| job.id);
                 let refused = error.kind() == io::ErrorKind::ConnectionRefused;
                 self.inputs.extend(failed.map(|id| match refused {
@@ -313,7 +332,7 @@ impl Streams {
         }
     }
 
-    fn open(&mut self, now: Time, id: u64, role: Role, stream: Duplex, remote: SocketAddr) {
+    fn open(&mut self, now: Time, id: u64, role: Role, stream: Duplex, peer: Peer) {
         let (reader, writer_half) = stream;
         let (writer, jobs) = mpsc::channel(BACKLOG);
         let news = self.news.0.clone();
@@ -323,11 +342,12 @@ impl Streams {
             id: FlowId::new(id),
             transport: self.transport(),
             local: self.local,
-            remote,
+            remote: peer.0,
         };
         let (limits, ids) = (Arc::clone(&self.limits), self.ids.clone());
         let place = Place::Open(Box::new(Open {
             flow,
+            host: peer.1.clone(),
             machine: Connection::new(now, role, limits, ids, id)
                 .with_framing(self.carrier.framing()),
             armed: None,
@@ -335,7 +355,7 @@ impl Streams {
             reading,
         }));
         self.places.insert(id, place);
-        self.by_remote.insert(remote, id);
+        self.by_peer.insert(peer, id);
         self.drive(id, |_, _| {});
     }
 
@@ -375,21 +395,21 @@ impl Streams {
         let Some(place) = self.places.remove(&id) else {
             return;
         };
-        let remote = match place {
+        let peer = match place {
             Place::Open(open) => {
                 open.reading.abort();
                 if let Some(at) = open.armed {
                     self.deadlines.remove(&(at, id));
                 }
-                open.flow.remote
+                (open.flow.remote, open.host)
             }
-            Place::Opening { remote, task, .. } => {
+            Place::Opening { peer, task, .. } => {
                 task.abort();
-                remote
+                peer
             }
         };
-        if self.by_remote.get(&remote) == Some(&id) {
-            self.by_remote.remove(&remote);
+        if self.by_peer.get(&peer) == Some(&id) {
+            self.by_peer.remove(&peer);
         }
     }
 }
