@@ -234,7 +234,7 @@ impl Endpoint {
                 .write(status, None, Some(tag.as_str()), &headers, None);
             let owner = Owner::Call(call);
             let Some(server) = self.start_server(now, request, arrival, tag, owner, out) else {
-                return self.transmit(arrival.path.flow, bytes, Origin::Nobody, out);
+                return self.transmit(arrival.path.flow, None, bytes, Origin::Nobody, out);
             };
             if let Some(entry) = self.calls.get_mut(call) {
                 entry.call.has_refused(super::servers::server_id(server));

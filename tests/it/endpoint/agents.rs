@@ -44,7 +44,7 @@ fn values(message: &Message, name: Name) -> Vec<String> {
 }
 
 fn status(transmit: &Transmit) -> String {
-    text(transmit)["SIP/2.0 ".len()..][..3].to_owned()
+    text(transmit).split(' ').nth(1).unwrap().to_owned()
 }
 
 fn statuses(out: &[Output]) -> Vec<String> {
