@@ -577,6 +577,18 @@ impl Session {
         Ok(())
     }
 
+    /// 13.3.1.4: the dialog stands, the session must not; but for RFC 6141 5.4.
+    fn on_no_ack(mut self, core: &mut Core, out: &mut (impl Sink<Action> + ?Sized)) -> State {
+        let overtaken = self.unacked.take().is_some_and(|unacked| unacked.overtaken);
+        if !overtaken {
+            return self.leave(core, EndReason::NoAck { bye: None }, out);
+        }
+        if let Some(outgoing) = self.hang_up.take() {
+            self.say_bye(core, *outgoing, out);
+        }
+        State::Confirmed(self)
+    }
+
     pub(super) fn on_timer(
         mut self,
         core: &mut Core,
@@ -597,22 +609,7 @@ impl Session {
                     });
                 }
             }
-            Timer::NoAck(_) => {
-                // 13.3.1.4: the dialog stands, the session must not.
-                let overtaken = self.unacked.take().is_some_and(|unacked| unacked.overtaken);
-                return match (overtaken, self.hang_up.take()) {
-                    // RFC 6141 5.4.
-                    (true, None) => State::Confirmed(self),
-                    (true, Some(outgoing)) => {
-                        self.say_bye(core, *outgoing, out);
-                        State::Confirmed(self)
-                    }
-                    (false, hang_up) => {
-                        self.hang_up = hang_up;
-                        self.leave(core, EndReason::NoAck { bye: None }, out)
-                    }
-                };
-            }
+            Timer::NoAck(_) => return self.on_no_ack(core, out),
             Timer::AnswerOwed => {
                 return self.leave(core, EndReason::NoAnswer, out);
             }
