@@ -5,58 +5,57 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use tokio::net::UdpSocket;
 
-use super::second;
+use super::counters::add;
+use super::listen::second;
 use crate::endpoint::{Input, Transmit, TransmitId};
 use crate::transport::{Flow, FlowId, Transport};
 
 /// The largest datagram that IP can carry.
 const DATAGRAM: usize = 65_535;
-/// How many datagrams are read before what they caused is sent and timers are looked at.
-const BATCH: usize = 64;
 /// How many datagrams wait for a socket that cannot send, before the oldest is given up. A
 /// transaction repeats what it needs.
 const BACKLOG: usize = 4096;
 
+/// How many datagrams are read before what else there is to do is looked at.
+pub(super) const BATCH: usize = 64;
+
+/// A socket that does not block.
+pub(super) trait Socket {
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
+    fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize>;
+}
+
 /// A socket and what waits for it.
 #[derive(Debug)]
-pub(super) struct Udp {
-    socket: UdpSocket,
+pub(super) struct Datagrams<S> {
+    pub(super) socket: S,
     pub(super) local: SocketAddr,
     unsent: VecDeque<Transmit>,
     pub(super) given_up: u64,
     buffer: Box<[u8]>,
 }
 
-impl Udp {
-    pub(super) async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = UdpSocket::bind(address).await?;
-        Ok(Self {
-            local: socket.local_addr()?,
+impl<S: Socket> Datagrams<S> {
+    pub(super) fn new(socket: S, local: SocketAddr) -> Self {
+        Self {
             socket,
+            local,
             unsent: VecDeque::new(),
             given_up: 0,
             buffer: vec![0; DATAGRAM].into(),
-        })
-    }
-
-    pub(super) async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await
-    }
-
-    /// When something waits and can be sent.
-    pub(super) async fn writable(&self) -> io::Result<()> {
-        match self.unsent.is_empty() {
-            true => std::future::pending().await,
-            false => self.socket.writable().await,
         }
+    }
+
+    /// Whether something waits for the socket.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
     }
 
     /// One datagram, if there is one. `None` ends the batch.
     pub(super) fn read(&mut self) -> io::Result<Option<Input>> {
         for _ in 0..BATCH {
-            match self.socket.try_recv_from(&mut self.buffer) {
+            match self.socket.receive(&mut self.buffer) {
                 Ok((length, remote)) => {
                     let bytes = self.buffer.get(..length).unwrap_or_default();
                     let bytes = Bytes::copy_from_slice(bytes);
@@ -71,8 +70,6 @@ impl Udp {
         }
         Ok(None)
     }
-
-    pub(super) const BATCH: usize = BATCH;
 
     fn flow_from(&self, remote: SocketAddr) -> Flow {
         let ip = remote.ip().to_canonical();
@@ -106,11 +103,11 @@ impl Udp {
                 }
                 (_, to) => to,
             };
-            match self.socket.try_send_to(&transmit.bytes, to) {
+            match self.socket.send(&transmit.bytes, to) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.unsent.len() > BACKLOG {
                         self.unsent.pop_front();
-                        self.given_up = self.given_up.saturating_add(1);
+                        add(&mut self.given_up);
                     }
                     return None;
                 }

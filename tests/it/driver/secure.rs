@@ -22,7 +22,17 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::driver::{anywhere, run};
+use super::{LIMIT, anywhere};
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(LIMIT, test).await })
+        .expect("it takes too long")
+}
 
 /// Somebody with a certificate for the loopback address, and who believes it.
 fn believer() -> Tls {
@@ -60,9 +70,15 @@ fn identity(cert: &CertificateDer<'static>, key: Vec<u8>, believes: bool) -> Tls
 /// A driver that answers every call on all places, and says how many handshakes have failed after
 /// each event.
 async fn answering(places: &[Listen], tls: Tls) -> (Vec<SocketAddr>, mpsc::Receiver<u64>) {
-    let mut driver = Driver::bind_secure(places, Config::default(), tls)
-        .await
-        .unwrap();
+    answering_with(places, tls, Config::default()).await
+}
+
+async fn answering_with(
+    places: &[Listen],
+    tls: Tls,
+    config: Config,
+) -> (Vec<SocketAddr>, mpsc::Receiver<u64>) {
+    let mut driver = Driver::bind_secure(places, config, tls).await.unwrap();
     let at = |place: &Listen| driver.local_addr_of(place.transport()).unwrap();
     let addresses = places.iter().map(at).collect();
     let (said, heard) = mpsc::channel(64);
@@ -76,7 +92,11 @@ async fn answering(places: &[Listen], tls: Tls) -> (Vec<SocketAddr>, mpsc::Recei
                 };
                 driver.act(answer).unwrap();
             }
-            if said.send(driver.handshakes_failed()).await.is_err() {
+            if said
+                .send(driver.counters().handshakes_failed)
+                .await
+                .is_err()
+            {
                 return;
             }
         }
@@ -197,6 +217,33 @@ fn garbage_on_secure_ports_is_counted_and_harms_nobody() {
             let mut rest = Vec::new();
             // It reads to the end: the other side has closed.
             let _ = garbage.read_to_end(&mut rest).await;
+        }
+        let mut caller = Driver::bind_secure(&places, Config::default(), tls)
+            .await
+            .unwrap();
+        let (_, answered) = call(&mut caller, &format!("sips:bob@{}", addresses[0])).await;
+        assert!(answered);
+        assert_eq!(heard.recv().await, Some(2));
+    });
+}
+
+#[test]
+fn handshake_that_stops_in_the_middle_is_given_up() {
+    run(async {
+        let tls = believer();
+        let places = [Listen::Tls(anywhere()), Listen::Ws(anywhere())];
+        let mut config = Config::default();
+        config.limits.message_wait = Duration::from_millis(200);
+        let (addresses, mut heard) = answering_with(&places, tls.clone(), config).await;
+        // The head of a TLS record of 512 bytes, and half a request.
+        let halves: [&[u8]; 2] = [b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/1.1\r\nHost: "];
+        for (address, half) in addresses.iter().zip(halves) {
+            let mut silent = TcpStream::connect(address).await.unwrap();
+            silent.write_all(half).await.unwrap();
+            let mut rest = Vec::new();
+            // It reads to the end: the other side has closed.
+            let _ = silent.read_to_end(&mut rest).await;
+            assert!(rest.is_empty());
         }
         let mut caller = Driver::bind_secure(&places, Config::default(), tls)
             .await
