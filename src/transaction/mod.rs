@@ -44,4 +44,22 @@ pub enum Failure {
     /// No final response within 64*T1 of the CANCEL: the INVITE counts as cancelled (3261 9.1).
     #[error("no final response after the CANCEL")]
     CancelTimeout,
+    /// It was never sent: its next hop is neither a SIP nor a SIPS URI. As the four below, an
+    /// endpoint says it, and no transaction.
+    #[error("its next hop is neither a SIP nor a SIPS URI")]
+    Unroutable,
+    /// It was never sent: no server was found for its next hop (RFC 3263 4). As
+    /// [`Transport`](Self::Transport).
+    #[error("no server was found")]
+    Unresolved,
+    /// It was never sent: there is no local address of that transport and family. As
+    /// [`Transport`](Self::Transport).
+    #[error("no local address of that transport and family")]
+    NoLocalAddress,
+    /// It was never sent: a table of this endpoint is full. As [`Transport`](Self::Transport).
+    #[error("a table of this endpoint is full")]
+    NoRoom,
+    /// It was cancelled before it was sent.
+    #[error("cancelled before it was sent")]
+    Withdrawn,
 }

@@ -118,7 +118,7 @@ struct Security {
 /// let places = [Listen::Udp("127.0.0.1:5060".parse().unwrap())];
 /// let shards = Driver::bind_shards(&places, Config::default(), 4)?;
 /// for shard in shards {
-///     std::thread::spawn(move || {
+///     std::thread::spawn(move || -> std::io::Result<()> {
 ///         let mut runtime = tokio::runtime::Builder::new_current_thread();
 ///         runtime.enable_all().build()?.block_on(async {
 ///             let mut driver = shard.start()?;
@@ -588,6 +588,11 @@ impl core::Wires for Wires {
 impl datagrams::Socket for UdpSocket {
     fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.try_recv_from(buffer)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn receive_many(&self, many: &mut datagrams::Many) -> io::Result<()> {
+        self.try_io(tokio::io::Interest::READABLE, || many.receive(self))
     }
 
     fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {

@@ -14,7 +14,7 @@ use super::link::{Farewell, Job, Link, Shared, Tallies};
 use super::request::IncomingRequest;
 use super::route::{Changed, Established, Responded, Route};
 use super::{Arrival, CallError, CallEvent, IncomingCall, OutgoingCall, Updated};
-use crate::call::{Call as Machine, Invitation, RequestId};
+use crate::call::{Call as Machine, Invitation, LegId, RequestId};
 use crate::driver::tokio::Driver;
 use crate::endpoint::{CallHandle, CallView, Endpoint, Event, Output, RequestHandle};
 use crate::error::Misuse;
@@ -383,7 +383,21 @@ impl Desk {
                     route.end(reason);
                 }
             }
-            Event::ReofferCancelled { call, .. } => {
+            Event::ReinviteOutdated { call, outgoing } => {
+                self.on_outdated(call, None, outgoing);
+            }
+            Event::UpdateOutdated {
+                call,
+                leg,
+                outgoing,
+            } => self.on_outdated(call, Some(leg), outgoing),
+            Event::RequestExpired { call, .. } => {
+                // Whoever has it answers nothing any more, and need not.
+                if let Some(call) = call {
+                    self.tell(call, event);
+                }
+            }
+            Event::ReofferCancelled { call, .. } | Event::ReofferExpired { call, .. } => {
                 if let Some(route) = self.routes.get_mut(&call) {
                     route.reoffer = None;
                 }
@@ -552,6 +566,27 @@ impl Desk {
         let error = CallError::Refused { response, changed };
         if told.is_none_or(|tell| tell.send(Err(error)).is_err()) {
             self.tell(call, refused);
+        }
+    }
+
+    /// A re-INVITE, or an UPDATE on that leg, that waited and was not sent.
+    fn on_outdated(&mut self, call: CallHandle, leg: Option<LegId>, outgoing: Box<Outgoing>) {
+        let method = leg.map_or(Method::Invite, |_| Method::Update);
+        let told = self.take_change(call, method);
+        let event = match leg {
+            Some(leg) => Event::UpdateOutdated {
+                call,
+                leg,
+                outgoing: outgoing.clone(),
+            },
+            None => Event::ReinviteOutdated {
+                call,
+                outgoing: outgoing.clone(),
+            },
+        };
+        let error = CallError::Outdated { outgoing };
+        if told.is_none_or(|tell| tell.send(Err(error)).is_err()) {
+            self.tell(call, event);
         }
     }
 

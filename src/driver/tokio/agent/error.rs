@@ -2,7 +2,7 @@
 
 use crate::call::EndReason;
 use crate::error::Misuse;
-use crate::message::Response;
+use crate::message::{Outgoing, Response};
 use crate::transaction::Failure;
 
 /// Why a verb of a call, or of a user agent, came to nothing.
@@ -21,6 +21,14 @@ pub enum CallError {
         /// [`Notice::UpdateRefused`](crate::call::Notice::UpdateRefused).
         changed: bool,
     },
+    /// The re-INVITE or UPDATE had to wait for one of the other side, and another offer was answered
+    /// meanwhile, so its session description is out of date: offer again what is still wanted. The
+    /// call goes on.
+    #[error("the session has changed meanwhile")]
+    Outdated {
+        /// What it would have carried.
+        outgoing: Box<Outgoing>,
+    },
     /// The request within the call got no response. The call goes on.
     #[error("no response: {0}")]
     Failed(Failure),
@@ -37,7 +45,11 @@ impl CallError {
     pub fn end(&self) -> Option<&EndReason> {
         match self {
             Self::Ended(reason) => Some(reason),
-            Self::Misuse(_) | Self::Refused { .. } | Self::Failed(_) | Self::Stopped => None,
+            Self::Misuse(_)
+            | Self::Refused { .. }
+            | Self::Outdated { .. }
+            | Self::Failed(_)
+            | Self::Stopped => None,
         }
     }
 }
