@@ -140,7 +140,7 @@ impl Core {
         }
         match failure {
             // 8.1.3.1: a transport that cannot send is a 503, which ends no dialog.
-            Failure::Transport => Fate::Stands,
+            Failure::Transport | Failure::Withheld => Fate::Stands,
             // 12.2.1.2: silence is a 408.
             Failure::Timeout | Failure::NoAck | Failure::CancelTimeout => Fate::Lost(own.leg, None),
         }

@@ -141,7 +141,8 @@ pub fn effect(method: Method<'_>, status: StatusCode) -> Effect {
 pub const fn stand_in(failure: Failure) -> StatusCode {
     match failure {
         Failure::Timeout | Failure::NoAck => StatusCode::REQUEST_TIMEOUT,
-        Failure::Transport => StatusCode::SERVICE_UNAVAILABLE,
+        // RFC 7339 5.10, for what was not sent.
+        Failure::Transport | Failure::Withheld => StatusCode::SERVICE_UNAVAILABLE,
         Failure::CancelTimeout => StatusCode::REQUEST_TERMINATED,
     }
 }

@@ -40,4 +40,8 @@ pub enum Failure {
     NoAck,
     /// No final response within 64*T1 of the CANCEL: the INVITE counts as cancelled (3261 9.1).
     CancelTimeout,
+    /// It was not sent: the server has asked this side to wait, or to send less
+    /// ([`Restraint`](crate::overload::Restraint)), and no other one is known. No transaction says
+    /// this; a client treats it as a 503 (RFC 7339 5.10).
+    Withheld,
 }

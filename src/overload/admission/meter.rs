@@ -21,7 +21,8 @@ const RELEASE: u8 = 10;
 /// Counts in windows of a second, from the first request on.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Meter {
-    since: Time,
+    /// `None`: nothing has come yet.
+    since: Option<Time>,
     open: Counts,
     /// The window before.
     last: Counts,
@@ -49,7 +50,7 @@ impl Counts {
 impl Meter {
     pub(super) fn new() -> Self {
         Self {
-            since: Time::ZERO,
+            since: None,
             open: Counts::default(),
             last: Counts::default(),
             loss: 0,
@@ -59,11 +60,11 @@ impl Meter {
 
     /// Begins the window that `now` is in, if it is a new one.
     pub(super) fn roll(&mut self, now: Time, rate: Option<u32>) {
-        if self.since == Time::ZERO && self.open.offered() == 0 {
-            self.since = now;
+        let Some(since) = self.since else {
+            self.since = Some(now);
             return;
-        }
-        let gone = now.saturating_since(self.since);
+        };
+        let gone = now.saturating_since(since);
         if gone < WINDOW {
             return;
         }
@@ -71,11 +72,11 @@ impl Meter {
         // Nothing came for a whole window and more: what was before says nothing of now.
         let is_next = gone < WINDOW.saturating_mul(2);
         if is_next {
-            self.since = (self.since + WINDOW).unwrap_or(now);
+            self.since = since + WINDOW;
             self.ask_for(&done, rate);
             self.last = done;
         } else {
-            (self.since, self.loss, self.held) = (now, 0, 0);
+            (self.since, self.loss, self.held) = (Some(now), 0, 0);
             self.last = Counts::default();
         }
     }
@@ -124,7 +125,8 @@ impl Meter {
 
     /// Requests in the last whole window, or in the one that is open if there are more already.
     pub(super) fn offered(&self, now: Time) -> u64 {
-        let gone = now.saturating_since(self.since);
+        let gone = self.since.map(|since| now.saturating_since(since));
+        let gone = gone.unwrap_or_default();
         if gone >= WINDOW.saturating_mul(2) {
             return 0;
         }
@@ -156,10 +158,10 @@ impl Meter {
 
     /// When the window began: what is said in it has this number.
     pub(super) fn since(&self) -> Time {
-        self.since
+        self.since.unwrap_or(Time::ZERO)
     }
 
     pub(super) fn rebase(&mut self, from: Time, to: Time) {
-        self.since = self.since.rebased(from, to);
+        self.since = self.since.map(|since| since.rebased(from, to));
     }
 }
