@@ -183,6 +183,9 @@ pub struct Admission {
     empty_at: Time,
     /// What was offered of late, where that matters.
     meter: Option<Meter>,
+    /// What a clock that runs backwards is clamped to: the start of the state. `None`: an owner
+    /// sees to it.
+    since: Option<Time>,
     state: State,
 }
 
@@ -216,10 +219,31 @@ impl Admission {
             bounds,
             empty_at: Time::ZERO,
             meter: None,
+            since: None,
             state: State::Calm,
         };
         new.set_meter();
         new
+    }
+
+    /// For one that is used alone from now on: it clamps a clock that runs backwards by itself (law
+    /// L6 of [`Machine`]). One that is owned leaves that to its owner.
+    #[must_use]
+    pub fn alone(mut self, now: Time) -> Self {
+        self.since = Some(now);
+        self
+    }
+
+    fn clamped(&self, now: Time) -> Time {
+        self.since.map_or(now, |since| since.max(now))
+    }
+
+    fn enter(&mut self, now: Time, state: State) {
+        let is_other = core::mem::discriminant(&self.state) != core::mem::discriminant(&state);
+        if is_other && self.since.is_some() {
+            self.since = Some(now);
+        }
+        self.state = state;
     }
 
     /// The state's name.
@@ -396,14 +420,16 @@ impl Admission {
             } => (since, last, refused, shed),
         };
         let last = last.max(now);
-        self.state = State::Overloaded {
+        // A calm of zero would end it in the call that began it.
+        let calm = self.policy.calm.max(Duration::from_nanos(1));
+        let state = State::Overloaded {
             since,
             last,
-            // A calm of zero would end it in the call that began it.
-            until: (last + self.policy.calm.max(Duration::from_nanos(1))).unwrap_or(Time::MAX),
+            until: (last + calm).unwrap_or(Time::MAX),
             refused: refused.saturating_add(more_refused),
             shed: shed.saturating_add(more_shed),
         };
+        self.enter(now, state);
     }
 }
 
@@ -414,7 +440,7 @@ impl Machine for Admission {
 
     fn receive(&mut self, now: Time, offer: Offer, out: &mut (impl Sink<Action> + ?Sized)) {
         self.on_deadline(now, out);
-        self.take(now, &offer, out);
+        self.take(self.clamped(now), &offer, out);
     }
 
     fn command(
@@ -442,7 +468,7 @@ impl Machine for Admission {
         } = self.state
             && until <= now
         {
-            self.state = State::Calm;
+            self.enter(now, State::Calm);
             out.push(Action::Ended(Episode {
                 lasted: last.saturating_since(since),
                 refused,
@@ -468,6 +494,7 @@ impl Machine for Admission {
         if self.empty_at > Time::ZERO {
             self.empty_at = self.empty_at.rebased(from, to);
         }
+        self.since = self.since.map(|since| since.rebased(from, to));
         if let Some(meter) = &mut self.meter {
             meter.rebase(from, to);
         }
@@ -485,3 +512,6 @@ impl Machine for Admission {
 impl Leaf for Admission {
     const MAX_ACTIONS: usize = 3;
 }
+
+#[cfg(test)]
+mod tests;

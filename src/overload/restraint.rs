@@ -51,8 +51,8 @@ pub enum Action {
     Send,
     /// Do not send it there.
     Withhold {
-        /// When the server may be asked again, if it said so.
-        until: Option<Time>,
+        /// How long until the server may be asked again, if it said so.
+        wait: Option<Duration>,
     },
     /// The last action: there is nothing to heed any more.
     Terminated,
@@ -103,7 +103,7 @@ enum Valve {
 /// let mut restraint = Restraint::new(Time::ZERO, Event::Unavailable { wait }).unwrap();
 /// let mut out = Vec::new();
 /// restraint.command(Time::from_secs(4), Command::Begin(Priority::Ordinary), &mut out)?;
-/// assert_eq!(out, [Action::Withhold { until: Some(Time::from_secs(5)) }]);
+/// assert_eq!(out, [Action::Withhold { wait: Some(Duration::from_secs(1)) }]);
 /// # Ok::<(), drongo::error::Misuse>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -281,7 +281,9 @@ impl Machine for Restraint {
         let now = now.max(self.since);
         match self.asks(now, command) {
             true => out.push(Action::Send),
-            false => out.push(Action::Withhold { until: self.held }),
+            false => out.push(Action::Withhold {
+                wait: self.held.map(|until| until.saturating_since(now)),
+            }),
         }
         Ok(())
     }
@@ -332,3 +334,6 @@ impl Restraint {
 impl Leaf for Restraint {
     const MAX_ACTIONS: usize = 1;
 }
+
+#[cfg(test)]
+mod tests;
