@@ -61,10 +61,10 @@ pub struct Limits {
     /// How long a request outside of any dialog may have waited before it is dropped without a
     /// word, if it came over UDP: T1, when the next copy of it is in the queue.
     pub queue_shed: Duration,
-    /// Datagrams that a driver holds before it leaves what comes to the operating system, which
-    /// drops what it has no room for. More than are processed in [`queue_shed`](Self::queue_shed),
-    /// so that age decides what is lost, and not chance.
-    pub queue_datagrams: usize,
+    /// Bytes of datagrams that a driver holds before it leaves what comes to the operating system,
+    /// which drops what it has no room for. More than can be processed in
+    /// [`queue_shed`](Self::queue_shed), so that age decides what is lost, and not chance.
+    pub queue_bytes: usize,
     /// Requests that were refused for overload of which their copies shall meet the same answer:
     /// those of 32 s at 2,000 a second. Each costs 50 bytes.
     pub refusals: usize,
@@ -133,7 +133,7 @@ impl Limits {
         request_burst: 50,
         queue_wait: Duration::from_millis(100),
         queue_shed: Duration::from_millis(500),
-        queue_datagrams: 65_536,
+        queue_bytes: 16_777_216,
         refusals: 65_536,
         restraints: 4_096,
         restraint_wait: Duration::from_secs(3_600),

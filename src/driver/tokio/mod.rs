@@ -206,7 +206,8 @@ impl Driver {
                 return Err(wrong("one place of each transport"));
             }
             let local = if let Listen::Udp(address) = place {
-                udp.insert(Udp::bind(*address).await?).local
+                udp.insert(Udp::bind(*address, config.limits.queue_bytes).await?)
+                    .local
             } else {
                 let ids = Ids::new(Seed::from_bytes(entropy()?));
                 let carrier = security.carrier(place, &config)?;
@@ -270,6 +271,13 @@ impl Driver {
     /// Transactions repeat what they need.
     pub fn given_up(&self) -> u64 {
         self.udp.as_ref().map_or(0, |udp| udp.given_up)
+    }
+
+    /// Datagrams that were read and wait to be processed. How long they waited decides whether new
+    /// work is refused ([`Limits::queue_wait`](crate::limits::Limits::queue_wait)); what the
+    /// operating system holds besides is not seen.
+    pub fn waiting(&self) -> usize {
+        self.udp.as_ref().map_or(0, Udp::waiting)
     }
 
     /// Connections that are open or being opened.
@@ -352,6 +360,7 @@ impl Driver {
         let deadlines = self.streams.iter().filter_map(Streams::deadline);
         let wake = deadlines.chain(self.core.endpoint.deadline()).min();
         let wake = wake.and_then(|at| self.core.instant(at));
+        let has_waiting = self.waiting() > 0;
         let Self {
             core, udp, streams, ..
         } = self;
@@ -367,6 +376,12 @@ impl Driver {
             ready = some(udp.as_ref().map(Udp::readable)) => {
                 ready?;
                 self.read_datagrams()?;
+                self.serve_streams().await;
+            }
+            // What was read before, and not processed; other tasks get their turn first.
+            () = some(has_waiting.then(tokio::task::yield_now)) => {
+                self.read_datagrams()?;
+                self.serve_streams().await;
             }
             ready = some(udp.as_ref().map(Udp::writable)) => {
                 ready?;
@@ -386,15 +401,38 @@ impl Driver {
         Ok(())
     }
 
-    /// Feeds what is readable, in order.
+    /// Reads what has come, and feeds the oldest of it, in order.
     fn read_datagrams(&mut self) -> io::Result<()> {
+        let Self { core, udp, .. } = self;
+        if let Some(udp) = udp {
+            udp.fetch(|| core.now())?;
+        }
         for _ in 0..Udp::BATCH {
-            let Some(input) = self.udp.as_mut().map(Udp::read).transpose()?.flatten() else {
+            let Some(input) = self.udp.as_mut().and_then(Udp::next) else {
                 break;
             };
             self.receive(input);
         }
         Ok(())
+    }
+
+    /// Sees to streams without waiting for them: a socket under a flood is always readable. They
+    /// are read no faster than this, so who floods one is held up by its own connection.
+    async fn serve_streams(&mut self) {
+        let streams = &mut self.streams;
+        let found = std::future::poll_fn(|context| {
+            let found = streams
+                .iter_mut()
+                .map(|streams| streams.poll(context).is_ready());
+            Poll::Ready(found.fold(false, |any, one| any | one))
+        });
+        if found.await {
+            self.on_streams();
+        }
+        let now = self.now();
+        for streams in &mut self.streams {
+            streams.on_deadline(now);
+        }
     }
 
     /// Feeds what connections brought, in order.

@@ -9,12 +9,18 @@ use tokio::net::UdpSocket;
 
 use super::second;
 use crate::endpoint::{Input, Transmit, TransmitId};
+use crate::time::Time;
 use crate::transport::{Flow, FlowId, Transport};
 
 /// The largest datagram that IP can carry.
 const DATAGRAM: usize = 65_535;
-/// How many datagrams are read before what they caused is sent and timers are looked at.
+/// How many datagrams are processed before what they caused is sent and others are looked at.
 const BATCH: usize = 64;
+/// How many are read before any is processed: more than come while a batch is processed, and few
+/// enough that one who sends without end holds up nobody.
+const READS: usize = 1024;
+/// What a datagram in the queue costs besides its bytes.
+const OVERHEAD: usize = 128;
 /// How many datagrams wait for a socket that cannot send, before the oldest is given up. A
 /// transaction repeats what it needs.
 const BACKLOG: usize = 4096;
@@ -27,10 +33,15 @@ pub(super) struct Udp {
     unsent: VecDeque<Transmit>,
     pub(super) given_up: u64,
     buffer: Box<[u8]>,
+    /// What was read and not processed yet, and when it was read.
+    queue: VecDeque<(Time, Flow, Bytes)>,
+    /// The bytes in it, and the most that there may be.
+    queued: (usize, usize),
 }
 
 impl Udp {
-    pub(super) async fn bind(address: SocketAddr) -> io::Result<Self> {
+    /// Of what comes it holds up to `most` bytes.
+    pub(super) async fn bind(address: SocketAddr, most: usize) -> io::Result<Self> {
         let socket = UdpSocket::bind(address).await?;
         Ok(Self {
             local: socket.local_addr()?,
@@ -38,11 +49,60 @@ impl Udp {
             unsent: VecDeque::new(),
             given_up: 0,
             buffer: vec![0; DATAGRAM].into(),
+            queue: VecDeque::new(),
+            queued: (0, most),
         })
     }
 
+    /// When something can be read, and there is room for it.
     pub(super) async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await
+        match self.has_room() {
+            true => self.socket.readable().await,
+            false => std::future::pending().await,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let (bytes, most) = self.queued;
+        bytes < most || self.queue.is_empty()
+    }
+
+    /// Reads what has come. All of it is stamped before any is processed, so that its age says how
+    /// long it waited.
+    pub(super) fn fetch(&mut self, now: impl Fn() -> Time) -> io::Result<()> {
+        for _ in 0..READS {
+            if !self.has_room() {
+                break;
+            }
+            let Some((flow, bytes)) = self.read()? else {
+                break;
+            };
+            let cost = bytes.len().saturating_add(OVERHEAD);
+            self.queued.0 = self.queued.0.saturating_add(cost);
+            self.queue.push_back((now(), flow, bytes));
+        }
+        Ok(())
+    }
+
+    /// The oldest datagram that was read.
+    pub(super) fn next(&mut self) -> Option<Input> {
+        let (arrived, flow, bytes) = self.queue.pop_front()?;
+        let cost = bytes.len().saturating_add(OVERHEAD);
+        self.queued.0 = self.queued.0.saturating_sub(cost);
+        if self.queue.is_empty() {
+            // After a burst its memory is given back.
+            self.queue.shrink_to(READS);
+        }
+        Some(Input::Delayed {
+            flow,
+            bytes,
+            arrived,
+        })
+    }
+
+    /// How many were read and not processed yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
     }
 
     /// When something waits and can be sent.
@@ -53,15 +113,14 @@ impl Udp {
         }
     }
 
-    /// One datagram, if there is one. `None` ends the batch.
-    pub(super) fn read(&mut self) -> io::Result<Option<Input>> {
+    /// One datagram, if there is one.
+    fn read(&mut self) -> io::Result<Option<(Flow, Bytes)>> {
         for _ in 0..BATCH {
             match self.socket.try_recv_from(&mut self.buffer) {
                 Ok((length, remote)) => {
                     let bytes = self.buffer.get(..length).unwrap_or_default();
                     let bytes = Bytes::copy_from_slice(bytes);
-                    let flow = self.flow_from(remote);
-                    return Ok(Some(Input::Datagram { flow, bytes }));
+                    return Ok(Some((self.flow_from(remote), bytes)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 // What an earlier datagram met (ICMP). The socket goes on.

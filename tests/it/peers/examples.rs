@@ -57,6 +57,11 @@ impl Answer {
         self.process.wait_for_line(text, limit, said);
     }
 
+    /// The most memory that it has had so far, in KiB.
+    pub(super) fn peak_memory(&self) -> u64 {
+        self.process.peak_memory()
+    }
+
     /// Ctrl-C.
     pub(super) fn interrupt(&self) {
         self.process.signal("INT");

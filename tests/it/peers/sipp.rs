@@ -23,7 +23,7 @@ use super::{Process, SIPP, calls, free_port, scratch, wanted};
 const RATE: u64 = 200;
 
 /// Two loads side by side keep two cores so busy that an answer can take longer than T1.
-fn alone() -> MutexGuard<'static, ()> {
+pub(super) fn alone() -> MutexGuard<'static, ()> {
     static LOAD: Mutex<()> = Mutex::new(());
     LOAD.lock().unwrap_or_else(PoisonError::into_inner)
 }
