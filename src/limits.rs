@@ -59,7 +59,8 @@ pub struct Limits {
     /// answer would come after as much again: a fifth of T1, so that nothing is sent twice.
     pub queue_wait: Duration,
     /// How long a request outside of any dialog may have waited before it is dropped without a
-    /// word, if it came over UDP: T1, when the next copy of it is in the queue.
+    /// word, if it came over UDP, and all behind it that has waited: then refusing does not keep
+    /// up. Under T1, when copies begin to come besides.
     pub queue_shed: Duration,
     /// Bytes of datagrams that a driver holds before it leaves what comes to the operating system,
     /// which drops what it has no room for. More than can be processed in
@@ -132,7 +133,7 @@ impl Limits {
         request_rate: None,
         request_burst: 50,
         queue_wait: Duration::from_millis(100),
-        queue_shed: Duration::from_millis(500),
+        queue_shed: Duration::from_millis(250),
         queue_bytes: 16_777_216,
         refusals: 65_536,
         restraints: 4_096,

@@ -46,6 +46,9 @@ impl Endpoint {
         if bytes.iter().all(|b| matches!(b, b'\r' | b'\n')) {
             return self.drop_packet(Dropped::KeepAlive, out);
         }
+        if !flow.transport.is_reliable() && self.is_shed_unread(now, &bytes, out) {
+            return;
+        }
         match parse_boxed(bytes, &self.context.limits) {
             Ok(Boxed::Request(mut request)) => {
                 request.stamp_source(flow.remote);

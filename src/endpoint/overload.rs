@@ -264,14 +264,8 @@ impl Endpoint {
             return false;
         }
         let offer = self.offer(request, arrival, hash);
-        let mut actions = Actions::new();
-        self.overload.admission.receive(now, offer, &mut actions);
-        self.rearm_admission();
-        self.tell_overload(&actions, out);
-        self.counters.offered = self.counters.offered.saturating_add(1);
-        match actions.last() {
+        match self.judge(now, offer, out) {
             Some(Action::Refuse { retry_after }) => {
-                let retry_after = *retry_after;
                 let refusal = Refusal { retry_after };
                 let memory = (self.context.timers.t1x64(), self.limits().refusals);
                 self.overload.refusals.put(now, hash, refusal, memory);
@@ -290,6 +284,43 @@ impl Endpoint {
                 true
             }
         }
+    }
+
+    /// Whether a datagram is dropped without being read: when answering does not keep up, all that
+    /// is done to new work is too much. What is not plainly new work is read.
+    pub(super) fn is_shed_unread(
+        &mut self,
+        now: Time,
+        bytes: &[u8],
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> bool {
+        let waited = self.overload.waited;
+        // Nearly always it has not waited at all.
+        let is_shed = waited > Duration::ZERO
+            && !self.config.overload.emergencies
+            && is_plainly_new(bytes)
+            && self.overload.admission.sheds(waited);
+        if is_shed {
+            let mut offer = Offer::default();
+            (offer.waited, offer.is_repeated) = (waited, true);
+            self.judge(now, offer, out);
+            self.drop_packet(Dropped::Shed, out);
+        }
+        is_shed
+    }
+
+    fn judge(
+        &mut self,
+        now: Time,
+        offer: Offer,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Option<Action> {
+        let mut actions = Actions::new();
+        self.overload.admission.receive(now, offer, &mut actions);
+        self.rearm_admission();
+        self.tell_overload(&actions, out);
+        self.counters.offered = self.counters.offered.saturating_add(1);
+        actions.last().copied()
     }
 
     fn offer(&self, request: &Request, arrival: &Arrival, hash: u64) -> Offer {
@@ -430,6 +461,26 @@ pub(super) fn said(feedback: &Feedback) -> SmallVec<[u8; 96]> {
     put_feedback(feedback)
 }
 
+/// Whether a datagram is a request that begins something new, as far as a glance can tell: its
+/// method is one that does, and its To, written as most write it, has no tag.
+fn is_plainly_new(bytes: &[u8]) -> bool {
+    const METHODS: [&[u8]; 5] = [b"INVITE ", b"OPTIONS ", b"MESSAGE ", b"REGISTER ", b"PUBLISH "];
+    if !METHODS.iter().any(|method| bytes.starts_with(method)) {
+        return false;
+    }
+    let to = memchr::memmem::find(bytes, b"\r\nTo: ");
+    let to = to.and_then(|at| bytes.get(at.checked_add(2)?..));
+    let end = to.and_then(|to| memchr::memchr(b'\n', to));
+    let Some((line, rest)) = to.zip(end).and_then(|(to, end)| to.split_at_checked(end)) else {
+        return false;
+    };
+    let has_tag = line
+        .windows(3)
+        .any(|three| three.eq_ignore_ascii_case(b"tag"));
+    let is_folded = matches!(rest.get(1), Some(b' ' | b'\t'));
+    !has_tag && !is_folded
+}
+
 fn retry_after(refusal: Refusal) -> HeaderList {
     let mut headers = HeaderList::new();
     if let Some(seconds) = refusal.retry_after {
@@ -437,4 +488,30 @@ fn retry_after(refusal: Refusal) -> HeaderList {
         let _ = headers.push("Retry-After", &alloc::format!("{seconds}"));
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn glance_takes_nothing_for_new_that_may_not_be() {
+        let is_new = |text: &str| is_plainly_new(text.replace('\n', "\r\n").as_bytes());
+        assert!(is_new("INVITE sip:b@h SIP/2.0\nTo: <sip:b@h>\n\n"));
+        assert!(is_new("OPTIONS sip:b@h SIP/2.0\nFrom: <sip:a@h>;tag=1\nTo: <sip:b@h>\n\n"));
+        for other in [
+            "INVITE sip:b@h SIP/2.0\nTo: <sip:b@h>;tag=1\n\n",
+            "INVITE sip:b@h SIP/2.0\nTo: <sip:b@h>\n ;TAG=1\n\n",
+            "INVITE sip:b@h SIP/2.0\nTo: <sip:b@h>;Tag = 1\n\n",
+            "INVITE sip:b@h SIP/2.0\nt: <sip:b@h>\n\n",
+            "INVITE sip:b@h SIP/2.0\nTo: <sip:b@h>",
+            "ACK sip:b@h SIP/2.0\nTo: <sip:b@h>\n\n",
+            "CANCEL sip:b@h SIP/2.0\nTo: <sip:b@h>\n\n",
+            "BYE sip:b@h SIP/2.0\nTo: <sip:b@h>\n\n",
+            "SIP/2.0 200 OK\nTo: <sip:b@h>\n\n",
+            "",
+        ] {
+            assert!(!is_new(other), "{other}");
+        }
+    }
 }

@@ -70,8 +70,7 @@ pub enum Action {
         /// When to come again.
         retry_after: Option<u32>,
     },
-    /// Drop the request. It is too old: its copy is behind it in the queue, or its sender has
-    /// given up.
+    /// Drop the request. Answering does not keep up with what comes; its sender repeats it.
     Shed,
     /// Overload begins with what is refused or shed next.
     Began(Bound),
@@ -186,6 +185,8 @@ pub struct Admission {
     /// What a clock that runs backwards is clamped to: the start of the state. `None`: an owner
     /// sees to it.
     since: Option<Time>,
+    /// Whether refusing does not keep up: what has waited is dropped, until what comes is fresh.
+    flushing: bool,
     state: State,
 }
 
@@ -220,6 +221,7 @@ impl Admission {
             empty_at: Time::ZERO,
             meter: None,
             since: None,
+            flushing: false,
             state: State::Calm,
         };
         new.set_meter();
@@ -321,10 +323,23 @@ impl Admission {
         }
     }
 
+    /// Whether a request that waited so long would be dropped, whatever else is to be said of it.
+    /// What can be known of it without reading all of it need not be read.
+    pub fn sheds(&mut self, waited: Duration) -> bool {
+        // Old requests behind which older ones were answered would all be too old in their turn,
+        // and nothing would ever be taken: a queue that is behind is emptied.
+        let fresh = self.bounds.wait / 4;
+        self.flushing = match self.flushing {
+            true => waited > fresh,
+            false => waited > self.bounds.shed,
+        };
+        self.flushing
+    }
+
     /// The bounds, the cheapest to be over first. What is too old is not worth an answer.
     fn judge(&mut self, now: Time, offer: &Offer) -> Verdict {
         let bounds = self.bounds;
-        if offer.waited > bounds.shed && offer.is_repeated {
+        if offer.is_repeated && self.sheds(offer.waited) && offer.priority == Priority::Ordinary {
             return Verdict::Shed;
         }
         if offer.waited > bounds.wait && offer.priority == Priority::Ordinary {

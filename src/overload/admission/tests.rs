@@ -122,15 +122,29 @@ fn calm_queue_grows_refuses_and_then_sheds() {
     assert_eq!(offer(&mut admission, 0, waited(100)), [Action::Admit]);
     let began = [Action::Began(Bound::Queue), REFUSE];
     assert_eq!(offer(&mut admission, 1, waited(101)), began);
-    assert_eq!(offer(&mut admission, 2, waited(500)), [REFUSE]);
-    assert_eq!(offer(&mut admission, 3, waited(501)), [Action::Shed]);
+    assert_eq!(offer(&mut admission, 2, waited(250)), [REFUSE]);
+    assert_eq!(offer(&mut admission, 3, waited(251)), [Action::Shed]);
     // What came over a stream does not come again: it is answered.
     let on_stream = Offer {
         is_repeated: false,
-        ..waited(501)
+        ..waited(251)
     };
     assert_eq!(offer(&mut admission, 4, on_stream), [REFUSE]);
-    assert_eq!(offer(&mut admission, 5, waited(1)), [Action::Admit]);
+}
+
+#[test]
+fn overloaded_refusing_does_not_keep_up_empties_the_queue() {
+    let mut admission = admission(None, 50);
+    offer(&mut admission, 0, waited(251));
+    // The queue gets shorter, and what is in it is still too old to be answered in time.
+    for millis in [200, 90, 26] {
+        assert_eq!(offer(&mut admission, 1, waited(millis)), [Action::Shed]);
+    }
+    // From here on what comes is fresh, and it is taken until the queue has grown again.
+    for millis in [25, 60, 100] {
+        assert_eq!(offer(&mut admission, 2, waited(millis)), [Action::Admit]);
+    }
+    assert_eq!(offer(&mut admission, 3, waited(101)), [REFUSE]);
 }
 
 #[test]

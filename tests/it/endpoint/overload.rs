@@ -281,10 +281,10 @@ fn request_that_waited_is_refused_and_one_that_waited_long_is_dropped() {
     assert!(incoming(&out).is_some());
     let out = delayed(&mut bench, Transport::Udp, invite(2), 101);
     assert!(one_sent(&out).bytes.starts_with(b"SIP/2.0 503 "));
-    let out = delayed(&mut bench, Transport::Udp, invite(3), 501);
+    let out = delayed(&mut bench, Transport::Udp, invite(3), 251);
     assert_eq!(out, [Output::Dropped(Dropped::Shed)]);
     // Nobody repeats what came over a stream.
-    let out = delayed(&mut bench, Transport::Tcp, invite(4), 501);
+    let out = delayed(&mut bench, Transport::Tcp, invite(4), 251);
     assert!(one_sent(&out).bytes.starts_with(b"SIP/2.0 503 "));
     // 3261-18.2.1: what is not new is served, however late.
     let out = delayed(&mut bench, Transport::Udp, request("BYE", &[]), 5_000);
