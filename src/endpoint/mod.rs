@@ -41,10 +41,10 @@ use clients::ClientEntry;
 pub use config::{Config, LargeRequests};
 use connections::Connections;
 use locations::{LocationEntry, QueryEntry};
-use overload::Overload;
 pub use output::{
     Answer, Counters, Disconnect, Dropped, Event, Input, Output, Query, Reroute, Transmit,
 };
+use overload::Overload;
 use places::Places;
 use servers::ServerEntry;
 pub use views::{CallView, RequestView};
@@ -446,6 +446,11 @@ impl Endpoint {
     /// The handles of all calls, in the order of their places.
     pub fn call_handles(&self) -> impl Iterator<Item = CallHandle> + '_ {
         self.calls.iter().map(|(handle, _)| handle)
+    }
+
+    /// The Call-ID of what is placed with that ordinal.
+    pub fn call_id(&self, ordinal: u64) -> crate::seed::Token {
+        self.context.ids.call(ordinal).call_id
     }
 
     /// The configuration.

@@ -148,9 +148,8 @@ impl Overload {
         self.drive(restraint, |machine, actions| {
             // The command has no way to fail.
             let _ = machine.command(now, command, actions);
-            let withheld = |action: &restraint::Action| {
-                matches!(action, restraint::Action::Withhold { .. })
-            };
+            let withheld =
+                |action: &restraint::Action| matches!(action, restraint::Action::Withhold { .. });
             goes = !actions.iter().any(withheld);
         });
         goes
@@ -192,10 +191,10 @@ impl Endpoint {
         let now = self.advance(now, out);
         let mut actions = Actions::new();
         // The command has no way to fail.
-        let _ =
-            self.overload
-                .admission
-                .command(now, Command::SetRate(rate), &mut actions);
+        let _ = self
+            .overload
+            .admission
+            .command(now, Command::SetRate(rate), &mut actions);
         self.rearm_admission();
     }
 
@@ -221,8 +220,9 @@ impl Endpoint {
                 self.rearm_admission();
                 self.tell_overload(&actions, out);
             } else if let Some(restraint) = self.overload.restraints.at(id.saturating_sub(1)) {
-                self.overload
-                    .drive(restraint, |machine, actions| machine.on_deadline(now, actions));
+                self.overload.drive(restraint, |machine, actions| {
+                    machine.on_deadline(now, actions)
+                });
             }
         }
     }
@@ -336,7 +336,12 @@ impl Endpoint {
         offer.salt = hash;
         if let Some(policy) = &self.config.overload.feedback {
             let algorithm = of_client(&request.top_via(), policy.prefer);
-            let who = || self.overload.by_remote.hashed(&arrival.flow.remote).as_u64();
+            let who = || {
+                self.overload
+                    .by_remote
+                    .hashed(&arrival.flow.remote)
+                    .as_u64()
+            };
             offer.client = algorithm.map(|algorithm| (algorithm, who()));
         }
         offer
@@ -464,7 +469,13 @@ pub(super) fn said(feedback: &Feedback) -> SmallVec<[u8; 96]> {
 /// Whether a datagram is a request that begins something new, as far as a glance can tell: its
 /// method is one that does, and its To, written as most write it, has no tag.
 fn is_plainly_new(bytes: &[u8]) -> bool {
-    const METHODS: [&[u8]; 5] = [b"INVITE ", b"OPTIONS ", b"MESSAGE ", b"REGISTER ", b"PUBLISH "];
+    const METHODS: [&[u8]; 5] = [
+        b"INVITE ",
+        b"OPTIONS ",
+        b"MESSAGE ",
+        b"REGISTER ",
+        b"PUBLISH ",
+    ];
     if !METHODS.iter().any(|method| bytes.starts_with(method)) {
         return false;
     }
@@ -498,7 +509,9 @@ mod tests {
     fn glance_takes_nothing_for_new_that_may_not_be() {
         let is_new = |text: &str| is_plainly_new(text.replace('\n', "\r\n").as_bytes());
         assert!(is_new("INVITE sip:b@h SIP/2.0\nTo: <sip:b@h>\n\n"));
-        assert!(is_new("OPTIONS sip:b@h SIP/2.0\nFrom: <sip:a@h>;tag=1\nTo: <sip:b@h>\n\n"));
+        assert!(is_new(
+            "OPTIONS sip:b@h SIP/2.0\nFrom: <sip:a@h>;tag=1\nTo: <sip:b@h>\n\n"
+        ));
         for other in [
             "INVITE sip:b@h SIP/2.0\nTo: <sip:b@h>;tag=1\n\n",
             "INVITE sip:b@h SIP/2.0\nTo: <sip:b@h>\n ;TAG=1\n\n",

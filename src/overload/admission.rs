@@ -269,7 +269,9 @@ impl Admission {
         let micros = |wait: Duration| u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
         let bounds = &self.bounds;
         let offered = self.meter.as_ref().map_or(0, |meter| meter.offered(now));
-        let rate = bounds.rate.map(|rate| (Bound::Rate, offered, u64::from(rate)));
+        let rate = bounds
+            .rate
+            .map(|rate| (Bound::Rate, offered, u64::from(rate)));
         let held = [
             (Bound::Calls, count(calls), count(bounds.calls)),
             (

@@ -64,9 +64,7 @@ impl Sequence {
         for _ in part.len()..5 {
             rest = rest.saturating_mul(10);
         }
-        Some(Self(
-            whole.saturating_mul(Self::SCALE).saturating_add(rest),
-        ))
+        Some(Self(whole.saturating_mul(Self::SCALE).saturating_add(rest)))
     }
 
     /// Whether what has this number is older than what has the other one. Much less than the
@@ -234,7 +232,9 @@ mod tests {
     #[test]
     fn example_of_the_rfc_is_read() {
         // RFC 7339 6. 7339-9-01
-        let found = read(r#";received=192.0.2.111;oc=20;oc-algo="loss";oc-validity=500;oc-seq=1282321615.782"#);
+        let found = read(
+            r#";received=192.0.2.111;oc=20;oc-algo="loss";oc-validity=500;oc-seq=1282321615.782"#,
+        );
         let sequence = Sequence(128_232_161_578_200);
         let expected = Feedback::new(Algorithm::Loss, 20, 500).with_sequence(sequence);
         assert_eq!(found, Some(expected));

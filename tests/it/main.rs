@@ -35,7 +35,12 @@ mod laws;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
+#[cfg(all(feature = "metrics", feature = "tracing"))]
+mod observe;
+#[cfg(test)]
 mod oracles;
+#[cfg(test)]
+mod overload;
 #[cfg(test)]
 mod pairs;
 #[cfg(test)]

@@ -18,6 +18,7 @@ use tokio::net::{UdpSocket, lookup_host};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, sleep_until};
 
+use super::observe::Observer;
 use crate::call::Invitation;
 use crate::endpoint::{
     Answer, CallHandle, Config, Endpoint, Event, Input, Output, Query, QueryId, Transmit,
@@ -131,6 +132,7 @@ struct Core {
         mpsc::UnboundedSender<Looked>,
         mpsc::UnboundedReceiver<Looked>,
     ),
+    observer: Observer,
     /// Which host an address was found for last.
     names: BTreeMap<IpAddr, Box<str>>,
 }
@@ -234,6 +236,7 @@ impl Driver {
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             answers: mpsc::unbounded_channel(),
+            observer: Observer::default(),
             names: BTreeMap::new(),
         };
         Ok(Self {
@@ -321,7 +324,8 @@ impl Driver {
     /// As [`Endpoint::place`].
     pub fn place(&mut self, invitation: Invitation) -> Result<CallHandle, Misuse> {
         let ordinal = self.next_ordinal();
-        self.act(|endpoint, now, out| endpoint.place(now, ordinal, invitation, out))
+        let placed = self.act(|endpoint, now, out| endpoint.place(now, ordinal, invitation, out));
+        self.observe_placed(ordinal, placed)
     }
 
     /// Sends a request outside of any dialog: OPTIONS, MESSAGE and others.
@@ -331,7 +335,21 @@ impl Driver {
     /// As [`Endpoint::ask`].
     pub fn ask(&mut self, method: &str, invitation: Invitation) -> Result<CallHandle, Misuse> {
         let ordinal = self.next_ordinal();
-        self.act(|endpoint, now, out| endpoint.ask(now, ordinal, method, invitation, out))
+        let asked =
+            self.act(|endpoint, now, out| endpoint.ask(now, ordinal, method, invitation, out));
+        self.observe_placed(ordinal, asked)
+    }
+
+    fn observe_placed(
+        &mut self,
+        ordinal: u64,
+        placed: Result<CallHandle, Misuse>,
+    ) -> Result<CallHandle, Misuse> {
+        if let Ok(call) = placed {
+            let call_id = self.core.endpoint.call_id(ordinal);
+            self.core.observer.placed(call, call_id.as_str());
+        }
+        placed
     }
 
     fn next_ordinal(&mut self) -> u64 {
@@ -352,6 +370,10 @@ impl Driver {
                 return Ok(event);
             }
             self.turn().await?;
+            let Core {
+                endpoint, observer, ..
+            } = &mut self.core;
+            observer.turned(endpoint);
         }
     }
 
@@ -452,6 +474,9 @@ impl Driver {
     }
 
     fn receive(&mut self, input: Input) {
+        if let Input::Datagram { flow, bytes } | Input::Delayed { flow, bytes, .. } = &input {
+            self.core.observer.received(flow, bytes);
+        }
         let now = self.now();
         self.core
             .endpoint
@@ -463,8 +488,14 @@ impl Driver {
         loop {
             while let Some(output) = self.core.outputs.pop_front() {
                 match output {
-                    Output::Transmit(transmit) => self.transmit(transmit),
-                    Output::Event(event) => self.core.events.push_back(event),
+                    Output::Transmit(transmit) => {
+                        self.core.observer.sent(&transmit.flow, &transmit.bytes);
+                        self.transmit(transmit);
+                    }
+                    Output::Event(event) => {
+                        self.core.observer.heard(&event);
+                        self.core.events.push_back(event);
+                    }
                     Output::Query { id, query } => self.core.ask(id, query),
                     // The endpoint has counted it.
                     Output::Dropped(_) => {}

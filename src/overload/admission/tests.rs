@@ -45,7 +45,10 @@ fn taken(admission: &mut Admission, from: u64, offered: u64) -> usize {
         let at = Time::from_nanos(from * SECOND + n * SECOND / offered);
         let mut out = Vec::new();
         admission.receive(at, Offer::default(), &mut out);
-        taken += out.iter().filter(|action| **action == Action::Admit).count();
+        taken += out
+            .iter()
+            .filter(|action| **action == Action::Admit)
+            .count();
     }
     taken
 }
@@ -263,10 +266,16 @@ fn calm_feedback_says_that_nothing_is_asked() {
     for algorithm in [Algorithm::Loss, Algorithm::Rate] {
         let told = with_feedback(Some(500)).feedback(Time::from_secs(7), algorithm);
         let told = told.unwrap();
-        assert_eq!((told.algorithm, told.value, told.validity), (algorithm, 0, 0));
+        assert_eq!(
+            (told.algorithm, told.value, told.validity),
+            (algorithm, 0, 0)
+        );
         assert!(told.sequence.is_some());
     }
-    assert_eq!(admission(Some(500), 1).feedback(Time::ZERO, Algorithm::Loss), None);
+    assert_eq!(
+        admission(Some(500), 1).feedback(Time::ZERO, Algorithm::Loss),
+        None
+    );
 }
 
 #[test]

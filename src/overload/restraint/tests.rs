@@ -49,8 +49,14 @@ fn held_begin_is_withheld_until_the_time_has_passed() {
     let mut restraint = held(5);
     let until = Some(Time::from_secs(5));
     let wait = Some(Duration::from_millis(1));
-    assert_eq!(ask(&mut restraint, 4_999, BEGIN), [Action::Withhold { wait }]);
-    assert_eq!(ask(&mut restraint, 4_999, Command::Continue), [Action::Send]);
+    assert_eq!(
+        ask(&mut restraint, 4_999, BEGIN),
+        [Action::Withhold { wait }]
+    );
+    assert_eq!(
+        ask(&mut restraint, 4_999, Command::Continue),
+        [Action::Send]
+    );
     assert_eq!(restraint.deadline(), until);
     assert_eq!(ask(&mut restraint, 5_000, BEGIN), [Action::Terminated]);
     assert!(restraint.is_terminated());
@@ -171,7 +177,11 @@ fn throttled_newer_feedback_counts_and_older_does_not() {
     assert_ne!(ask(&mut restraint, 600, BEGIN), [Action::Send]);
     // Higher: it counts from now. Much lower: the server has begun anew.
     for sequence in [11, 2] {
-        hear(&mut restraint, 700, told(Algorithm::Loss, 1, 1_000, sequence));
+        hear(
+            &mut restraint,
+            700,
+            told(Algorithm::Loss, 1, 1_000, sequence),
+        );
         assert_eq!(restraint.deadline(), Some(Time::from_millis(1_700)));
     }
 }

@@ -98,7 +98,10 @@ fn within(ok: &Transmit, method: &str, cseq: u32, branch: &str) -> String {
         .unwrap()
         .replace("To: <sip:alice@192.0.2.1>", &format!("To: {to}"))
         .replace("Call-ID: 1@192.0.2.2", &format!("Call-ID: {call_id}"))
-        .replace(&format!("CSeq: 1 {method}"), &format!("CSeq: {cseq} {method}"))
+        .replace(
+            &format!("CSeq: 1 {method}"),
+            &format!("CSeq: {cseq} {method}"),
+        )
 }
 
 #[test]
@@ -198,7 +201,10 @@ fn what_belongs_to_a_call_is_never_refused() {
     assert!(refused.bytes.starts_with(b"SIP/2.0 503 "));
 
     let out = bench.receive(PEER, within(&ok, "ACK", 1, "a"));
-    assert!(matches!(out[..], [Output::Event(Event::Acknowledged { .. })]));
+    assert!(matches!(
+        out[..],
+        [Output::Event(Event::Acknowledged { .. })]
+    ));
     let cancel = String::from_utf8(invite(2).to_vec()).unwrap();
     let out = bench.receive(PEER, cancel.replace("INVITE", "CANCEL"));
     let said: Vec<Bytes> = sent(&out).into_iter().map(|sent| sent.bytes).collect();
@@ -222,11 +228,18 @@ fn what_belongs_to_a_call_is_never_refused() {
         }
     }
     let reoffer = bench.receive(PEER, within(&ok, "INVITE", 5, "r"));
-    assert!(matches!(reoffer[..], [Output::Event(Event::Reoffered { .. })]));
+    assert!(matches!(
+        reoffer[..],
+        [Output::Event(Event::Reoffered { .. })]
+    ));
     let out = bench.receive(PEER, reply(&own, 180, &[]));
     assert!(matches!(out[..], [Output::Event(Event::Progress { .. })]));
     let out = bench.receive(PEER, within(&ok, "BYE", 6, "b"));
-    assert!(sent(&out).iter().any(|sent| sent.bytes.starts_with(b"SIP/2.0 200 ")));
+    assert!(
+        sent(&out)
+            .iter()
+            .any(|sent| sent.bytes.starts_with(b"SIP/2.0 200 "))
+    );
     let counters = bench.endpoint.counters();
     assert_eq!((counters.turned_away, counters.shed), (1, 0));
 }
@@ -250,7 +263,10 @@ fn new_requests_of_any_method_are_refused() {
     let mut bench = limited(0);
     for method in ["INVITE", "OPTIONS", "MESSAGE", "INFO", "REGISTER"] {
         let out = bench.receive(PEER, request(method, &[CONTACT]));
-        assert!(one_sent(&out).bytes.starts_with(b"SIP/2.0 503 "), "{method}");
+        assert!(
+            one_sent(&out).bytes.starts_with(b"SIP/2.0 503 "),
+            "{method}"
+        );
     }
     assert_eq!(bench.endpoint.counters().turned_away, 5);
 }
@@ -291,7 +307,12 @@ fn request_that_waited_is_refused_and_one_that_waited_long_is_dropped() {
     assert!(one_sent(&out).bytes.starts_with(b"SIP/2.0 481 "));
     let counters = bench.endpoint.counters();
     assert_eq!(
-        (counters.offered, counters.admitted, counters.turned_away, counters.shed),
+        (
+            counters.offered,
+            counters.admitted,
+            counters.turned_away,
+            counters.shed
+        ),
         (4, 1, 2, 1)
     );
     let capacity = bench.endpoint.capacity(bench.now);
@@ -328,7 +349,10 @@ fn server_that_says_when_to_come_again_is_left_alone_until_then() {
 
     pass(&mut bench, Time::from_secs(29));
     let out = place(&mut bench, 2, "sip:carol@192.0.2.2:5070");
-    assert_eq!((sent(&out).len(), failure(&out)), (0, Some(Failure::Withheld)));
+    assert_eq!(
+        (sent(&out).len(), failure(&out)),
+        (0, Some(Failure::Withheld))
+    );
     assert_eq!(bench.endpoint.counters().withheld, 1);
     // Another port is another server.
     one_sent(&place(&mut bench, 3, "sip:carol@192.0.2.2:5071"));
@@ -345,7 +369,10 @@ fn refusal_that_names_no_time_holds_nothing() {
     for (status, after) in [(503, None), (480, Some("30")), (503, Some("soon"))] {
         let mut bench = Bench::new();
         let first = one_sent(&place(&mut bench, 1, "sip:bob@192.0.2.2:5070"));
-        let headers: Vec<_> = after.map(|after| ("Retry-After", after)).into_iter().collect();
+        let headers: Vec<_> = after
+            .map(|after| ("Retry-After", after))
+            .into_iter()
+            .collect();
         bench.receive(PEER, reply(&first, status, &headers));
         one_sent(&place(&mut bench, 2, "sip:bob@192.0.2.2:5070"));
     }
@@ -407,7 +434,10 @@ fn request_for_a_server_that_is_held_goes_to_the_next() {
     let out = place(&mut bench, 1, "sip:bob@example.org");
     let first = one_sent(&located(&mut bench, out));
     assert_eq!(first.flow.remote.to_string(), "192.0.2.2:5060");
-    let out = bench.receive("192.0.2.2:5060", reply(&first, 503, &[("Retry-After", "30")]));
+    let out = bench.receive(
+        "192.0.2.2:5060",
+        reply(&first, 503, &[("Retry-After", "30")]),
+    );
     // The ACK, and the INVITE to the other one: nobody is asked twice.
     let said = sent(&out);
     assert_eq!(said.len(), 2);
@@ -418,15 +448,24 @@ fn request_for_a_server_that_is_held_goes_to_the_next() {
     assert_eq!(one_sent(&out).flow.remote.to_string(), "192.0.2.3:5060");
     let second = one_sent(&out);
     assert_eq!(failure(&out), None);
-    let out = bench.receive("192.0.2.3:5060", reply(&second, 503, &[("Retry-After", "30")]));
+    let out = bench.receive(
+        "192.0.2.3:5060",
+        reply(&second, 503, &[("Retry-After", "30")]),
+    );
     // Both are held: it ends with what the server said, and the next call is not sent at all.
     assert!(out.iter().any(|output| matches!(
         output,
-        Output::Event(Event::Ended { reason: EndReason::Refused { .. }, .. })
+        Output::Event(Event::Ended {
+            reason: EndReason::Refused { .. },
+            ..
+        })
     )));
     let out = place(&mut bench, 3, "sip:carol@example.org");
     let out = located(&mut bench, out);
-    assert_eq!((sent(&out).len(), failure(&out)), (0, Some(Failure::Withheld)));
+    assert_eq!(
+        (sent(&out).len(), failure(&out)),
+        (0, Some(Failure::Withheld))
+    );
 }
 
 #[test]
@@ -486,7 +525,14 @@ fn client_leaves_out_what_the_server_cannot_take() {
     assert_eq!(gone, 5);
     assert_eq!(bench.endpoint.counters().withheld, 5);
     // 7339-5.7-01: the server ends it.
-    bench.receive(PEER, told(&first, 180, ";oc=0;oc-algo=\"loss\";oc-validity=0;oc-seq=8.0"));
+    bench.receive(
+        PEER,
+        told(
+            &first,
+            180,
+            ";oc=0;oc-algo=\"loss\";oc-validity=0;oc-seq=8.0",
+        ),
+    );
     assert!((11..=20).all(|n| goes(&mut bench, n)));
 }
 
@@ -516,8 +562,13 @@ fn server_gives_feedback_to_who_asks_and_in_each_response() {
     let call = incoming(&out).unwrap();
     let mut out = Vec::new();
     let mut call = bench.endpoint.call(call).unwrap();
-    call.reject(bench.now, StatusCode::BUSY_HERE, Outgoing::default(), &mut out)
-        .unwrap();
+    call.reject(
+        bench.now,
+        StatusCode::BUSY_HERE,
+        Outgoing::default(),
+        &mut out,
+    )
+    .unwrap();
     assert_eq!(top_via(&one_sent(&out).bytes), expected);
     // Who does not ask is told nothing.
     let out = bench.receive(PEER, invite_via(2, ";rport"));
@@ -538,9 +589,14 @@ fn overloaded_server_tells_how_much_less_and_leaves_retry_after_out() {
         let out = bench.receive(PEER, invite_via(number, asks));
         last.extend(sent(&out));
     }
-    let refusals = last.iter().filter(|sent| sent.bytes.starts_with(b"SIP/2.0 503 "));
+    let refusals = last
+        .iter()
+        .filter(|sent| sent.bytes.starts_with(b"SIP/2.0 503 "));
     let last = refusals.last().unwrap();
     assert_eq!(value(&last.bytes, "Retry-After"), None);
     let via = top_via(&last.bytes);
-    assert!(via.contains(";oc=50;oc-algo=\"loss\";oc-validity=2000;oc-seq=1."), "{via}");
+    assert!(
+        via.contains(";oc=50;oc-algo=\"loss\";oc-validity=2000;oc-seq=1."),
+        "{via}"
+    );
 }

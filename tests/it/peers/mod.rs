@@ -108,20 +108,12 @@ fn is_full() -> bool {
 
 /// How many calls a run places.
 fn calls() -> u64 {
-    if is_full() {
-        20_000
-    } else {
-        2_000
-    }
+    if is_full() { 20_000 } else { 2_000 }
 }
 
 /// How many calls a scenario of this project's own gets.
 fn rounds() -> u64 {
-    if is_full() {
-        200
-    } else {
-        20
-    }
+    if is_full() { 200 } else { 20 }
 }
 
 fn is_installed(program: &str) -> bool {
