@@ -13,14 +13,13 @@
 //! ```text
 //! cargo bench --bench call --no-run
 //! valgrind --tool=callgrind --callgrind-out-file=calls.out target/release/deps/call-… 1000
-//! callgrind_annotate --inclusive=yes --threshold=100 calls.out | grep -E 'call::(caller|callee) '
+//! callgrind_annotate --inclusive=yes --threshold=100 calls.out | grep -E 'pair::(caller|callee) '
 //! ```
 //!
 //! (`callgrind_annotate` gives a function one line for each source file that was inlined into it:
 //! the largest is the one that counts.) Timers do not run there, so that all calls linger.
 
 #![allow(
-    unsafe_code,
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -28,275 +27,24 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
-    reason = "a bench: it counts allocations, reads the clock and may panic"
+    reason = "a bench: it reads the clock and may panic"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::collections::VecDeque;
 use std::hint::black_box;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use drongo::auth::{Account, Keyring, Policy, Presented, Secret, Side, Verifier};
-use drongo::call::Invitation;
-use drongo::call::reliable::Policy as Reliable;
-use drongo::endpoint::{CallHandle, Config, Endpoint, Event, Input, Output};
-use drongo::message::{Body, HeaderList, Outgoing, Request, StatusCode};
-use drongo::seed::{Ids, Seed};
+use counted::Counted;
 use drongo::time::Time;
-use drongo::transport::{Flow, Local, Transport};
+use pair::Pair;
 
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
-    m=audio 40000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
-    a=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
-
-struct Counting;
-
-static ALLOCATIONS: AtomicI64 = AtomicI64::new(0);
-static BYTES: AtomicI64 = AtomicI64::new(0);
-
-/// The bench has one thread: counting needs no locked instruction, which would be timed too.
-fn add(counter: &AtomicI64, n: i64) {
-    counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
-}
-
-// SAFETY: every call goes to the system's allocator as it is; the counters touch no memory of it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        add(&ALLOCATIONS, 1);
-        add(&BYTES, layout.size() as i64);
-        // SAFETY: as above.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        add(&BYTES, -(layout.size() as i64));
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+#[path = "call/counted.rs"]
+mod counted;
+#[path = "call/pair.rs"]
+#[expect(dead_code, reason = "made for the bench beside many calls, too")]
+mod pair;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Two endpoints and what is on the way between them.
-struct Pair {
-    now: Time,
-    ordinal: u64,
-    endpoints: [Endpoint; 2],
-    outs: [VecDeque<Output>; 2],
-    answered: Vec<CallHandle>,
-    ended: u64,
-    /// What each side has allocated.
-    allocations: [i64; 2],
-    /// Asks for credentials, if it is there.
-    verifier: Option<Verifier>,
-    /// Whether the 180 is reliable, and the callee answers when its PRACK has come.
-    prack: bool,
-}
-
-/// What the caller does: a frame of its own, so that a profiler can tell the sides apart.
-#[inline(never)]
-fn caller(work: impl FnOnce()) {
-    black_box(0);
-    work();
-}
-
-/// What the callee does.
-#[inline(never)]
-fn callee(work: impl FnOnce()) {
-    black_box(1);
-    work();
-}
-
-impl Pair {
-    /// The caller has a password, and the callee asks for it.
-    fn with_digest() -> Self {
-        let mut ids = Ids::new(Seed::from_bytes([3; 32])).nonces(0);
-        let policy = Policy::new(Side::Server, "example.com");
-        Self {
-            verifier: Some(Verifier::new(policy, &mut ids).unwrap()),
-            ..Self::new()
-        }
-    }
-
-    /// The 180 is reliable.
-    fn with_prack() -> Self {
-        Self {
-            prack: true,
-            ..Self::with(Reliable::Required)
-        }
-    }
-
-    fn new() -> Self {
-        Self::with(Reliable::Off)
-    }
-
-    fn with(reliable: Reliable) -> Self {
-        let secret = Secret::password("wonderland");
-        let account = Account::new("example.com", "alice", secret).unwrap();
-        let keyring = Keyring::new().with(account);
-        let endpoint = |n: u8, address: &str| {
-            let local = Local::new(Transport::Udp, address.parse().unwrap());
-            let mut config = Config::default().local(local);
-            // The 100 is part of the flow.
-            config.timers.trying = Duration::ZERO;
-            config.keyring = keyring.clone();
-            config.reliable = reliable;
-            Endpoint::new(config, Seed::from_bytes([n; 32]), Time::ZERO).unwrap()
-        };
-        Self {
-            now: Time::ZERO,
-            ordinal: 0,
-            endpoints: [endpoint(1, "192.0.2.1:5060"), endpoint(2, "192.0.2.2:5060")],
-            outs: [VecDeque::new(), VecDeque::new()],
-            answered: Vec::new(),
-            ended: 0,
-            allocations: [0; 2],
-            verifier: None,
-            prack: false,
-        }
-    }
-
-    /// Places a call and hangs it up when it is answered.
-    fn call(&mut self) {
-        self.place();
-        while let Some(call) = self.answered.pop() {
-            self.hang_up(call);
-        }
-    }
-
-    fn hang_up(&mut self, call: CallHandle) {
-        let now = self.now;
-        self.side(0, |endpoint, out| {
-            endpoint.call(call).unwrap().hang_up(now, out).unwrap();
-        });
-        self.settle();
-    }
-
-    /// Work of one side, with what it allocates.
-    fn side(&mut self, at: usize, work: impl FnOnce(&mut Endpoint, &mut VecDeque<Output>)) {
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        let (endpoint, out) = (&mut self.endpoints[at], &mut self.outs[at]);
-        match at {
-            0 => caller(|| work(endpoint, out)),
-            _ => callee(|| work(endpoint, out)),
-        }
-        self.allocations[at] += ALLOCATIONS.load(Ordering::Relaxed) - before;
-    }
-
-    fn place(&mut self) {
-        let outgoing = Outgoing::default().with_body(Body::sdp(SDP));
-        let invitation = Invitation::new("sip:bob@192.0.2.2", "\"Alice\" <sip:alice@192.0.2.1>")
-            .unwrap()
-            .with(outgoing);
-        self.ordinal += 1;
-        let (now, ordinal) = (self.now, self.ordinal);
-        self.side(0, |endpoint, out| {
-            endpoint.place(now, ordinal, invitation, out).unwrap();
-        });
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        while self.outs.iter().any(|out| !out.is_empty()) {
-            for at in 0..2 {
-                while let Some(output) = self.outs[at].pop_front() {
-                    self.perform(at, output);
-                }
-            }
-        }
-    }
-
-    fn perform(&mut self, at: usize, output: Output) {
-        let now = self.now;
-        match output {
-            Output::Transmit(t) => {
-                let flow = Flow {
-                    local: t.flow.remote,
-                    remote: t.flow.local,
-                    ..t.flow
-                };
-                let input = Input::Datagram {
-                    flow,
-                    bytes: t.bytes,
-                };
-                self.side(1 - at, |endpoint, out| endpoint.receive(now, input, out));
-            }
-            Output::Event(Event::Incoming { call, request, .. }) => {
-                if let Some((status, headers)) = self.challenge(&request) {
-                    let outgoing = Outgoing::default().with_headers(headers);
-                    return self.side(at, |endpoint, out| {
-                        let mut call = endpoint.call(call).unwrap();
-                        call.reject(now, status, outgoing, out).unwrap();
-                    });
-                }
-                let answer = (!self.prack).then(answer);
-                self.side(at, |endpoint, out| {
-                    let mut call = endpoint.call(call).unwrap();
-                    call.ring(now, out).unwrap();
-                    if let Some(answer) = answer {
-                        call.answer(now, answer, out).unwrap();
-                    }
-                });
-            }
-            Output::Event(Event::Pracked { call, .. }) => {
-                let answer = answer();
-                self.side(at, |endpoint, out| {
-                    let mut call = endpoint.call(call).unwrap();
-                    call.answer(now, answer, out).unwrap();
-                });
-            }
-            Output::Event(Event::Answered { call, .. }) => self.answered.push(call),
-            Output::Event(Event::Ended { .. }) => self.ended += 1,
-            Output::Event(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// What a request without good credentials gets, if it needs any.
-    fn challenge(&mut self, request: &Request) -> Option<(StatusCode, HeaderList)> {
-        let verifier = self.verifier.as_mut()?;
-        match verifier.read(request) {
-            Presented::Exempt => None,
-            Presented::Refused(refusal) => Some(verifier.refuse(self.now, refusal)),
-            Presented::Claim(claim) => {
-                let secret = Secret::password("wonderland");
-                let verified = verifier.verify(self.now, &claim, Some(&secret));
-                verified
-                    .err()
-                    .map(|refusal| verifier.refuse(self.now, refusal))
-            }
-        }
-    }
-
-    /// Virtual time runs until all timers have.
-    fn rest(&mut self) {
-        loop {
-            let next = self.endpoints.iter().filter_map(Endpoint::deadline).min();
-            let Some(next) = next else { break };
-            self.now = next;
-            for at in 0..2 {
-                self.endpoints[at].on_deadline(next, &mut self.outs[at]);
-            }
-            self.settle();
-        }
-        for endpoint in &self.endpoints {
-            assert_eq!(
-                (
-                    endpoint.transactions(),
-                    endpoint.calls(),
-                    endpoint.dialogs()
-                ),
-                (0, 0, 0)
-            );
-        }
-    }
-}
-
-fn answer() -> Outgoing {
-    Outgoing::default().with_body(Body::sdp(SDP))
-}
+static ALLOCATOR: Counted = Counted;
 
 fn header_blocks() -> Vec<Vec<u8>> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/corpus");
@@ -357,7 +105,7 @@ fn memory() {
             let lingering = (pair.heap() - before) / (2 * BATCH);
             println!("heap per call and side, INVITE transaction lingering = {lingering}");
         }
-        pair.rest_of_transactions();
+        pair.run_until(Time::MAX);
     }
     let idle = (pair.heap() - at_rest) / (2 * CALLS);
     println!("heap per call and side, idle = {idle}");
@@ -367,7 +115,7 @@ fn memory() {
             let call = pair.answered.pop().unwrap();
             pair.hang_up(call);
         }
-        pair.rest_of_transactions();
+        pair.run_until(Time::MAX);
     }
     pair.rest();
     assert_eq!(pair.ended - ended, 2 * CALLS as u64);
@@ -385,27 +133,6 @@ fn only(calls: &[u64]) {
         (0..*calls).for_each(|_| pair.call());
         // A call that is challenged ends once more, where it was.
         assert!(pair.ended >= 2 * calls);
-    }
-}
-
-impl Pair {
-    fn rest_of_transactions(&mut self) {
-        while let Some(next) = self.endpoints.iter().filter_map(Endpoint::deadline).min() {
-            self.now = next;
-            for at in 0..2 {
-                self.endpoints[at].on_deadline(next, &mut self.outs[at]);
-            }
-            self.settle();
-        }
-    }
-
-    /// What the endpoints hold, without the bench's own lists.
-    fn heap(&mut self) -> i64 {
-        for out in &mut self.outs {
-            out.shrink_to_fit();
-        }
-        let own = self.answered.capacity() * size_of::<CallHandle>();
-        BYTES.load(Ordering::Relaxed) - own as i64
     }
 }
 

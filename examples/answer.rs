@@ -30,6 +30,9 @@ Usage: answer --listen udp:ADDRESS:PORT [OPTIONS]
 Options:
   --listen udp:ADDRESS:PORT   where to listen, or tcp:, tls:, ws:, wss:; port 0 takes any
                               [default: udp:127.0.0.1:5060]
+  --driver DRIVER             tokio or mio; mio has udp: and tcp: [default: tokio]
+  --shards N                  how many endpoints share the work by Call-ID, each in a thread of its
+                              own [default: 1]
   --cert FILE, --key FILE     who this is over TLS, in PEM [default: a self-signed certificate]
   --ca FILE                   whom to believe, in PEM
   --insecure                  believe anybody
@@ -56,6 +59,7 @@ Options:
 Each call event is a line on stderr. Ctrl-C hangs up, drains for up to 32 s and prints one line of
 JSON on stdout; a second Ctrl-C exits at once.";
 
+#[derive(Clone)]
 struct Options {
     place: Place,
     ring: Duration,
@@ -95,7 +99,7 @@ fn options() -> Result<Options, Exit> {
     while let Some(argument) = parser.next()? {
         match argument {
             Long("help") | Short('h') => return Err(Exit::Help),
-            Long(name @ ("listen" | "cert" | "key" | "ca" | "insecure")) => {
+            Long(name @ ("listen" | "driver" | "shards" | "cert" | "key" | "ca" | "insecure")) => {
                 let name = name.to_owned();
                 if !options.place.take(&name, &mut parser)? {
                     return Err(Exit::Usage(format!("--{name} needs the feature tls")));
@@ -184,11 +188,13 @@ impl Guard {
             return Ok(None);
         };
         let mut policy = Policy::new(Side::Server, runner.face().to_string());
+        // Shards have one seed, and each has a key of its own.
+        let ordinal = u64::from(runner.driver.shard().index());
         if !options.digest.is_empty() {
             policy.algorithms.clone_from(&options.digest);
         }
         Ok(Some(Self {
-            verifier: runner.driver.endpoint().verifier(0, policy)?,
+            verifier: runner.driver.endpoint().verifier(ordinal, policy)?,
             user: user.clone(),
             secret: Secret::password(password),
         }))
@@ -341,47 +347,29 @@ impl Application for Answerer {
     fn is_done(&self, runner: &Runner) -> bool {
         self.options
             .stop_after
-            .is_some_and(|calls| runner.summary.ended >= calls)
+            .is_some_and(|calls| runner.ended() >= calls)
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let options = match options() {
         Ok(options) => options,
         Err(exit) => return common::exit(exit, HELP),
     };
-    let runner = match Runner::bind(&options.place, options.config.clone()).await {
-        Ok(runner) => runner,
-        Err(error) => {
-            eprintln!(
-                "error: cannot listen on {:?}: {error}",
-                options.place.listen
-            );
-            return ExitCode::FAILURE;
-        }
-    };
-    let guard = match Guard::new(&runner, &options) {
-        Ok(guard) => guard,
-        Err(misuse) => {
-            eprintln!("error: {misuse}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let (ringing, acknowledged, proved) = Default::default();
-    match runner
-        .run(Answerer {
-            options,
-            guard,
+    let answerer = |runner: &mut Runner| {
+        let (ringing, acknowledged, proved) = Default::default();
+        Ok(Answerer {
+            guard: Guard::new(runner, &options)?,
+            options: options.clone(),
             proved,
             ringing,
             acknowledged,
         })
-        .await
-    {
+    };
+    match common::run(&options.place, options.config.clone(), answerer) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {:?}: {error}", options.place.listen);
             ExitCode::FAILURE
         }
     }

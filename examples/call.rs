@@ -32,6 +32,9 @@ Options:
   --listen udp:ADDRESS:PORT   where from, or tcp:, tls:, ws:, wss:; port 0 takes any
                               [default: udp:127.0.0.1:0, which reaches this machine only;
                               udp:0.0.0.0:0 reaches others]
+  --driver DRIVER             tokio or mio; mio has udp: and tcp: [default: tokio]
+  --shards N                  how many endpoints share the work, each in a thread of its own
+                              [default: 1]
   --cert FILE, --key FILE     who this is over TLS, in PEM [default: a self-signed certificate]
   --ca FILE                   whom to believe, in PEM
   --insecure                  believe anybody
@@ -55,6 +58,7 @@ Each call event is a line on stderr. At the end, which waits up to 32 s for the 
 one line of JSON on stdout. The exit status is 1 if any call failed; one that was refused has not. Ctrl-C hangs up and stops; a
 second one exits at once.";
 
+#[derive(Clone)]
 struct Options {
     to: String,
     place: Place,
@@ -94,7 +98,7 @@ fn options() -> Result<Options, Exit> {
         match argument {
             Long("help") | Short('h') => return Err(Exit::Help),
             Long("to") => to = Some(parser.value()?.to_string_lossy().into_owned()),
-            Long(name @ ("listen" | "cert" | "key" | "ca" | "insecure")) => {
+            Long(name @ ("listen" | "driver" | "shards" | "cert" | "key" | "ca" | "insecure")) => {
                 let name = name.to_owned();
                 if !options.place.take(&name, &mut parser)? {
                     return Err(Exit::Usage(format!("--{name} needs the feature tls")));
@@ -176,6 +180,10 @@ fn keyring(options: &Options) -> Result<Keyring, Exit> {
 
 struct Caller {
     options: Options,
+    /// How many calls this shard places.
+    calls: u64,
+    /// How many of them a second.
+    rate: f64,
     placed: u64,
     /// What was placed and has not ended.
     open: HashSet<CallHandle>,
@@ -186,13 +194,13 @@ impl Caller {
     /// Places what is due by now: a loop that was late catches up.
     fn place(&mut self, runner: &mut Runner) {
         let elapsed = self.started.elapsed().as_secs_f64();
-        let due = 1 + (elapsed * self.options.rate as f64) as u64;
-        while self.placed < due.min(self.options.calls) {
+        let due = 1 + (elapsed * self.rate) as u64;
+        while self.placed < due.min(self.calls) {
             self.placed += 1;
             self.place_one(runner);
         }
-        if self.placed < self.options.calls {
-            let next = self.placed as f64 / self.options.rate as f64 - elapsed;
+        if self.placed < self.calls {
+            let next = self.placed as f64 / self.rate - elapsed;
             runner.at(
                 Duration::try_from_secs_f64(next).unwrap_or_default(),
                 What::Place,
@@ -223,12 +231,17 @@ impl Caller {
                 let (to, from) = (&self.options.to, runner.driver.local_addr());
                 eprintln!("cannot call {to} from udp:{from}: {misuse}");
                 runner.summary.failed += 1;
+                runner.count_ended();
             }
         }
     }
 }
 
 impl Application for Caller {
+    fn start(&mut self, runner: &mut Runner) {
+        self.place(runner);
+    }
+
     fn on_event(&mut self, runner: &mut Runner, event: &Event) {
         match event {
             Event::Answered { call, .. } => {
@@ -270,13 +283,14 @@ impl Application for Caller {
         }
     }
 
-    fn is_done(&self, _: &Runner) -> bool {
-        self.placed == self.options.calls && self.open.is_empty()
+    fn is_done(&self, runner: &Runner) -> bool {
+        // Those of all shards.
+        let own = self.placed == self.calls && self.open.is_empty();
+        own && runner.ended() >= self.options.calls
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let options = options().and_then(|options| Ok((keyring(&options)?, options)));
     let (keyring, options) = match options {
         Ok(options) => options,
@@ -284,28 +298,23 @@ async fn main() -> ExitCode {
     };
     let mut config = options.config.clone();
     config.keyring = keyring;
-    let mut runner = match Runner::bind(&options.place, config).await {
-        Ok(runner) => runner,
-        Err(error) => {
-            eprintln!(
-                "error: cannot listen on {:?}: {error}",
-                options.place.listen
-            );
-            return ExitCode::FAILURE;
-        }
+    let caller = |runner: &mut Runner| {
+        let shard = runner.driver.shard();
+        let (index, of) = (u64::from(shard.index()), u64::from(shard.of()));
+        Ok(Caller {
+            calls: options.calls / of + u64::from(index < options.calls % of),
+            rate: options.rate as f64 / of as f64,
+            options: options.clone(),
+            placed: 0,
+            open: HashSet::new(),
+            started: tokio::time::Instant::now(),
+        })
     };
-    let mut caller = Caller {
-        options,
-        placed: 0,
-        open: HashSet::new(),
-        started: tokio::time::Instant::now(),
-    };
-    caller.place(&mut runner);
-    match runner.run(caller).await {
+    match common::run(&options.place, config, caller) {
         Ok(summary) if summary.failed == 0 => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {:?}: {error}", options.place.listen);
             ExitCode::FAILURE
         }
     }

@@ -18,8 +18,15 @@ use std::{fmt, fs, io, thread};
 
 use drongo::sim::swarm::{self, Options, Outcome, Scenario};
 
+#[path = "common/heap.rs"]
+mod heap;
+
+#[global_allocator]
+static ALLOCATOR: heap::Counted = heap::Counted;
+
 const HELP: &str = "\
-Plays worlds of simulated calls, one for each seed, and checks what must hold in all of them.
+Plays worlds of simulated calls, one for each seed, and checks what must hold in all of them, the
+memory that an endpoint at rest still holds included.
 
 usage: simulate [options]
 
@@ -161,7 +168,7 @@ fn work(wanted: &Wanted, next: &AtomicU64, totals: &Totals, failed: &Mutex<Vec<u
         }
         let seed = wanted.seed.wrapping_add(at);
         let scenario = Scenario::draw(seed, &wanted.options);
-        let outcome = swarm::run(&scenario);
+        let outcome = swarm::run_measured(&scenario, heap::held);
         let add = |number: &AtomicU64, more: u64| number.fetch_add(more, Ordering::Relaxed);
         add(&totals.worlds, 1);
         add(&totals.calls, scenario.calls.len() as u64);
@@ -204,7 +211,7 @@ fn report(seed: u64, wanted: &Wanted) {
     let least = swarm::shrink(&scenario);
     let Outcome {
         violations, trace, ..
-    } = swarm::run(&least);
+    } = swarm::run_measured(&least, heap::held);
     println!("seed {seed}:");
     for violation in violations {
         println!("  {violation}");

@@ -109,25 +109,17 @@ impl<K, T> Arena<K, T> {
 
     /// Puts a value in. `None`, and the value is gone, if all 2^32 - 64 indices are taken; limits are
     /// the owner's to keep.
+    #[inline]
     pub fn insert(&mut self, value: T) -> Option<Handle<K>> {
-        self.insert_with(|_| value)
+        let (handle, place) = self.take_place()?;
+        *place = Some(value);
+        Some(handle)
     }
 
     /// Puts a value in that knows its own handle.
     pub fn insert_with(&mut self, value: impl FnOnce(Handle<K>) -> T) -> Option<Handle<K>> {
-        let number = self.open_page()?;
-        let page = self.pages.get_mut(number as usize)?;
-        let (place, slot) = page.first_free()?;
-        let handle = Handle::new(number.saturating_mul(PAGE) | place, slot.generation);
-        slot.value = Some(value(handle));
-        page.take(place);
-        if page.is_full() {
-            self.open.remove(&number);
-        }
-        if self.spare == Some(number) {
-            self.spare = None;
-        }
-        self.len = self.len.saturating_add(1);
+        let (handle, place) = self.take_place()?;
+        *place = Some(value(handle));
         Some(handle)
     }
 
@@ -234,6 +226,25 @@ impl<K, T> Arena<K, T> {
                             .map(|value| (Handle::new(index, generation), value))
                     })
             })
+    }
+
+    /// The place of the next value, which is its owner's from now on.
+    fn take_place(&mut self) -> Option<(Handle<K>, &mut Option<T>)> {
+        let number = self.open_page()?;
+        let page = self.pages.get_mut(number as usize)?;
+        let place = page.first_free();
+        let generation = page.slots.get(place as usize)?.generation;
+        page.take(place);
+        if page.is_full() {
+            self.open.remove(&number);
+        }
+        if self.spare == Some(number) {
+            self.spare = None;
+        }
+        self.len = self.len.saturating_add(1);
+        let handle = Handle::new(number.saturating_mul(PAGE) | place, generation);
+        let slot = page.slots.get_mut(place as usize)?;
+        Some((handle, &mut slot.value))
     }
 
     /// The lowest page with a free place, in memory.
@@ -361,9 +372,8 @@ impl<T> Page<T> {
     }
 
     /// The lowest place that can take a value.
-    fn first_free(&mut self) -> Option<(u32, &mut Slot<T>)> {
-        let place = self.taken.trailing_ones();
-        self.slots.get_mut(place as usize).map(|slot| (place, slot))
+    fn first_free(&self) -> u32 {
+        self.taken.trailing_ones()
     }
 
     fn take(&mut self, place: u32) {

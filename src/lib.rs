@@ -1,4 +1,4 @@
-#![cfg_attr(not(any(feature = "tokio", test)), no_std)]
+#![cfg_attr(not(any(feature = "tokio", feature = "mio", test)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // The first definition of a link counts: here a path of the crate, on its own a file.
@@ -19,7 +19,8 @@
 //! | bounds | [`limits::Limits`] |
 //! | too much work, one's own or that of others | [`overload`] |
 //! | testing an application in virtual time | `sim`, with the feature `sim` |
-//! | a socket and a clock | `driver`, with the feature `tokio` |
+//! | one endpoint a core | [`shard`] |
+//! | a socket and a clock | `driver`, with the feature `tokio` or `mio` |
 
 extern crate alloc;
 
@@ -29,7 +30,7 @@ pub mod auth;
 pub mod call;
 pub mod deadlines;
 pub mod dialog;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", feature = "mio"))]
 pub mod driver;
 pub mod endpoint;
 pub mod error;
@@ -43,6 +44,7 @@ pub mod queued;
 #[cfg(feature = "sdp")]
 pub mod sdp;
 pub mod seed;
+pub mod shard;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod sink;

@@ -25,7 +25,7 @@ const ID_DIGITS: usize = 24;
 /// the keys of its tables.
 ///
 /// The same seed must never be used in two lives of a process, nor by two endpoints that live at
-/// once. Everything here is a function of the seed and of ordinals that start again at zero, so a
+/// once, unless they are [shards](crate::shard) of one. Everything here is a function of the seed and of ordinals that start again at zero, so a
 /// second life would send the Call-IDs, tags and branches of the first: a peer that remembers
 /// them would take a new call for a retransmission, and whoever has seen them could forge a BYE.
 /// The one exception is a restored snapshot, which goes on with the ordinals where they were.

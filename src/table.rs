@@ -52,12 +52,20 @@ impl Hashed {
     }
 }
 
-/// An entry with its hash, so that a table that grows need not hash its keys again.
+/// An entry with its hash: a table that grows need not hash its keys again.
 #[derive(Clone)]
 struct Slot<K, V> {
     hash: u64,
     key: K,
     value: V,
+}
+
+impl<K, V> Slot<K, V> {
+    /// Whether it has this key. The key lies elsewhere, and is looked at only if the hash is the
+    /// same.
+    fn is<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) -> bool {
+        self.hash == hash && key.equivalent(&self.key)
+    }
 }
 
 impl<K: Hash + Eq, V> Table<K, V> {
@@ -71,8 +79,9 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// The value of `key`.
     pub fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&V> {
+        let hash = hash(self.key, key);
         self.entries
-            .find(hash(self.key, key), |slot| key.equivalent(&slot.key))
+            .find(hash, |slot| slot.is(hash, key))
             .map(|slot| &slot.value)
     }
 
@@ -84,7 +93,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
     /// The value of `key`, whose hash this is.
     pub(crate) fn get_hashed(&self, hashed: Hashed, key: &K) -> Option<&V> {
         self.entries
-            .find(hashed.0, |slot| slot.key == *key)
+            .find(hashed.0, |slot| slot.is(hashed.0, key))
             .map(|slot| &slot.value)
     }
 
@@ -111,8 +120,9 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// The value of `key`, to change it.
     pub fn get_mut<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<&mut V> {
+        let hash = hash(self.key, key);
         self.entries
-            .find_mut(hash(self.key, key), |slot| key.equivalent(&slot.key))
+            .find_mut(hash, |slot| slot.is(hash, key))
             .map(|slot| &mut slot.value)
     }
 
@@ -149,8 +159,8 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Takes the value of `key` out.
     pub fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {
-        let same = |slot: &Slot<K, V>| key.equivalent(&slot.key);
-        let found = self.entries.find_entry(hash(self.key, key), same);
+        let hash = hash(self.key, key);
+        let found = self.entries.find_entry(hash, |slot| slot.is(hash, key));
         let (slot, _) = found.ok()?.remove();
         self.give_back();
         Some(slot.value)

@@ -5,24 +5,30 @@
 pub(crate) mod sdp;
 #[cfg(feature = "tls")]
 pub(crate) mod secure;
+pub(crate) mod wires;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use drongo::auth::{Refusal, Verifier};
 use drongo::call::offer_answer::Verdict;
 use drongo::call::reliable::Policy;
 use drongo::call::{EndReason, LegId, session_timer};
-use drongo::driver::tokio::{Driver, Listen};
-use drongo::endpoint::{CallHandle, Config, Event, RequestHandle};
+use drongo::driver::Listen;
+use drongo::endpoint::{CallHandle, Config, Endpoint, Event, RequestHandle};
+use drongo::error::Misuse;
 use drongo::message::{Body, HeaderList, Outgoing, StatusCode};
 use drongo::transaction::Failure;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use wires::{Kind, Stop, Wires};
 
 /// How long a stop may take: 64*T1 until the last transaction is gone, and a little room. A callee
 /// whose 2xx was not acknowledged waits up to that long before its BYE (RFC 3261 §15); what is
@@ -57,10 +63,13 @@ pub(crate) fn exit(exit: Exit, help: &str) -> ExitCode {
     }
 }
 
-/// What the arguments say of where to listen.
+/// What the arguments say of where to listen, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) listen: Listen,
+    pub(crate) driver: Kind,
+    /// How many endpoints share the work, each in a thread of its own.
+    pub(crate) shards: u32,
     #[cfg(feature = "tls")]
     pub(crate) credentials: secure::Credentials,
 }
@@ -69,6 +78,8 @@ impl Place {
     pub(crate) fn udp(address: impl Into<SocketAddr>) -> Self {
         Self {
             listen: Listen::Udp(address.into()),
+            driver: Kind::default(),
+            shards: 1,
             #[cfg(feature = "tls")]
             credentials: secure::Credentials::default(),
         }
@@ -78,6 +89,11 @@ impl Place {
     pub(crate) fn take(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<bool, Exit> {
         match name {
             "listen" => self.listen = listen("--listen", &parser.value()?.to_string_lossy())?,
+            "driver" => self.driver = Kind::parse(&parser.value()?.to_string_lossy())?,
+            "shards" => {
+                let value = count("--shards", &parser.value()?.to_string_lossy())?;
+                self.shards = u32::try_from(value).unwrap_or(u32::MAX).min(MOST_SHARDS);
+            }
             #[cfg(feature = "tls")]
             "cert" => self.credentials.cert = Some(parser.value()?.into()),
             #[cfg(feature = "tls")]
@@ -90,15 +106,10 @@ impl Place {
         }
         Ok(true)
     }
-
-    async fn bind(&self, config: Config) -> io::Result<Driver> {
-        #[cfg(feature = "tls")]
-        if self.listen.transport().is_secure() {
-            return Driver::bind_secure(&[self.listen], config, self.credentials.tls()?).await;
-        }
-        Driver::bind(&[self.listen], config).await
-    }
 }
+
+/// More than any machine has cores.
+const MOST_SHARDS: u32 = 1_024;
 
 /// `udp:ADDRESS:PORT`, or another transport.
 fn listen(name: &str, value: &str) -> Result<Listen, Exit> {
@@ -198,11 +209,13 @@ pub(crate) struct Summary {
     pub(crate) failed: u64,
     pub(crate) bye_timeout: u64,
     pub(crate) ended: u64,
+    dropped: u64,
+    transactions: u64,
+    dialogs: u64,
 }
 
 impl Summary {
-    fn print(&self, driver: &Driver) {
-        let endpoint = driver.endpoint();
+    fn print(&self) {
         println!(
             "{{\"calls\":{},\"answered\":{},\"rejected\":{},\"cancelled\":{},\"failed\":{},\
              \"bye_timeout\":{},\"dropped\":{},\"transactions\":{},\"dialogs\":{}}}",
@@ -212,10 +225,30 @@ impl Summary {
             self.cancelled,
             self.failed,
             self.bye_timeout,
-            endpoint.counters().dropped(),
-            endpoint.transactions(),
-            endpoint.dialogs(),
+            self.dropped,
+            self.transactions,
+            self.dialogs,
         );
+    }
+
+    /// What is left when all is over.
+    fn look_at(&mut self, endpoint: &Endpoint) {
+        self.dropped = endpoint.counters().dropped();
+        self.transactions = endpoint.transactions() as u64;
+        self.dialogs = endpoint.dialogs() as u64;
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.answered += other.answered;
+        self.rejected += other.rejected;
+        self.cancelled += other.cancelled;
+        self.failed += other.failed;
+        self.bye_timeout += other.bye_timeout;
+        self.ended += other.ended;
+        self.dropped += other.dropped;
+        self.transactions += other.transactions;
+        self.dialogs += other.dialogs;
     }
 
     /// Counts how a call ended. A refusal with 408 or 5xx is a failure that nobody asked for.
@@ -246,6 +279,9 @@ fn is_failure(status: StatusCode) -> bool {
 
 /// What makes one example different from another.
 pub(crate) trait Application {
+    /// It begins.
+    fn start(&mut self, _: &mut Runner) {}
+
     /// Something happened. [`Runner`] has counted it already.
     fn on_event(&mut self, runner: &mut Runner, event: &Event);
 
@@ -271,43 +307,98 @@ pub(crate) enum What {
     Place,
 }
 
+/// What the shards of an example have in common.
+#[derive(Clone)]
+struct Shared {
+    stop: Stop,
+    /// Shards that have nothing to do any more.
+    drained: Arc<AtomicU32>,
+    ended: Arc<AtomicU64>,
+}
+
 /// The loop around a driver.
 pub(crate) struct Runner {
-    pub(crate) driver: Driver,
+    pub(crate) driver: Wires,
     pub(crate) summary: Summary,
     /// What is due when, in the order in which it was asked for.
     agenda: BTreeMap<(Instant, u64), What>,
     asked: u64,
     stopping: bool,
-    ctrl_c: mpsc::Receiver<()>,
+    shared: Shared,
+    stops: watch::Receiver<u32>,
     media: UdpSocket,
     /// Whose calls were refused with a challenge: they come again, and are counted then.
     challenged: BTreeSet<CallHandle>,
 }
 
+/// Binds the sockets, and runs an application for each shard until it is done or Ctrl-C. Drains,
+/// and prints the summary. What arrives as media is thrown away.
+pub(crate) fn run<A: Application>(
+    place: &Place,
+    config: Config,
+    application: impl Fn(&mut Runner) -> Result<A, Misuse> + Sync,
+) -> io::Result<Summary> {
+    let mut stop = Stop::new();
+    let all = Wires::bind(place, config, &mut stop)?;
+    stop.listen_for_ctrl_c()?;
+    if let Some(first) = all.first() {
+        let (prefix, address) = (prefix(place.listen), first.local_addr());
+        // Whoever reads the line may press Ctrl-C.
+        eprintln!("listening on {prefix}{address}");
+    }
+    let shared = Shared {
+        stop,
+        drained: Arc::default(),
+        ended: Arc::default(),
+    };
+    let runners: io::Result<Vec<Runner>> = all
+        .into_iter()
+        .map(|driver| Runner::new(driver, shared.clone()))
+        .collect();
+    let mut summary = Summary::default();
+    thread::scope(|scope| {
+        let run = |mut runner: Runner| {
+            let application = &application;
+            scope.spawn(move || {
+                let application = application(&mut runner).map_err(io::Error::other)?;
+                runner.run(application)
+            })
+        };
+        let threads: Vec<_> = runners?.into_iter().map(run).collect();
+        for thread in threads {
+            let panicked = |_| io::Error::other("a shard panicked");
+            summary.add(&thread.join().map_err(panicked)??);
+        }
+        Ok::<(), io::Error>(())
+    })?;
+    summary.print();
+    Ok(summary)
+}
+
 impl Runner {
-    /// Binds the sockets. What arrives as media is thrown away.
-    pub(crate) async fn bind(place: &Place, config: Config) -> io::Result<Self> {
-        let driver = place.bind(config).await?;
+    fn new(driver: Wires, shared: Shared) -> io::Result<Self> {
         let media = UdpSocket::bind(SocketAddr::new(driver.local_addr().ip(), 0))?;
-        let ctrl_c = listen_for_ctrl_c();
-        // So that whoever reads the next line can press it.
-        tokio::task::yield_now().await;
-        eprintln!(
-            "listening on {}{}",
-            prefix(place.listen),
-            driver.local_addr()
-        );
         Ok(Self {
             driver,
             summary: Summary::default(),
             agenda: BTreeMap::new(),
             asked: 0,
             stopping: false,
-            ctrl_c,
+            stops: shared.stop.subscribe(),
+            shared,
             media,
             challenged: BTreeSet::new(),
         })
+    }
+
+    /// One call more is over.
+    pub(crate) fn count_ended(&self) {
+        self.shared.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many calls of all shards have ended.
+    pub(crate) fn ended(&self) -> u64 {
+        self.shared.ended.load(Ordering::Relaxed)
     }
 
     /// The address that others are told: a wildcard would say nothing.
@@ -485,6 +576,7 @@ impl Runner {
             }
             Event::Ended { call, reason } => {
                 self.summary.count(reason);
+                self.count_ended();
                 eprintln!("{call} ended: {}", spoken(reason));
             }
             Event::Request {
@@ -572,16 +664,32 @@ impl Runner {
             .act(|endpoint, now, out| endpoint.call(call)?.acknowledge(now, outgoing, out));
     }
 
-    /// Runs until the application is done or Ctrl-C, drains, and prints the summary.
-    pub(crate) async fn run(mut self, mut application: impl Application) -> io::Result<Summary> {
+    /// Runs until the application is done or all are stopped, and drains.
+    fn run(mut self, mut application: impl Application) -> io::Result<Summary> {
         let mut give_up: Option<Instant> = None;
+        let mut is_drained = false;
+        application.start(&mut self);
         loop {
             if !self.stopping && application.is_done(&self) {
+                self.shared.stop.press_once();
+            }
+            let stops = *self.stops.borrow_and_update();
+            if stops > 1 {
+                eprintln!("stopped at once");
+                break;
+            }
+            if stops > 0 && !self.stopping {
                 self.stop();
             }
             if self.stopping {
                 let limit = *give_up.get_or_insert_with(|| Instant::now() + DRAIN);
-                if self.is_drained() {
+                if self.is_drained() && !is_drained {
+                    is_drained = true;
+                    self.shared.drained.fetch_add(1, Ordering::AcqRel);
+                }
+                // Others may need the sockets of this one.
+                let drained = self.shared.drained.load(Ordering::Acquire);
+                if drained >= self.driver.shard().of() {
                     break;
                 }
                 if Instant::now() >= limit {
@@ -595,52 +703,27 @@ impl Runner {
                 .stopping
                 .then(|| Instant::now() + Duration::from_millis(50));
             let wake = [next, look].into_iter().flatten().min();
-            tokio::select! {
-                event = self.driver.next_event() => {
-                    let event = event?;
-                    self.note(&event);
-                    if !self.stopping {
-                        application.on_event(&mut self, &event);
-                    }
-                }
-                () = until(wake) => {
-                    let now = Instant::now();
-                    while let Some(entry) = self.agenda.first_entry() {
-                        if entry.key().0 > now {
-                            break;
-                        }
-                        let what = entry.remove();
-                        application.on_time(&mut self, what);
-                    }
-                }
-                Some(()) = self.ctrl_c.recv() => {
-                    if self.stopping {
-                        eprintln!("stopped at once");
-                        break;
-                    }
-                    self.stop();
+            if let Some(event) = self.driver.next(wake, &mut self.stops)? {
+                self.note(&event);
+                if !self.stopping {
+                    application.on_event(&mut self, &event);
                 }
             }
+            self.do_what_is_due(&mut application);
         }
-        self.summary.print(&self.driver);
+        self.summary.look_at(self.driver.endpoint());
         Ok(self.summary)
     }
-}
 
-/// One task listens all the time: a new listener for each turn of the loop would miss what comes
-/// between two turns.
-fn listen_for_ctrl_c() -> mpsc::Receiver<()> {
-    let (pressed, receiver) = mpsc::channel(2);
-    tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() && pressed.send(()).await.is_ok() {}
-    });
-    receiver
-}
-
-async fn until(wake: Option<Instant>) {
-    match wake {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
+    fn do_what_is_due(&mut self, application: &mut impl Application) {
+        let now = Instant::now();
+        while let Some(entry) = self.agenda.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let what = entry.remove();
+            application.on_time(self, what);
+        }
     }
 }
 

@@ -161,7 +161,7 @@ impl Core {
         for leg in &mut self.legs {
             leg.drop_rare();
             // What is not leaving by a BYE of this side has no dialog any more.
-            if !leg.is_leaving() {
+            if !leg.is_leaving() && !leg.is_hung_up() {
                 leg.state = LegState::Left;
             }
         }

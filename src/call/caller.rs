@@ -13,7 +13,7 @@ use super::course::{Again, Course};
 use super::description::{describes, has_session};
 use super::exchange::Fate;
 use super::failure::Retry;
-use super::leg::LegState;
+use super::leg::{Leg, LegState};
 use super::offer_answer::{Message, OfferAnswer, Verdict};
 use super::policy::{extensions, listing};
 use super::refresh::{is_longer, put_request};
@@ -21,8 +21,8 @@ use super::reliable::{Kind, OPTION_TAG, Policy, kind};
 use super::session::Session;
 use super::session_timer::Negotiation;
 use super::{
-    Action, Call, Command, Context, Core, EndReason, Event, Invitation, Notice, RequestId, State,
-    Timer, check, wrong_state,
+    Action, Call, Command, Context, Core, EndReason, Event, Invitation, Notice, RequestId, Side,
+    State, Timer, check, wrong_state,
 };
 use crate::auth;
 use crate::dialog::{Dialog, Origin, routed};
@@ -234,6 +234,11 @@ impl Inviting {
         let tag = response.to_tag_bytes();
         let makes_dialog = tag.is_some() && response.status() != StatusCode::TRYING;
         let found = core.find_leg(tag).filter(|_| makes_dialog);
+        let leg = found.and_then(|at| core.legs.get(at));
+        if leg.is_some_and(Leg::is_hung_up) {
+            out.push(Action::Absorbed);
+            return State::Inviting(self);
+        }
         let room = core.legs.len() < core.context.limits.forks;
         let at = match found {
             None if makes_dialog && room && self.may_begin(&response) => {
@@ -294,7 +299,7 @@ impl Inviting {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
         if let Fate::Lost(leg, response) = fate {
-            if let Some(leg) = core.leg_mut(leg) {
+            if let Some(leg) = core.leg_mut(leg).filter(|leg| !leg.is_hung_up()) {
                 leg.state = LegState::Left;
             }
             if core.legs.iter().all(|leg| !leg.is_live()) {
@@ -340,8 +345,13 @@ impl Inviting {
         if let Some(cause) = self.cancelled {
             // 9.1: the CANCEL came too late; the other side must be told.
             core.ack(0, request, cseq, &Outgoing::default(), out);
-            core.bye(0, &Outgoing::default(), &mut auth::Attempt::new(), out);
+            if core.take_hung_up(0).is_none() {
+                core.bye(0, &Outgoing::default(), &mut auth::Attempt::new(), out);
+            }
             return core.end(cause.reason(), out);
+        }
+        if let Some(bye) = core.take_hung_up(0) {
+            return answered_and_over(core, request, response, bye, out);
         }
         core.begin_timer(now, 0, self.negotiation, &response);
         core.refreshes_say(extensions(&self.course.template.outgoing));
@@ -438,12 +448,11 @@ impl Inviting {
             return State::Inviting(self);
         }
         match request.method() {
-            // A callee must not do this (§15), but the dialog matches (15.1.2): the fork is gone,
-            // and the INVITE goes on.
+            // A callee must not do this (§15), or its 2xx is under way still; but the dialog matches
+            // (15.1.2): the fork is gone, and the INVITE goes on.
             Method::Bye => {
                 core.refuse(server, &reply, StatusCode::OK, out);
-                core.legs
-                    .retain(|leg| leg.dialog.remote_tag() != request.from_tag());
+                core.hung_up(request);
             }
             // 14.2: there is an INVITE in progress on this dialog.
             Method::Invite => core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out),
@@ -587,6 +596,27 @@ impl Core {
             };
         }
     }
+}
+
+/// The 2xx of a call whose BYE came before it: it is acknowledged all the same (13.2.2.4).
+fn answered_and_over(
+    core: &mut Core,
+    invite: RequestId,
+    response: Box<Response>,
+    bye: Box<Request>,
+    out: &mut (impl Sink<Action> + ?Sized),
+) -> State {
+    let cseq = response.cseq().number;
+    core.ack(0, invite, cseq, &Outgoing::default(), out);
+    out.push(Action::Notify(Notice::Answered {
+        response,
+        answer_needed: false,
+    }));
+    let reason = EndReason::HungUp {
+        by: Side::Remote,
+        bye: Some(bye),
+    };
+    core.end(reason, out)
 }
 
 /// RFC 6228: 199 (Early Dialog Terminated).

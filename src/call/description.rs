@@ -35,6 +35,9 @@ pub(super) fn describes(outgoing: &Outgoing, limits: &Limits) -> bool {
 }
 
 fn is_session(part: &Part<'_>, limits: &Limits) -> bool {
+    if part.is_just_sdp() {
+        return true;
+    }
     let found = part.find(limits, |part| match part.disposition() {
         Ok(disposition) => disposition.is("session"),
         Err(_) => part.content_type() == Ok(ContentType::SDP),

@@ -11,7 +11,7 @@ use super::timer::{Timer, timed};
 use super::update::Deferred;
 use super::{Core, RequestId};
 use crate::dialog::Dialog;
-use crate::message::{Draft, Message, Method, Name};
+use crate::message::{Draft, Message, Method, Name, Request};
 use crate::time::Time;
 use crate::transaction::rebase;
 
@@ -34,6 +34,9 @@ pub(super) enum LegState {
     Confirmed,
     /// BYE is out.
     Leaving { bye: RequestId },
+    /// The BYE of the other side came before the 2xx that made the dialog one to hang up. It stays
+    /// to give that 2xx its ACK, and to go on with its numbers.
+    HungUp { bye: Box<Request> },
     /// Gone. It stays while its INVITE can bring its 2xx again, which wants its ACK again.
     Left,
 }
@@ -177,12 +180,19 @@ impl Leg {
         matches!(self.state, LegState::Leaving { .. })
     }
 
+    /// The other side has hung up before the leg was confirmed.
+    pub(super) fn is_hung_up(&self) -> bool {
+        matches!(self.state, LegState::HungUp { .. })
+    }
+
     pub(super) fn deadline(&self) -> Option<Time> {
         match self.state {
             LegState::AwaitingAnswer { until, .. } => until,
-            LegState::Early | LegState::Confirmed | LegState::Leaving { .. } | LegState::Left => {
-                None
-            }
+            LegState::Early
+            | LegState::Confirmed
+            | LegState::Leaving { .. }
+            | LegState::HungUp { .. }
+            | LegState::Left => None,
         }
     }
 
@@ -200,7 +210,11 @@ impl Leg {
         }
         match &mut self.state {
             LegState::AwaitingAnswer { until, .. } => rebase(until, from, to),
-            LegState::Early | LegState::Confirmed | LegState::Leaving { .. } | LegState::Left => {}
+            LegState::Early
+            | LegState::Confirmed
+            | LegState::Leaving { .. }
+            | LegState::HungUp { .. }
+            | LegState::Left => {}
         }
     }
 }

@@ -106,7 +106,11 @@ impl Core {
         if self.invites.is_empty() {
             let mut first = true;
             self.legs.retain(|leg| {
-                mem::take(&mut first) || !matches!(leg.state, LegState::Early | LegState::Left)
+                let waits = matches!(
+                    leg.state,
+                    LegState::Early | LegState::HungUp { .. } | LegState::Left
+                );
+                mem::take(&mut first) || !waits
             });
             self.legs.shrink_to_fit();
             self.invites.shrink_to_fit();
@@ -137,6 +141,27 @@ impl Core {
     pub(super) fn is_talking(&self) -> bool {
         let state = self.legs.first().map(|leg| &leg.state);
         state == Some(&LegState::Confirmed)
+    }
+
+    /// The other side has ended an early dialog by BYE: nothing but a 2xx that it overtook, which
+    /// wants its ACK, is taken from there any more.
+    pub(super) fn hung_up(&mut self, bye: Box<Request>) {
+        let at = self.find_leg(bye.tag_of_from());
+        if let Some(leg) = at.and_then(|at| self.legs.get_mut(at))
+            && leg.state == LegState::Early
+        {
+            leg.drop_rare();
+            leg.state = LegState::HungUp { bye };
+        }
+    }
+
+    /// The BYE that came before its 2xx, if one did: from then on the leg is like any that is gone.
+    pub(super) fn take_hung_up(&mut self, at: usize) -> Option<Box<Request>> {
+        let leg = self.legs.get_mut(at).filter(|leg| leg.is_hung_up())?;
+        if let LegState::HungUp { bye } = mem::replace(&mut leg.state, LegState::Left) {
+            return Some(bye);
+        }
+        None
     }
 
     /// The leg of a response, by its To tag; made if the response makes a dialog.
@@ -179,6 +204,10 @@ impl Core {
             leg.dialog.confirm(&response);
         }
         self.ack(at, invite, cseq, &Outgoing::default(), out);
+        if self.take_hung_up(at).is_some() {
+            // The other side has ended it by itself.
+            return None;
+        }
         self.bye(at, &Outgoing::default(), &mut Attempt::new(), out);
         Some(response)
     }
@@ -190,7 +219,7 @@ impl Core {
             let early = self
                 .legs
                 .iter()
-                .position(|leg| leg.state == LegState::Early)?;
+                .position(|leg| leg.state == LegState::Early || leg.is_hung_up())?;
             self.legs.remove(early);
         }
         let sibling = &self.legs.first()?.dialog;

@@ -408,7 +408,8 @@ impl Call {
     pub(crate) fn is_with(&self, remote_tag: Option<&[u8]>) -> bool {
         self.core.legs.iter().any(|leg| {
             // A late PRACK is answered still.
-            let over = matches!(leg.state, LegState::Left) && self.core.reliable.is_none();
+            let left = matches!(leg.state, LegState::Left) && self.core.reliable.is_none();
+            let over = left || leg.is_hung_up();
             !over && leg.dialog.is_with(remote_tag)
         })
     }

@@ -409,9 +409,7 @@ impl Session {
             // A fork that lost hangs up by itself.
             Method::Bye => {
                 core.refuse(server, &reply, StatusCode::OK, out);
-                core.legs.retain(|leg| {
-                    leg.state != LegState::Early || leg.dialog.remote_tag() != request.from_tag()
-                });
+                core.hung_up(request);
             }
             // 14.2: on a fork, the INVITE of this side is in progress still.
             Method::Invite if !own => {
@@ -671,7 +669,13 @@ fn acknowledge(
             core.ack(0, invite, cseq, outgoing, out);
             Ok(())
         }
-        Some(LegState::Early | LegState::Confirmed | LegState::Leaving { .. } | LegState::Left)
+        Some(
+            LegState::Early
+            | LegState::Confirmed
+            | LegState::Leaving { .. }
+            | LegState::HungUp { .. }
+            | LegState::Left,
+        )
         | None => Err(wrong_state("acknowledge", "Confirmed, with no answer owed")),
     }
 }

@@ -459,7 +459,7 @@ impl super::leg::Leg {
     pub(super) fn is_live(&self) -> bool {
         match self.state {
             LegState::Early | LegState::AwaitingAnswer { .. } | LegState::Confirmed => true,
-            LegState::Leaving { .. } | LegState::Left => false,
+            LegState::Leaving { .. } | LegState::HungUp { .. } | LegState::Left => false,
         }
     }
 }

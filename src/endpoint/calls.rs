@@ -1,6 +1,8 @@
 //! Calls in their table, and what they want done.
 
 use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
@@ -21,7 +23,7 @@ use crate::call::{Action, Call, Command, Invitation, Notice, RequestId, ServerId
 use crate::error::Misuse;
 use crate::locate::Locate;
 use crate::machine::Machine;
-use crate::message::{HeaderList, Method, Outgoing, Request, StatusCode, Uri};
+use crate::message::{Draft, HeaderList, Method, Outgoing, Request, StatusCode, Uri};
 use crate::seed::Token;
 use crate::sink::Sink;
 use crate::table::Hashed;
@@ -467,10 +469,12 @@ impl Endpoint {
             entry.flow.get_or_insert(flow);
         }
         let oversized = datagram.is_some();
+        let host = name_of_hop(&errand.draft, &flow);
         let Some(request) = errand.request else {
             let oversizes = &mut self.counters.oversized;
             *oversizes = oversizes.saturating_add(oversized.into());
-            return self.transmit(flow, bytes, Origin::Ack { call, oversized }, out);
+            let origin = Origin::Ack { call, oversized };
+            return self.transmit(flow, host, bytes, origin, out);
         };
         if errand.verdict.is_some() {
             self.tell_reroute(call, Reroute::Failover, flow, out);
@@ -487,6 +491,7 @@ impl Endpoint {
             method: errand.draft.method(),
             branch: errand.draft.branch().as_bytes(),
             flow,
+            host,
             bytes,
             trail,
         };
@@ -577,6 +582,18 @@ impl Endpoint {
 /// called back (7118 5.3), and writes a name that leads nowhere.
 fn is_back_on(known: &Flow, hop: &NextHop<'_>) -> bool {
     known.transport.is_websocket() && hop.transport == Some(known.transport)
+}
+
+/// The name of the host that a connection for a request is with (RFC 5922 7.3): that of the next
+/// hop. A datagram needs none.
+fn name_of_hop(draft: &Draft, flow: &Flow) -> Option<Arc<str>> {
+    if !flow.transport.is_reliable() {
+        return None;
+    }
+    let uri = Uri::parse(draft.next_hop()).ok()?;
+    let hop = NextHop::of(&uri, draft.is_secure()).ok()?;
+    let is_name = hop.host.ip().is_none();
+    is_name.then(|| hop.host.to_string().into())
 }
 
 /// The transport to a numeric next hop; whatever must be secure goes over TLS or not at all

@@ -8,7 +8,7 @@ use super::arrival::Arrival;
 use crate::call::Call;
 use crate::call::session_timer::{self, Answer, Negotiation};
 use crate::message::{
-    ContentType, HeaderList, Method, Name, Part, Request, StatusCode, split_commas,
+    ContentType, Disposition, HeaderList, Method, Name, Part, Request, StatusCode, split_commas,
 };
 
 /// What a request that is refused gets.
@@ -200,8 +200,13 @@ fn is_within(range: &str, tag: &str) -> bool {
 
 /// 20.11: a body that need not be understood.
 fn is_optional(request: &Request) -> bool {
-    let disposition = request.root_part().disposition();
-    disposition.is_ok_and(|disposition| !disposition.is_required())
+    // What does not say must be handled.
+    request
+        .first(Name::ContentDisposition)
+        .is_some_and(|value| {
+            let disposition = Disposition::parse(value);
+            disposition.is_ok_and(|disposition| !disposition.is_required())
+        })
 }
 
 fn refused_with(status: StatusCode, name: &str, value: &str) -> Option<Refusal> {

@@ -1,6 +1,8 @@
 //! Client transactions in their table.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -26,6 +28,8 @@ pub(super) struct ClientEntry {
     pub(super) machine: Client,
     pub(super) key: ClientKey,
     pub(super) flow: Flow,
+    /// The name of that host, if it has one.
+    host: Option<Arc<str>>,
     pub(super) owner: Owner,
     /// Whether any response came.
     pub(super) heard: bool,
@@ -137,6 +141,7 @@ pub(super) struct Start<'a> {
     pub(super) method: Method<'a>,
     pub(super) branch: &'a [u8],
     pub(super) flow: Flow,
+    pub(super) host: Option<Arc<str>>,
     pub(super) bytes: Bytes,
     pub(super) trail: Option<Box<Trail>>,
 }
@@ -165,6 +170,7 @@ impl Endpoint {
             machine,
             key: key.clone(),
             flow,
+            host: start.host,
             owner,
             heard: false,
             trail: start.trail,
@@ -226,7 +232,8 @@ impl Endpoint {
             let (owner, flow) = (entry.owner, entry.flow);
             match action {
                 Action::Transmit(bytes) => {
-                    self.transmit(flow, bytes, Origin::Client(client), out);
+                    let host = entry.host.clone();
+                    self.transmit(flow, host, bytes, Origin::Client(client), out);
                 }
                 Action::Response(response) => {
                     entry.heard = true;
@@ -289,6 +296,7 @@ impl Endpoint {
             method: Method::Cancel,
             branch: branch.as_bytes(),
             flow: entry.flow,
+            host: entry.host.clone(),
             bytes,
             trail: None,
         };

@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
+use alloc::sync::Arc;
 
 use bytes::Bytes;
 
@@ -42,12 +43,14 @@ struct Detour {
     location: Option<LocationHandle>,
     /// Its other addresses.
     locate: Option<Box<Locate>>,
+    /// That name, as the last place of all.
+    host: Option<Arc<str>>,
 }
 
 /// What to do about a failure.
 enum Next {
     Send,
-    Locate(Box<str>, Option<u16>, Transport),
+    Locate(Arc<str>, Option<u16>, Transport),
     Further(Box<Locate>),
     Wait,
     Nothing,
@@ -87,6 +90,11 @@ impl ReturnPath {
     /// Whether what would be sent now could not arrive.
     pub(super) fn is_lost(&self) -> bool {
         self.detour.as_ref().is_some_and(|detour| detour.is_lost)
+    }
+
+    /// The name of the host that responses go to now, if it was looked up.
+    pub(super) fn host(&self) -> Option<Arc<str>> {
+        self.detour.as_ref().and_then(|detour| detour.host.clone())
     }
 
     /// What looks for another place.
@@ -163,6 +171,8 @@ impl Endpoint {
         {
             Next::Send => self.send_again(server, out),
             Next::Locate(host, port, transport) => {
+                let detour = entry.path.detour.get_or_insert_default();
+                detour.host = Some(Arc::clone(&host));
                 let Ok(host) = Host::parse(host.as_bytes()) else {
                     return self.give_up(now, server, out);
                 };
@@ -248,9 +258,9 @@ impl Endpoint {
             return;
         };
         let (flow, turn) = (entry.path.flow, entry.path.turn);
-        let bytes = entry.sent.clone();
+        let (host, bytes) = (entry.path.host(), entry.sent.clone());
         self.counters.rerouted = self.counters.rerouted.saturating_add(1);
-        self.transmit(flow, bytes, Origin::Server { server, turn }, out);
+        self.transmit(flow, host, bytes, Origin::Server { server, turn }, out);
     }
 
     /// There is no other place: the transaction hears of it (17.2.4).

@@ -76,7 +76,7 @@ impl Endpoint {
             let flow = reply
                 .top_via()
                 .map_or(*flow, |via| ReturnPath::new(&via, flow).flow);
-            self.transmit(flow, bytes, Origin::Nobody, out);
+            self.transmit(flow, None, bytes, Origin::Nobody, out);
         }
         let (kind, offset) = (error.kind, error.offset);
         self.drop_packet(Dropped::Malformed { kind, offset }, out);
@@ -337,7 +337,7 @@ impl Endpoint {
         let tag = self.tag_for(request);
         let reply = &arrival.reply;
         let bytes = reply.write(status, None, Some(tag.as_str()), headers, None);
-        self.transmit(arrival.path.flow, bytes, Origin::Nobody, out);
+        self.transmit(arrival.path.flow, None, bytes, Origin::Nobody, out);
     }
 
     /// The To tag of every response to a request that has none.

@@ -538,6 +538,7 @@ impl Endpoint {
     fn transmit(
         &mut self,
         flow: crate::transport::Flow,
+        host: Option<Arc<str>>,
         bytes: bytes::Bytes,
         origin: Origin,
         out: &mut (impl Sink<Output> + ?Sized),
@@ -547,6 +548,7 @@ impl Endpoint {
             flow,
             bytes,
             id: TransmitId(origin),
+            host,
         }));
     }
 

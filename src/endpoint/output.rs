@@ -1,6 +1,8 @@
 //! What goes into an endpoint and what comes out.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{CallHandle, QueryId, RequestHandle, TransmitId};
@@ -110,6 +112,12 @@ pub struct Transmit {
     pub bytes: Bytes,
     /// To report a failure with [`Input::SendFailed`].
     pub id: TransmitId,
+    /// The name under which the address was found; `None` for a numeric one, and for datagrams.
+    ///
+    /// A connection that is opened for this message, or taken for it, must be with that host: its
+    /// certificate is for this name, whatever names DNS gave on the way (RFC 5922 7.3), and a
+    /// WebSocket handshake asks for it (RFC 6455 4.1).
+    pub host: Option<Arc<str>>,
 }
 
 /// A question to the world outside.

@@ -253,7 +253,8 @@ impl Endpoint {
                         self.on_response_failed(now, server, turn, out);
                         continue;
                     }
-                    self.transmit(flow, bytes, Origin::Server { server, turn }, out);
+                    let host = entry.path.host();
+                    self.transmit(flow, host, bytes, Origin::Server { server, turn }, out);
                 }
                 Action::Ack(ack) => {
                     if let Owner::Call(call) = entry.owner {
@@ -370,7 +371,7 @@ impl Endpoint {
         let bytes = reply.write(status, None, Some(tag.as_str()), headers, None);
         match self.start_server(now, request, arrival, tag, Owner::Nobody, out) {
             Some(server) => self.respond(now, server, status, bytes, out),
-            None => self.transmit(arrival.path.flow, bytes, Origin::Nobody, out),
+            None => self.transmit(arrival.path.flow, None, bytes, Origin::Nobody, out),
         }
     }
 

@@ -60,7 +60,7 @@ impl Builder {
             })
             .map(|()| {
                 let mut line = Vec::new();
-                put_status_line(&mut line, status, reason);
+                put_status_line(&mut line, status, Some(reason));
                 line
             });
         Self {
@@ -121,17 +121,21 @@ impl Builder {
 }
 
 /// The status line. A line break in the reason comes out as a space.
-pub(crate) fn put_status_line(out: &mut (impl Put + ?Sized), status: StatusCode, reason: &str) {
-    let mut start = *b"SIP/2.0 000 ";
-    let mut rest = status.as_u16();
-    if let Some(digits) = start.get_mut(8..11) {
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0'.saturating_add(u8::try_from(rest % 10).unwrap_or(0));
-            rest /= 10;
-        }
+pub(crate) fn put_status_line(
+    out: &mut (impl Put + ?Sized),
+    status: StatusCode,
+    reason: Option<&str>,
+) {
+    let code = status.as_u16();
+    let digit = |n: u16| b'0'.saturating_add(u8::try_from(n % 10).unwrap_or(0));
+    let [hundreds, tens, ones] = [code / 100, code / 10, code].map(digit);
+    out.put(b"SIP/2.0 ");
+    out.put(&[hundreds, tens, ones, b' ']);
+    match reason {
+        Some(reason) => put::one_line(out, reason.as_bytes()),
+        // The phrases of the RFCs stand on one line.
+        None => out.put(status.reason().as_bytes()),
     }
-    out.put(&start);
-    put::one_line(out, reason.as_bytes());
     out.put(b"\r\n");
 }
 

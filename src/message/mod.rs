@@ -35,6 +35,7 @@
 mod body;
 mod bounds;
 mod builder;
+mod call_id_of;
 mod content_type;
 mod cseq;
 pub mod derive;
@@ -84,6 +85,7 @@ mod write;
 pub use body::{BodyError, BodyErrorKind, Fields, FragStart, Multipart, Part, Parts, SipFrag};
 pub(crate) use bounds::is_comma_list;
 pub use builder::Builder;
+pub use call_id_of::call_id_of;
 pub use content_type::ContentType;
 pub use cseq::{CSeq, RAck};
 pub use draft::{Draft, Origin};

@@ -123,7 +123,11 @@ impl<'a> Params<'a> {
 
     /// The parameter of that name, without regard to case.
     pub fn get(&self, name: &str) -> Option<Param<'a>> {
-        self.iter().find(|param| self.is_named(param, name))
+        // To find out that there are none costs more in the iterator.
+        match self.is_empty() {
+            true => None,
+            false => self.iter().find(|param| self.is_named(param, name)),
+        }
     }
 
     /// Whether there is a parameter of that name.

@@ -75,9 +75,15 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
     let transport = prop::sample::select(vec![
         "UDP ", "TCP ", "TLS ", "WS ", "WSS ", "SCTP ", "udp ", "X ",
     ]);
-    let via = (transport, host, port, params()).prop_map(|(transport, host, port, params)| {
-        format!("SIP/2.0/{transport}{host}{port}{params}")
-    });
+    let filled = prop_oneof![
+        2 => Just(String::new()),
+        1 => ";branch=[a-z0-9]{1,9};rport(=[0-9]{0,6})?(;received=[0-9a-z.:,\"]{0,5})?",
+    ];
+    let via = (transport, host, port, filled, params()).prop_map(
+        |(transport, host, port, filled, params)| {
+            format!("SIP/2.0/{transport}{host}{port}{filled}{params}")
+        },
+    );
     let cseq = "[0-9]{0,12} ?(INVITE|ACK|x|[ -~]{0,6})";
     let whole =
         prop_oneof![3 => uri, 3 => address, 3 => via, 1 => cseq].prop_map(String::into_bytes);
@@ -190,6 +196,7 @@ fn the_common_forms_are_plain() {
     }
     for via in [
         "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport",
+        "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport=5060;received=192.0.2.1",
         "SIP/2.0/WSS a.b;received=192.0.2.1;rport=1",
     ] {
         assert!(Via::plain(via.as_bytes()).is_some(), "{via}");

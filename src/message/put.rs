@@ -110,25 +110,28 @@ pub(crate) fn number(out: &mut (impl Put + ?Sized), number: u64) {
 
 /// An address in the dotted form.
 pub(crate) fn ipv4(out: &mut (impl Put + ?Sized), address: Ipv4Addr) {
-    let mut text = [b'.'; 15];
-    let mut len = 0_usize;
-    for octet in address.octets() {
-        let digits = [octet / 100, octet / 10 % 10, octet % 10];
-        let leading = match octet {
-            0..=9 => 2,
-            10..=99 => 1,
-            100..=255 => 0,
-        };
-        for digit in digits.iter().skip(leading) {
-            if let Some(place) = text.get_mut(len) {
-                *place = b'0'.saturating_add(*digit);
+    // From the end, with a dot behind each number.
+    let mut text = [b'.'; 16];
+    let mut places = text.iter_mut().rev();
+    let mut used = 0_usize;
+    for octet in address.octets().into_iter().rev() {
+        places.next();
+        used = used.saturating_add(1);
+        let mut rest = octet;
+        for place in places.by_ref() {
+            *place = b'0' | (rest % 10);
+            rest /= 10;
+            used = used.saturating_add(1);
+            if rest == 0 {
+                break;
             }
-            len = len.saturating_add(1);
         }
-        // The dot stands there.
-        len = len.saturating_add(1);
     }
-    out.put(text.get(..len.saturating_sub(1)).unwrap_or_default());
+    let (start, end) = (
+        text.len().saturating_sub(used),
+        text.len().saturating_sub(1),
+    );
+    out.put(text.get(start..end).unwrap_or_default());
 }
 
 /// The decimal digits of a number, in room for them.

@@ -51,9 +51,9 @@ impl Reply {
     /// Takes from the request what every response copies (RFC 3261 8.2.6.2).
     pub fn new(request: &Request) -> Self {
         let mut draft = Draft::default();
-        for (at, entry) in request.entries().iter().enumerate() {
+        for entry in request.entries() {
             if NEEDED & bit(entry.name) != 0 {
-                draft.take(entry.name, Row::of(request, at, entry));
+                draft.take(entry.name, Row::of(request, entry));
             }
         }
         draft.to_tag = Tag::Read(request.to_tag_bytes());
@@ -308,11 +308,7 @@ impl Response<'_> {
 
     fn emit(&self, out: &mut Vec<u8>) {
         let reply = self.reply;
-        put_status_line(
-            out,
-            self.status,
-            self.reason.unwrap_or_else(|| self.status.reason()),
-        );
+        put_status_line(out, self.status, self.reason);
         out.put(reply.slice(0..reply.marks.to_end));
         let trying = self.status.as_u16() == 100;
         if let Some(tag) = self.to_tag.filter(|_| !trying && reply.to_tag.is_none()) {
@@ -357,41 +353,45 @@ const NEEDED: u128 = bit(Name::Via)
     | bit(Name::CSeq)
     | bit(Name::Timestamp);
 
-/// One header line that a reply copies.
+/// One header value that a reply copies.
 #[derive(Clone, Copy, Default)]
 struct Row<'a> {
     value: &'a [u8],
-    /// The whole line, if it stands already as it would be written.
-    line: Option<&'a [u8]>,
+    /// Whether it is known to stand on one line.
+    is_one_line: bool,
 }
 
 impl<'a> Row<'a> {
     const fn new(value: &'a [u8]) -> Self {
-        Self { value, line: None }
+        let is_one_line = false;
+        Self { value, is_one_line }
     }
 
-    fn of(message: &'a Message, at: usize, entry: &Entry) -> Self {
-        let (value, line) = (message.value(entry), message.entry_line(at));
-        let name = entry.name.as_str().as_bytes();
-        let rest = line.strip_prefix(name);
-        let rest = rest.and_then(|rest| rest.strip_prefix(b": "));
-        let is_strict = rest.is_some_and(|rest| rest.len() == value.len().saturating_add(2));
+    fn of(message: &'a Message, entry: &Entry) -> Self {
         Self {
-            value,
-            line: (is_strict && !entry.folded).then_some(line),
+            value: message.value(entry),
+            is_one_line: !entry.folded,
         }
     }
 
-    /// Whether it stands as it would be written, with this value alone.
+    /// Whether nothing else is there.
     fn is_just(&self, value: &[u8]) -> bool {
-        self.line.is_some() && self.value.len() == value.len()
+        self.is_one_line && self.value.len() == value.len()
     }
 
-    fn put(&self, out: &mut (impl Put + ?Sized), name: Name) {
-        match self.line {
-            Some(line) => out.put(line),
-            None => put::line(out, name, self.value),
+    fn put_value(&self, out: &mut (impl Put + ?Sized)) {
+        match self.is_one_line {
+            true => out.put(self.value),
+            false => put::one_line(out, self.value),
         }
+    }
+
+    /// A line with this start.
+    #[inline]
+    fn put(&self, out: &mut (impl Put + ?Sized), start: &[u8]) {
+        out.put(start);
+        self.put_value(out);
+        out.put(b"\r\n");
     }
 }
 
@@ -497,27 +497,24 @@ impl<'a> Draft<'a> {
         let top_via_end = offset(out.taken());
         out.put(b"\r\n");
         for via in self.vias.iter().skip(1) {
-            via.put(out, Name::Via);
+            via.put(out, b"Via: ");
         }
         let vias_end = offset(out.taken());
-        self.from.put(out, Name::From);
+        self.from.put(out, b"From: ");
         let from_end = offset(out.taken());
-        self.call_id.put(out, Name::CallId);
+        self.call_id.put(out, b"Call-ID: ");
         let call_id_end = offset(out.taken());
-        self.cseq.put(out, Name::CSeq);
+        self.cseq.put(out, b"CSeq: ");
         let fixed_end = offset(out.taken());
         out.put(b"To: ");
-        match self.to.line {
-            Some(_) => out.put(self.to.value),
-            None => put::one_line(out, self.to.value),
-        }
+        self.to.put_value(out);
         let to_end = offset(out.taken());
         for route in &self.record_routes {
-            route.put(out, Name::RecordRoute);
+            route.put(out, b"Record-Route: ");
         }
         let record_routes_end = offset(out.taken());
         if !self.timestamp.value.is_empty() {
-            self.timestamp.put(out, Name::Timestamp);
+            self.timestamp.put(out, b"Timestamp: ");
         }
         Marks {
             top_via_end,

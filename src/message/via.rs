@@ -260,6 +260,20 @@ impl<'a> PlainVia<'a> {
     }
 }
 
+/// Whether this is what nearly always stands behind the branch: `rport`, and in a response its
+/// port and `received`.
+#[inline]
+fn is_common_end(params: &[u8]) -> bool {
+    match params.strip_prefix(b";rport") {
+        Some([b'=', filled @ ..]) => plain::digits(filled).is_some_and(|(port, rest)| {
+            let address = rest.strip_prefix(b";received=").unwrap_or_default();
+            let (address, behind) = plain::run(address, plain::set::VALUE);
+            port <= u64::from(u16::MAX) && !address.is_empty() && behind.is_empty()
+        }),
+        rest => rest.is_some_and(<[u8]>::is_empty),
+    }
+}
+
 /// The branch among parameters of the common form.
 #[inline]
 fn branch_among(params: &[u8]) -> Option<Option<&[u8]>> {
@@ -268,7 +282,7 @@ fn branch_among(params: &[u8]) -> Option<Option<&[u8]>> {
         Some((branch, rest)) => (Some(branch), rest, &b"branch"[..]),
         None => (None, params, &b""[..]),
     };
-    if rest == b";rport" {
+    if is_common_end(rest) {
         return Some(branch);
     }
     plain::header_params(rest, read, |name, value| {

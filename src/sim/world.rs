@@ -480,7 +480,9 @@ impl World {
 
     fn perform(&mut self, node: Node, turn: &mut Turn<'_>, user: &mut dyn User, output: Output) {
         match output {
-            Output::Transmit(Transmit { flow, bytes, id }) => {
+            Output::Transmit(Transmit {
+                flow, bytes, id, ..
+            }) => {
                 self.carry(node, flow.remote, bytes, Some(id));
             }
             Output::Event(event) => {

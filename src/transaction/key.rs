@@ -44,8 +44,9 @@ type Text = SmallVec<[u8; ROOM]>;
 
 const ROOM: usize = 88;
 
-/// Ends a method or a fixed part of a key: a control character, which none of them contains. What
-/// the network may put anything into comes last, or has its length before it.
+/// Parts a method or a fixed part of a key from what is beside it: a control character, which none
+/// of them contains. What the network may put anything into comes first or last, or has its length
+/// before it.
 const END: u8 = 0;
 
 /// Names a client transaction: the branch of its top Via, and its method (17.1.3).
@@ -63,15 +64,17 @@ impl ClientKey {
 
     pub(crate) fn of_bytes(branch: &[u8], method: Method<'_>) -> Self {
         let mut text = Draft::new();
-        text.put(method.as_str().as_bytes());
+        text.put(branch);
+        text.make_lowercase();
         text.put(&[END]);
-        lowercase(&mut text, branch);
+        text.put(method.as_str().as_bytes());
         Self(text.finish())
     }
 
     /// The branch, in lower case: as the core's own are.
     pub(crate) fn branch(&self) -> String {
-        let mut parts = self.0.splitn(2, |b| *b == END);
+        // No method contains the byte that parts them.
+        let mut parts = self.0.rsplitn(2, |b| *b == END);
         String::from_utf8_lossy(parts.nth(1).unwrap_or(&[])).into_owned()
     }
 
@@ -300,6 +303,12 @@ impl Draft {
             }
             Some(_) | None => self.put_more(bytes),
         }
+    }
+
+    fn make_lowercase(&mut self) {
+        // A loop over all of the room takes as long as one over a few bytes.
+        self.room.make_ascii_lowercase();
+        self.long.make_ascii_lowercase();
     }
 
     #[cold]

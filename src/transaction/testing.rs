@@ -273,3 +273,16 @@ pub(super) fn assert_figure(name: &str, cells: &[Cell]) {
         insta::assert_snapshot!(format!("{name}_dot"), dot(name, cells));
     });
 }
+
+/// In every one of these states the machine has not ended, and moves with its clock: what was due
+/// at some time is due as much later by a clock that shows more.
+pub(super) fn moves_with_its_clock<M: Machine + Clone>(states: &[Timed<M>]) {
+    for (at, script) in states.iter().enumerate() {
+        assert!(!script.machine.is_terminated(), "{at}");
+        let due = script.machine.deadline();
+        let mut moved = script.machine.clone();
+        moved.rebase(ms(0), ms(1_000_000));
+        let later = due.and_then(|due| due + Duration::from_secs(1_000));
+        assert_eq!(moved.deadline(), later, "{at}");
+    }
+}

@@ -16,11 +16,8 @@ mod auth;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", feature = "mio"))]
 mod driver;
-#[cfg(test)]
-#[cfg(all(feature = "tls", feature = "ws"))]
-mod driver_secure;
 #[cfg(test)]
 mod endpoint;
 #[cfg(test)]
@@ -35,7 +32,7 @@ mod laws;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
-#[cfg(all(feature = "metrics", feature = "tracing"))]
+#[cfg(all(feature = "metrics", feature = "tracing", feature = "tokio"))]
 mod observe;
 #[cfg(test)]
 mod oracles;
@@ -49,6 +46,8 @@ mod peers;
 mod printed;
 #[cfg(test)]
 mod scripts;
+#[cfg(test)]
+mod shards;
 #[cfg(test)]
 #[cfg(feature = "sim")]
 mod swarm;

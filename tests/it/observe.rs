@@ -17,7 +17,8 @@ use tokio::time::timeout;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 
-use crate::driver::{anywhere, run};
+use crate::driver::anywhere;
+use crate::driver::overload::run;
 
 /// Counts in a map, by name and labels.
 #[derive(Clone, Default)]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use drongo::limits::Limits;
 use drongo::message::{
     Body, CSeq, ContactValue, ContentType, Edit, Host, Incoming, Message, Name, NameAddr, Params,
-    RAck, Reply, RetryAfter, SipUri, StatusCode, TelUri, Timestamp, Tokens, Uri, Via,
+    RAck, Reply, RetryAfter, SipUri, StatusCode, TelUri, Timestamp, Tokens, Uri, Via, call_id_of,
     parse as read, percent_decode, split_call_ids, split_commas, unquote,
 };
 
@@ -26,11 +26,14 @@ pub(crate) fn parse(bytes: &[u8]) {
             assert_eq!(request.from_tag(), request.from().tag());
             assert_eq!(request.to_tag(), request.to().tag());
             assert_eq!(request.cseq().method.as_str(), request.method().as_str());
+            // Who hands messages over by Call-ID does not parse them.
+            assert_eq!(call_id_of(bytes).map(text), Some(request.call_id()));
             answer(&Reply::new(&request), StatusCode::OK);
         }
         Ok(Incoming::Response(response)) => {
             assert_eq!(response.branch(), response.top_via().branch());
-            let _ = (response.cseq(), response.call_id(), response.reason());
+            let _ = (response.cseq(), response.reason());
+            assert_eq!(call_id_of(bytes).map(text), Some(response.call_id()));
         }
         Err(error) => {
             assert!(error.offset <= bytes.len(), "{error}");
@@ -40,6 +43,11 @@ pub(crate) fn parse(bytes: &[u8]) {
             }
         }
     }
+}
+
+/// As the essentials are told: what is no UTF-8 is nothing.
+fn text(bytes: &[u8]) -> &str {
+    core::str::from_utf8(bytes).unwrap_or_default()
 }
 
 fn answer(reply: &Reply, status: StatusCode) {

@@ -1,8 +1,10 @@
 //! Faults of the other side that must not end a call, and of the user that must not reach it.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
-use super::script::{Script, all, context, one, outgoing, sdp, secs, their_invite};
+use super::script::{
+    Script, all, context, invitation, nothing, one, outgoing, sdp, secs, their_invite,
+};
 use crate::call::reliable::Policy;
 use crate::call::{Command, Context, ServerId};
 use crate::error::Misuse;
@@ -178,6 +180,68 @@ fn missing_ack_of_the_first_invite_ends_the_call_whatever_came_since() {
         1,
         "{said:?}"
     );
+}
+
+/// An early dialog with `a` in which two PRACKs of this side went out, and which its BYE ended.
+fn hung_up_early() -> Script {
+    let context = Context {
+        reliable: Policy::Supported,
+        ..context()
+    };
+    let mut s = Script::place_with(context, invitation());
+    let reliable = |rseq| [("Require", "100rel"), ("RSeq", rseq), CONTACT];
+    s.respond_with("INVITE 1", 180, Some("a"), &reliable("1"), None);
+    s.respond("PRACK 2", 200, "a");
+    s.respond_with("INVITE 1", 183, Some("a"), &reliable("2"), None);
+    s.respond("PRACK 3", 200, "a");
+    s.request("BYE", 1, "a");
+    assert!(s.take().ends_with(&["200 BYE 1".to_string()]));
+    s
+}
+
+const CONTACT: (&str, &str) = ("Contact", "<sip:a@192.0.2.4:5070>");
+
+#[test]
+fn bye_before_its_2xx_ends_the_call_when_that_comes_and_it_has_its_ack() {
+    // 3261-13.2.2.4-03 3261-13.2.2.4-06. Found by a swarm (seed 4616736): the 2xx made the dialog anew, and its BYE
+    // counted from two again.
+    let mut s = hung_up_early();
+    s.respond("INVITE 1", 200, "a");
+    assert_eq!(
+        s.take(),
+        [
+            "ACK 1",
+            "answered 200",
+            "ended: BYE of the other side, CSeq 1"
+        ]
+    );
+    s.respond("INVITE 1", 200, "a");
+    assert_eq!(s.take(), ["ACK 1"]);
+}
+
+#[test]
+fn early_dialog_that_is_hung_up_takes_nothing_more_and_the_invite_goes_on() {
+    let mut s = hung_up_early();
+    assert!(!s.call.has_dialog(Some("a")));
+    let reliable = [("Require", "100rel"), ("RSeq", "3"), CONTACT];
+    s.respond_with("INVITE 1", 183, Some("a"), &reliable, None);
+    assert_eq!(s.take(), ["absorbed"]);
+    s.respond("INVITE 1", 200, "b");
+    assert_eq!(s.take(), ["ACK 1", "answered 200"]);
+    // Another fork has won: that one gets its ACK, and has hung up by itself.
+    s.respond("INVITE 1", 200, "a");
+    assert_eq!(s.take(), ["ACK 1"]);
+    s.gone("INVITE 1");
+    assert!(!s.call.has_dialog(Some("a")));
+}
+
+#[test]
+fn cancelled_call_whose_other_side_hung_up_early_is_acknowledged_without_a_bye() {
+    let mut s = hung_up_early();
+    s.command(Command::HangUp(nothing())).unwrap();
+    s.skip();
+    s.respond("INVITE 1", 200, "a");
+    assert_eq!(s.take(), ["ACK 1", "ended: cancelled"]);
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! What carries messages on a connection: TCP alone, TLS or a WebSocket over it.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-
-use crate::transport::Transport;
-use crate::transport::stream::Framing;
 
 #[cfg(feature = "tls")]
 use super::tls::Tls;
@@ -46,7 +47,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 pub(super) type Duplex = (Reader, Writer);
 
 pub(super) enum Reader {
-    Bytes(Box<dyn AsyncRead + Send + Unpin>, BytesMut),
+    Bytes(Box<dyn AsyncRead + Send + Unpin>),
     #[cfg(feature = "ws")]
     Ws(ws::Reader),
 }
@@ -58,25 +59,6 @@ pub(super) enum Writer {
 }
 
 impl Carrier {
-    pub(super) fn transport(&self) -> Transport {
-        match self {
-            Self::Tcp => Transport::Tcp,
-            #[cfg(feature = "tls")]
-            Self::Tls(_) => Transport::Tls,
-            #[cfg(feature = "ws")]
-            Self::Ws { .. } => Transport::Ws,
-            #[cfg(all(feature = "tls", feature = "ws"))]
-            Self::Wss { .. } => Transport::Wss,
-        }
-    }
-
-    pub(super) fn framing(&self) -> Framing {
-        match self.transport().is_websocket() {
-            true => Framing::WebSocket,
-            false => Framing::Stream,
-        }
-    }
-
     /// Whether an accepted connection carries messages at once.
     pub(super) fn is_bare(&self) -> bool {
         matches!(self, Self::Tcp)
@@ -138,7 +120,7 @@ fn authority(scheme: &str, remote: SocketAddr, name: Option<&str>) -> String {
 fn bare(stream: TcpStream) -> Duplex {
     let (read, write) = stream.into_split();
     (
-        Reader::Bytes(Box::new(read), BytesMut::new()),
+        Reader::Bytes(Box::new(read)),
         Writer::Bytes(Box::new(write)),
     )
 }
@@ -147,7 +129,7 @@ fn bare(stream: TcpStream) -> Duplex {
 fn split(stream: impl Io + 'static) -> Duplex {
     let (read, write) = tokio::io::split(stream);
     (
-        Reader::Bytes(Box::new(read), BytesMut::new()),
+        Reader::Bytes(Box::new(read)),
         Writer::Bytes(Box::new(write)),
     )
 }
@@ -156,13 +138,8 @@ impl Reader {
     /// What comes next: some bytes, or a whole message; `None` when the connection has ended.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         match self {
-            Self::Bytes(stream, buffer) => {
-                buffer.reserve(CHUNK);
-                match stream.read_buf(buffer).await {
-                    Ok(0) | Err(_) => None,
-                    Ok(_) => Some(buffer.split().freeze()),
-                }
-            }
+            // While nothing comes, there is no buffer: many connections are idle.
+            Self::Bytes(stream) => poll_fn(|context| read(stream, context)).await,
             #[cfg(feature = "ws")]
             Self::Ws(stream) => stream.next().await,
         }
@@ -190,5 +167,19 @@ impl Writer {
             #[cfg(feature = "ws")]
             Self::Ws(stream) => stream.close().await,
         }
+    }
+}
+
+fn read(
+    stream: &mut Box<dyn AsyncRead + Send + Unpin>,
+    context: &mut Context<'_>,
+) -> Poll<Option<Bytes>> {
+    let mut chunk = [MaybeUninit::uninit(); CHUNK];
+    let mut chunk = ReadBuf::uninit(&mut chunk);
+    match std::task::ready!(Pin::new(stream).poll_read(context, &mut chunk)) {
+        Ok(()) if !chunk.filled().is_empty() => {
+            Poll::Ready(Some(Bytes::copy_from_slice(chunk.filled())))
+        }
+        Ok(()) | Err(_) => Poll::Ready(None),
     }
 }

@@ -5,87 +5,44 @@ mod carrier;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
-mod udp;
 #[cfg(feature = "ws")]
 mod ws;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::task::Poll;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::task::{Context, Poll};
 
-use tokio::net::{UdpSocket, lookup_host};
-use tokio::sync::mpsc;
-use tokio::time::{Duration, Instant, sleep_until};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
+use tokio::time::{Instant, sleep_until};
 
-use super::observe::Observer;
+use super::bound::{Bound as Sockets, address_of};
+use super::core::{self, Core, Looked};
+use super::datagrams::{self, BATCH, Datagrams};
+use super::names::look_up;
+use super::peers::{Handed, Peers, Post, QUEUE};
+use super::pool::{Found, Refusal, Ticket};
+use super::{Counters, wrong};
 use crate::call::Invitation;
-use crate::endpoint::{
-    Answer, CallHandle, Config, Endpoint, Event, Input, Output, Query, QueryId, Transmit,
-};
+use crate::endpoint::{CallHandle, Config, Endpoint, Event, Output, QueryId, Transmit, TransmitId};
 use crate::error::Misuse;
-use crate::locate::{Question, Records};
-use crate::seed::{Ids, Seed};
+use crate::locate::Question;
+use crate::shard::Shard;
 use crate::time::Time;
-use crate::transport::{Advertised, Local, Transport};
+use crate::transport::Transport;
 use carrier::Carrier;
 use streams::Streams;
-use udp::Udp;
 
+pub use super::Listen;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
 #[cfg(feature = "tls")]
 pub use tokio_rustls::rustls;
 
-/// Where to listen.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum Listen {
-    /// UDP on this address; port 0 takes any.
-    Udp(SocketAddr),
-    /// TCP on this address; port 0 takes any.
-    Tcp(SocketAddr),
-    /// TLS on this address; port 0 takes any. [`Driver::bind_secure`] says who this side is.
-    #[cfg(feature = "tls")]
-    Tls(SocketAddr),
-    /// WebSockets (RFC 7118) on this address; port 0 takes any.
-    #[cfg(feature = "ws")]
-    Ws(SocketAddr),
-    /// WebSockets over TLS on this address; port 0 takes any.
-    #[cfg(all(feature = "tls", feature = "ws"))]
-    Wss(SocketAddr),
-}
-
-impl Listen {
-    /// The transport.
-    pub const fn transport(&self) -> Transport {
-        match self {
-            Self::Udp(_) => Transport::Udp,
-            Self::Tcp(_) => Transport::Tcp,
-            #[cfg(feature = "tls")]
-            Self::Tls(_) => Transport::Tls,
-            #[cfg(feature = "ws")]
-            Self::Ws(_) => Transport::Ws,
-            #[cfg(all(feature = "tls", feature = "ws"))]
-            Self::Wss(_) => Transport::Wss,
-        }
-    }
-
-    /// The address.
-    pub const fn address(&self) -> SocketAddr {
-        match self {
-            Self::Udp(address) | Self::Tcp(address) => *address,
-            #[cfg(feature = "tls")]
-            Self::Tls(address) => *address,
-            #[cfg(feature = "ws")]
-            Self::Ws(address) => *address,
-            #[cfg(all(feature = "tls", feature = "ws"))]
-            Self::Wss(address) => *address,
-        }
-    }
-}
-
-/// An endpoint on sockets: at most one of each transport.
+/// An endpoint on sockets: at most one of each transport. It runs while
+/// [`next_event`](Self::next_event) is awaited.
 ///
 /// ```no_run
 /// use drongo::driver::tokio::Driver;
@@ -112,43 +69,113 @@ impl Listen {
 #[derive(Debug)]
 pub struct Driver {
     core: Core,
-    /// Where it listens, as it was asked to.
+    wires: Wires,
+    /// Where it listens, with the ports that were bound.
     places: Vec<Listen>,
-    udp: Option<Udp>,
-    streams: Vec<Streams>,
+    looked: UnboundedReceiver<Looked>,
+    inbox: Receiver<Handed>,
 }
 
-/// The endpoint and what goes in and out of it.
+/// The sockets, and all else that performs what the endpoint wants.
 #[derive(Debug)]
-struct Core {
-    endpoint: Endpoint,
-    /// Time zero of the endpoint.
-    origin: Instant,
-    /// The ordinal of the next call that is placed.
-    ordinal: u64,
-    outputs: VecDeque<Output>,
-    events: VecDeque<Event>,
-    answers: (
-        mpsc::UnboundedSender<Looked>,
-        mpsc::UnboundedReceiver<Looked>,
-    ),
-    observer: Observer,
-    /// Which host an address was found for last.
-    names: BTreeMap<IpAddr, Box<str>>,
+struct Wires {
+    udp: Option<Datagrams<UdpSocket>>,
+    streams: Vec<Streams>,
+    looked: UnboundedSender<Looked>,
+    peers: Peers<Sender<Handed>>,
 }
-
-/// What a look-up found, and for which name.
-type Looked = (QueryId, Box<str>, Records);
-
-/// How many addresses are kept with their names. Those that are forgotten are looked up again when
-/// they are called again; an open connection needs no name.
-const NAMES: usize = 4096;
 
 /// What secures connections, where anything does.
 #[derive(Clone, Debug, Default)]
 struct Security {
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
+}
+
+/// A driver that is bound and does not run yet: it starts on the runtime that is to run it, which
+/// may be that of another thread.
+///
+/// ```no_run
+/// use drongo::driver::tokio::{Driver, Listen};
+/// use drongo::endpoint::Config;
+///
+/// let places = [Listen::Udp("127.0.0.1:5060".parse().unwrap())];
+/// let shards = Driver::bind_shards(&places, Config::default(), 4)?;
+/// for shard in shards {
+///     std::thread::spawn(move || {
+///         let mut runtime = tokio::runtime::Builder::new_current_thread();
+///         runtime.enable_all().build()?.block_on(async {
+///             let mut driver = shard.start()?;
+///             loop {
+///                 println!("{:?}", driver.next_event().await?);
+///             }
+///         })
+///     });
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Bound {
+    sockets: Sockets,
+    security: Security,
+    inbox: Receiver<Handed>,
+    posts: Vec<Sender<Handed>>,
+}
+
+impl std::fmt::Debug for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bound")
+            .field("shard", &self.sockets.shard)
+            .field("places", &self.sockets.places)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Bound {
+    /// Which shard it is.
+    pub fn shard(&self) -> Shard {
+        self.sockets.shard
+    }
+
+    /// Starts it on the runtime that this is called on.
+    ///
+    /// # Errors
+    ///
+    /// What registering a socket says; `InvalidInput` for a configuration that [`Endpoint::new`]
+    /// refuses.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime with its I/O enabled, as tokio does.
+    pub fn start(mut self) -> io::Result<Driver> {
+        let core = self.sockets.core()?;
+        let (looked, heard) = mpsc::unbounded_channel();
+        let mut wires = Wires {
+            udp: None,
+            streams: Vec::new(),
+            looked,
+            peers: Peers::new(self.sockets.shard, self.posts),
+        };
+        for (place, socket) in self.sockets.take_sockets() {
+            if place.transport() == Transport::Udp {
+                let socket = UdpSocket::from_std(socket.into())?;
+                let most = self.sockets.config.limits.queue_bytes;
+                wires.udp = Some(Datagrams::new(socket, place.address(), most));
+                continue;
+            }
+            let carrier = self.security.carrier(&place, &self.sockets.config)?;
+            let kind = self.sockets.kind(place)?;
+            let directory = self.sockets.directory.clone();
+            let streams = Streams::new(socket.into(), carrier, kind, directory)?;
+            wires.streams.push(streams);
+        }
+        Ok(Driver {
+            core,
+            wires,
+            places: self.sockets.places,
+            looked: heard,
+            inbox: self.inbox,
+        })
+    }
 }
 
 impl Driver {
@@ -179,8 +206,12 @@ impl Driver {
     ///
     /// What binding a socket says; `InvalidInput` for no place, for two of one transport, and for
     /// a configuration that [`Endpoint::new`] refuses.
+    #[allow(
+        clippy::unused_async,
+        reason = "it must be called on a runtime, which only an async function makes sure of"
+    )]
     pub async fn bind(places: &[Listen], config: Config) -> io::Result<Self> {
-        Self::bind_with(places, config, Security::default()).await
+        Self::one(places, config, Security::default())
     }
 
     /// As [`bind`](Self::bind), for places with TLS too.
@@ -189,80 +220,77 @@ impl Driver {
     ///
     /// As [`bind`](Self::bind).
     #[cfg(feature = "tls")]
+    #[allow(clippy::unused_async, reason = "as bind")]
     pub async fn bind_secure(places: &[Listen], config: Config, tls: Tls) -> io::Result<Self> {
-        Self::bind_with(places, config, Security { tls: Some(tls) }).await
+        Self::one(places, config, Security { tls: Some(tls) })
     }
 
-    async fn bind_with(
+    fn one(places: &[Listen], config: Config, security: Security) -> io::Result<Self> {
+        let mut shards = Self::several(places, config, 1, &security)?;
+        shards.pop().ok_or(wrong("one shard at least"))?.start()
+    }
+
+    /// Binds the places once for each of so many shards, whose endpoints share the work by
+    /// Call-ID: each is to be started and run on a core of its own. The operating system spreads
+    /// datagrams and connections over them (`SO_REUSEPORT`); what arrives at a shard that it does
+    /// not belong to is handed over. Each shard has the events of its own calls, and bounds
+    /// ([`Config::limits`]) of its own.
+    ///
+    /// All shards must run as long as one does: what belongs to one that is gone is lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind); `Unsupported` where sockets cannot share an address.
+    pub fn bind_shards(places: &[Listen], config: Config, shards: u32) -> io::Result<Vec<Bound>> {
+        Self::several(places, config, shards, &Security::default())
+    }
+
+    /// As [`bind_shards`](Self::bind_shards), for places with TLS too.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind_shards`](Self::bind_shards).
+    #[cfg(feature = "tls")]
+    pub fn bind_secure_shards(
         places: &[Listen],
-        mut config: Config,
-        security: Security,
-    ) -> io::Result<Self> {
-        let mut udp = None;
-        let mut streams: Vec<Streams> = Vec::new();
-        for (number, place) in (0..).zip(places) {
-            let transport = place.transport();
-            let is_same = |known: &Streams| known.transport() == transport;
-            let has_udp = transport == Transport::Udp && udp.is_some();
-            if has_udp || streams.iter().any(is_same) {
-                return Err(wrong("one place of each transport"));
-            }
-            let local = if let Listen::Udp(address) = place {
-                udp.insert(Udp::bind(*address, config.limits.queue_bytes).await?)
-                    .local
-            } else {
-                let ids = Ids::new(Seed::from_bytes(entropy()?));
-                let carrier = security.carrier(place, &config)?;
-                let limits = config.limits.clone();
-                let bound = Streams::bind(place.address(), carrier, number, limits, ids).await?;
-                let local = bound.local;
-                streams.push(bound);
-                local
-            };
-            config = config.local(face(transport, local).await?);
-            if let Some(second) = second(local) {
-                config = config.local(face(transport, second).await?);
-            }
-        }
-        if places.is_empty() {
-            return Err(wrong("a place to listen"));
-        }
-        let endpoint = Endpoint::new(config, Seed::from_bytes(entropy()?), Time::ZERO)
-            .map_err(|misuse| io::Error::new(io::ErrorKind::InvalidInput, misuse))?;
-        let core = Core {
-            endpoint,
-            origin: clock(),
-            ordinal: 0,
-            outputs: VecDeque::new(),
-            events: VecDeque::new(),
-            answers: mpsc::unbounded_channel(),
-            observer: Observer::default(),
-            names: BTreeMap::new(),
-        };
-        Ok(Self {
-            core,
-            places: places.to_vec(),
-            udp,
-            streams,
-        })
+        config: Config,
+        shards: u32,
+        tls: Tls,
+    ) -> io::Result<Vec<Bound>> {
+        Self::several(places, config, shards, &Security { tls: Some(tls) })
+    }
+
+    fn several(
+        places: &[Listen],
+        config: Config,
+        shards: u32,
+        security: &Security,
+    ) -> io::Result<Vec<Bound>> {
+        let all = Sockets::all(places, config, shards)?;
+        let (posts, inboxes): (Vec<_>, Vec<_>) = all.iter().map(|_| mpsc::channel(QUEUE)).unzip();
+        let bound = all.into_iter().zip(inboxes).map(|(sockets, inbox)| Bound {
+            sockets,
+            security: security.clone(),
+            inbox,
+            posts: posts.clone(),
+        });
+        Ok(bound.collect())
+    }
+
+    /// Which shard it is; [`Shard::ONLY`] if there are no others.
+    pub fn shard(&self) -> Shard {
+        self.wires.peers.shard
     }
 
     /// The address of the first place that it listens on.
     pub fn local_addr(&self) -> SocketAddr {
-        let first = self.places.first();
-        first
-            .and_then(|place| self.local_addr_of(place.transport()))
-            .unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
+        let first = self.places.first().map(Listen::address);
+        first.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
     }
 
     /// The address that it listens on with that transport, if it does.
     pub fn local_addr_of(&self, transport: Transport) -> Option<SocketAddr> {
-        if transport == Transport::Udp {
-            return self.udp.as_ref().map(|udp| udp.local);
-        }
-        let mut all = self.streams.iter();
-        let found = all.find(|known| known.transport() == transport);
-        found.map(|known| known.local)
+        address_of(&self.places, transport)
     }
 
     /// The endpoint, to look at.
@@ -270,34 +298,24 @@ impl Driver {
         &self.core.endpoint
     }
 
-    /// How many datagrams were given up because too many waited for a socket that could not send.
-    /// Transactions repeat what they need.
-    pub fn given_up(&self) -> u64 {
-        self.udp.as_ref().map_or(0, |udp| udp.given_up)
+    /// What has happened to its sockets so far.
+    pub fn counters(&self) -> Counters {
+        let mut sum = self.wires.peers.counters;
+        sum.given_up = self.wires.udp.as_ref().map_or(0, |udp| udp.given_up);
+        let streams = self.wires.streams.iter().map(Streams::counters);
+        streams.fold(sum, Counters::plus)
     }
 
     /// Datagrams that were read and wait to be processed. How long they waited decides whether new
     /// work is refused ([`Limits::queue_wait`](crate::limits::Limits::queue_wait)); what the
     /// operating system holds besides is not seen.
     pub fn waiting(&self) -> usize {
-        self.udp.as_ref().map_or(0, Udp::waiting)
+        self.wires.udp.as_ref().map_or(0, Datagrams::waiting)
     }
 
     /// Connections that are open or being opened.
     pub fn connections(&self) -> usize {
-        self.streams.iter().map(Streams::connections).sum()
-    }
-
-    /// Connections that were closed at once because there were too many
-    /// ([`Limits::connections`](crate::limits::Limits::connections)).
-    pub fn connections_refused(&self) -> u64 {
-        self.streams.iter().map(|streams| streams.refused).sum()
-    }
-
-    /// Connections from others that came to nothing before they carried a message: what was not
-    /// TLS where TLS was due, not a WebSocket, not one for SIP, or not done in time.
-    pub fn handshakes_failed(&self) -> u64 {
-        self.streams.iter().map(|streams| streams.failed).sum()
+        self.wires.streams.iter().map(Streams::connections).sum()
     }
 
     /// The time of the endpoint now.
@@ -311,10 +329,7 @@ impl Driver {
         &mut self,
         act: impl FnOnce(&mut Endpoint, Time, &mut VecDeque<Output>) -> R,
     ) -> R {
-        let now = self.now();
-        let result = act(&mut self.core.endpoint, now, &mut self.core.outputs);
-        self.perform();
-        result
+        self.core.act(&mut self.wires, act)
     }
 
     /// Places a call.
@@ -323,9 +338,7 @@ impl Driver {
     ///
     /// As [`Endpoint::place`].
     pub fn place(&mut self, invitation: Invitation) -> Result<CallHandle, Misuse> {
-        let ordinal = self.next_ordinal();
-        let placed = self.act(|endpoint, now, out| endpoint.place(now, ordinal, invitation, out));
-        self.observe_placed(ordinal, placed)
+        self.core.place(&mut self.wires, None, invitation)
     }
 
     /// Sends a request outside of any dialog: OPTIONS, MESSAGE and others.
@@ -334,28 +347,7 @@ impl Driver {
     ///
     /// As [`Endpoint::ask`].
     pub fn ask(&mut self, method: &str, invitation: Invitation) -> Result<CallHandle, Misuse> {
-        let ordinal = self.next_ordinal();
-        let asked =
-            self.act(|endpoint, now, out| endpoint.ask(now, ordinal, method, invitation, out));
-        self.observe_placed(ordinal, asked)
-    }
-
-    fn observe_placed(
-        &mut self,
-        ordinal: u64,
-        placed: Result<CallHandle, Misuse>,
-    ) -> Result<CallHandle, Misuse> {
-        if let Ok(call) = placed {
-            let call_id = self.core.endpoint.call_id(ordinal);
-            self.core.observer.placed(call, call_id.as_str());
-        }
-        placed
-    }
-
-    fn next_ordinal(&mut self) -> u64 {
-        let ordinal = self.core.ordinal;
-        self.core.ordinal = ordinal.wrapping_add(1);
-        ordinal
+        self.core.place(&mut self.wires, Some(method), invitation)
     }
 
     /// Runs until there is something for the application. Nothing is lost if the future is
@@ -370,203 +362,213 @@ impl Driver {
                 return Ok(event);
             }
             self.turn().await?;
-            let Core {
-                endpoint, observer, ..
-            } = &mut self.core;
-            observer.turned(endpoint);
+            self.core.observe();
         }
     }
 
-    /// Waits for one thing, and does what it takes.
+    /// Runs until there is something for the application, or no call and no transaction is left:
+    /// then it is `None`, and the driver may be dropped without anybody waiting for an answer of
+    /// it. Who stops hangs up first, and refuses what still comes.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_event`](Self::next_event).
+    pub async fn drain(&mut self) -> io::Result<Option<Event>> {
+        loop {
+            if let Some(event) = self.core.events.pop_front() {
+                return Ok(Some(event));
+            }
+            if self.core.is_drained() {
+                return Ok(None);
+            }
+            self.turn().await?;
+        }
+    }
+
+    /// Waits until there is something to do, and does it.
     async fn turn(&mut self) -> io::Result<()> {
-        let deadlines = self.streams.iter().filter_map(Streams::deadline);
-        let wake = deadlines.chain(self.core.endpoint.deadline()).min();
-        let wake = wake.and_then(|at| self.core.instant(at));
+        let wake = self.wake();
         let has_waiting = self.waiting() > 0;
         let Self {
-            core, udp, streams, ..
+            core,
+            wires,
+            looked,
+            inbox,
+            ..
         } = self;
+        let (is_held, awaited) = match wires.peers.awaited() {
+            Some(post) => (true, Some(post.clone())),
+            None => (false, None),
+        };
+        let Wires { udp, streams, .. } = &mut *wires;
+        let mut handed = None;
+        let mut found = None;
         tokio::select! {
+            // Whatever it is that comes first, all of it is seen to below.
             biased;
-            // There are no more answers than questions of this side; a socket under a flood is
-            // always readable.
-            Some((id, name, records)) = core.answers.1.recv() => {
-                core.remember(&name, &records);
-                let answer = Answer::Dns(records);
-                self.receive(Input::Answer { id, answer });
-            }
-            ready = some(udp.as_ref().map(Udp::readable)) => {
-                ready?;
-                self.read_datagrams()?;
-                self.serve_streams().await;
-            }
+            Some(answer) = looked.recv() => found = Some(answer),
+            Some(message) = inbox.recv() => handed = Some(message),
+            ready = some(udp.as_ref().filter(|udp| udp.has_room()).map(|udp| udp.socket.readable())) => ready?,
             // What was read before, and not processed; other tasks get their turn first.
-            () = some(has_waiting.then(tokio::task::yield_now)) => {
-                self.read_datagrams()?;
-                self.serve_streams().await;
-            }
-            ready = some(udp.as_ref().map(Udp::writable)) => {
-                ready?;
-                self.perform();
-            }
-            () = any(streams) => self.on_streams(),
-            () = some(wake.map(sleep_until)) => {
-                let now = self.now();
-                self.core.endpoint.on_deadline(now, &mut self.core.outputs);
-                self.perform();
-                for streams in &mut self.streams {
-                    streams.on_deadline(now);
-                }
-                self.on_streams();
-            }
+            () = some(has_waiting.then(tokio::task::yield_now)) => {}
+            ready = some(udp.as_ref().filter(|udp| udp.has_unsent()).map(|udp| udp.socket.writable())) => ready?,
+            () = any(streams), if !is_held => {}
+            _ = some(awaited.as_ref().map(Sender::reserve)) => {}
+            () = some(wake.map(sleep_until)) => {}
         }
-        Ok(())
+        if let Some(found) = found {
+            core.on_looked_up(wires, found);
+        }
+        if let Some(handed) = handed {
+            self.on_handed(handed);
+        }
+        self.work()
     }
 
-    /// Reads what has come, and feeds the oldest of it, in order.
-    fn read_datagrams(&mut self) -> io::Result<()> {
-        let Self { core, udp, .. } = self;
-        if let Some(udp) = udp {
-            udp.fetch(|| core.now())?;
-        }
-        for _ in 0..Udp::BATCH {
-            let Some(input) = self.udp.as_mut().and_then(Udp::next) else {
+    /// When something is due, whoever else comes.
+    fn wake(&self) -> Option<Instant> {
+        let deadlines = self.wires.streams.iter().filter_map(Streams::deadline);
+        let wake = deadlines.chain(self.core.endpoint.deadline()).min()?;
+        self.core.clock.instant(wake).map(Instant::from_std)
+    }
+
+    /// Does what there is to do, a batch of each: no flood of one kind starves another.
+    fn work(&mut self) -> io::Result<()> {
+        for _ in 0..BATCH {
+            let Ok(handed) = self.inbox.try_recv() else {
                 break;
             };
-            self.receive(input);
+            self.on_handed(handed);
         }
+        self.read_datagrams()?;
+        self.wires.peers.retry();
+        let now = self.now();
+        if self.wires.peers.awaited().is_none() {
+            for streams in &mut self.wires.streams {
+                streams.hear(now);
+            }
+        }
+        for streams in &mut self.wires.streams {
+            streams.on_deadline(now);
+        }
+        self.on_streams();
+        self.core.on_deadline(&mut self.wires);
         Ok(())
     }
 
-    /// Sees to streams without waiting for them: a socket under a flood is always readable. They
-    /// are read no faster than this, so who floods one is held up by its own connection.
-    async fn serve_streams(&mut self) {
-        let streams = &mut self.streams;
-        let found = std::future::poll_fn(|context| {
-            let found = streams
-                .iter_mut()
-                .map(|streams| streams.poll(context).is_ready());
-            Poll::Ready(found.fold(false, |any, one| any | one))
-        });
-        if found.await {
-            self.on_streams();
+    /// Feeds what is readable, in order.
+    fn read_datagrams(&mut self) -> io::Result<()> {
+        if let Some(udp) = &mut self.wires.udp {
+            udp.fetch(self.core.clock)?;
         }
-        let now = self.now();
-        for streams in &mut self.streams {
-            streams.on_deadline(now);
+        for _ in 0..BATCH {
+            let Some(input) = self.wires.udp.as_mut().and_then(Datagrams::next) else {
+                break;
+            };
+            if let Some(input) = self.wires.peers.route_datagram(input) {
+                self.core.receive(&mut self.wires, input);
+            }
         }
+        Ok(())
     }
 
     /// Feeds what connections brought, in order.
     fn on_streams(&mut self) {
-        let now = self.now();
         let next = |streams: &mut Vec<Streams>| {
             let mut all = streams.iter_mut();
-            all.find_map(|streams| streams.next_input(now))
+            all.find_map(Streams::next_found)
         };
-        while let Some(input) = next(&mut self.streams) {
-            self.receive(input);
+        while let Some(found) = next(&mut self.wires.streams) {
+            if let Some(input) = self.wires.peers.route(found) {
+                self.core.receive(&mut self.wires, input);
+            }
         }
         // What was to be answered on a connection that ends has been.
-        for streams in &mut self.streams {
+        for streams in &mut self.wires.streams {
             streams.close_ended();
         }
     }
 
-    fn receive(&mut self, input: Input) {
-        if let Input::Datagram { flow, bytes } | Input::Delayed { flow, bytes, .. } = &input {
-            self.core.observer.received(flow, bytes);
-        }
-        let now = self.now();
-        self.core
-            .endpoint
-            .receive(now, input, &mut self.core.outputs);
-        self.perform();
-    }
-
-    fn perform(&mut self) {
-        loop {
-            while let Some(output) = self.core.outputs.pop_front() {
-                match output {
-                    Output::Transmit(transmit) => {
-                        self.core.observer.sent(&transmit.flow, &transmit.bytes);
-                        self.transmit(transmit);
-                    }
-                    Output::Event(event) => {
-                        self.core.observer.heard(&event);
-                        self.core.events.push_back(event);
-                    }
-                    Output::Query { id, query } => self.core.ask(id, query),
-                    // The endpoint has counted it.
-                    Output::Dropped(_) => {}
+    /// Takes what another shard gave.
+    fn on_handed(&mut self, handed: Handed) {
+        match handed {
+            Handed::Input(input) => self.core.receive(&mut self.wires, input),
+            Handed::Transmit(from, transmit) => {
+                let ticket = Ticket {
+                    shard: from,
+                    id: transmit.id,
+                };
+                if !self.wires.write(self.core.now(), *transmit, from) {
+                    let failed = Found::Failed(ticket, Refusal::Failed);
+                    // It is not for this shard.
+                    let _ = self.wires.peers.route(failed);
                 }
             }
-            let Some(id) = self.udp.as_mut().and_then(Udp::flush) else {
-                return;
-            };
-            self.core.send_failed(id);
-        }
-    }
-
-    fn transmit(&mut self, transmit: Transmit) {
-        let now = self.now();
-        let id = transmit.id;
-        let transport = transmit.flow.transport;
-        let mut streams = self.streams.iter_mut();
-        let is_sent = match (&mut self.udp, transport) {
-            (Some(udp), Transport::Udp) => {
-                udp.push(transmit);
-                true
-            }
-            (_, transport) => match streams.find(|known| known.transport() == transport) {
-                Some(streams) => {
-                    let name = self.core.names.get(&transmit.flow.remote.ip());
-                    streams.send(now, transmit, name.map(|name| &**name))
-                }
-                None => false,
-            },
-        };
-        if !is_sent {
-            self.core.send_failed(id);
         }
     }
 }
 
-impl Core {
-    fn now(&self) -> Time {
-        let elapsed = clock().saturating_duration_since(self.origin);
-        Time::from_nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+impl Wires {
+    /// Writes to a connection of this shard. Whether there is one.
+    fn write(&mut self, now: Time, transmit: Transmit, shard: u32) -> bool {
+        let mut streams = self.streams.iter_mut();
+        let streams = streams.find(|known| known.transport() == transmit.flow.transport);
+        streams.is_some_and(|streams| streams.send(now, transmit, shard))
     }
 
-    fn instant(&self, at: Time) -> Option<Instant> {
-        self.origin.checked_add(Duration::from_nanos(at.as_nanos()))
+    /// The other shard that has the connection.
+    fn elsewhere(&self, transmit: &Transmit) -> Option<u32> {
+        let flow = &transmit.flow;
+        let mut streams = self.streams.iter();
+        let streams = streams.find(|known| known.transport() == flow.transport)?;
+        let owner = self.peers.owner_of_flow(flow);
+        owner.or_else(|| streams.elsewhere(transmit))
+    }
+}
+
+impl core::Wires for Wires {
+    fn send(&mut self, now: Time, transmit: Transmit) -> bool {
+        match (&mut self.udp, transmit.flow.transport) {
+            (Some(udp), Transport::Udp) => {
+                udp.push(transmit);
+                true
+            }
+            _ => match self.elsewhere(&transmit) {
+                Some(to) => self.peers.hand_transmit(to, transmit),
+                None => self.write(now, transmit, self.peers.shard.index()),
+            },
+        }
     }
 
-    fn send_failed(&mut self, id: crate::endpoint::TransmitId) {
-        let now = self.now();
-        let input = Input::SendFailed { id };
-        self.endpoint.receive(now, input, &mut self.outputs);
+    fn flush(&mut self, _: Time) -> Option<TransmitId> {
+        self.udp.as_mut().and_then(Datagrams::flush)
     }
 
-    fn ask(&self, id: QueryId, query: Query) {
-        let Query::Dns(question) = query;
-        let answers = self.answers.0.clone();
-        tokio::spawn(async move {
+    fn look_up(&mut self, id: QueryId, question: Question) {
+        let looked = self.looked.clone();
+        tokio::task::spawn_blocking(move || {
             // The receiver is gone only if the driver is.
-            let records = look_up(&question).await;
-            let _ = answers.send((id, question.name().into(), records));
+            let records = look_up(&question);
+            let _ = looked.send((id, records));
         });
     }
+}
 
-    fn remember(&mut self, host: &str, records: &Records) {
-        let Records::Addresses(addresses) = records else {
-            return;
-        };
-        if self.names.len() >= NAMES {
-            self.names.clear();
-        }
-        for address in addresses {
-            self.names.insert(*address, host.into());
+impl datagrams::Socket for UdpSocket {
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.try_recv_from(buffer)
+    }
+
+    fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.try_send_to(bytes, to)
+    }
+}
+
+impl Post for Sender<Handed> {
+    fn post(&self, handed: Handed) -> Result<(), Handed> {
+        match self.try_send(handed) {
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+            Err(TrySendError::Full(handed)) => Err(handed),
         }
     }
 }
@@ -596,7 +598,7 @@ impl Security {
 
 /// Waits for the first connection that has something.
 async fn any(streams: &mut [Streams]) {
-    std::future::poll_fn(|context| {
+    std::future::poll_fn(|context: &mut Context<'_>| {
         let mut all = streams.iter_mut();
         match all.any(|streams| streams.poll(context).is_ready()) {
             true => Poll::Ready(()),
@@ -611,74 +613,5 @@ async fn some<F: Future>(future: Option<F>) -> F::Output {
     match future {
         Some(future) => future.await,
         None => std::future::pending().await,
-    }
-}
-
-fn wrong(what: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidInput,
-        format!("a driver needs {what}"),
-    )
-}
-
-fn entropy() -> io::Result<[u8; 32]> {
-    let mut entropy = [0; 32];
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a driver is where entropy comes from"
-    )]
-    getrandom::fill(&mut entropy).map_err(io::Error::other)?;
-    Ok(entropy)
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a driver is where time comes from"
-)]
-fn clock() -> Instant {
-    Instant::now()
-}
-
-/// What the wildcard of IPv6 stands for besides: the wildcard of IPv4.
-fn second(local: SocketAddr) -> Option<SocketAddr> {
-    let both = local.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-    both.then(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, local.port())))
-}
-
-/// What a socket's address is to others.
-async fn face(transport: Transport, local: SocketAddr) -> io::Result<Local> {
-    let face = Local::new(transport, local);
-    if !local.ip().is_unspecified() {
-        return Ok(face);
-    }
-    let loopback = match local {
-        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-    };
-    let ip = outbound(local).await.unwrap_or(loopback);
-    let advertised = Advertised::new(&ip.to_string(), Some(local.port()))
-        .map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(face.advertise(advertised))
-}
-
-/// The address that packets to elsewhere leave from. Connecting a UDP socket sends nothing; the
-/// target is an address for documentation (RFC 5737, RFC 3849).
-async fn outbound(local: SocketAddr) -> io::Result<IpAddr> {
-    let probe = UdpSocket::bind(SocketAddr::new(local.ip(), 0)).await?;
-    match local {
-        SocketAddr::V4(_) => probe.connect("192.0.2.1:9").await?,
-        SocketAddr::V6(_) => probe.connect("[2001:db8::1]:9").await?,
-    }
-    Ok(probe.local_addr()?.ip())
-}
-
-/// The resolver of the operating system knows addresses alone: NAPTR and SRV count as missing.
-async fn look_up(question: &Question) -> Records {
-    let Question::Addresses { name } = question else {
-        return Records::None;
-    };
-    match lookup_host((&**name, 0)).await {
-        Ok(addresses) => Records::Addresses(addresses.map(|address| address.ip()).collect()),
-        Err(_) => Records::None,
     }
 }

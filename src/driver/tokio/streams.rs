@@ -1,14 +1,11 @@
 //! A listening socket for connections of one transport, and its connections.
 //!
 //! Each connection has a task that reads and one that writes; what they find comes to the driver
-//! through one bounded queue, so that streams are not read faster than the endpoint works. What a
-//! connection means is for its [`Connection`] machine to say.
+//! through one bounded queue, so that streams are not read faster than the endpoint works.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -17,22 +14,23 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Duration, sleep, timeout};
 
+use super::super::counters::{Counters, add};
+use super::super::pool::{self, BACKLOG, Directory, Found, Job, Kind, Pool, Refusal, Ticket};
 use super::carrier::{Carrier, Duplex, Reader, Writer};
-use crate::endpoint::{Disconnect, Input, Transmit, TransmitId};
-use crate::limits::Limits;
-use crate::machine::Machine;
-use crate::seed::Ids;
+use crate::endpoint::Transmit;
 use crate::time::Time;
-use crate::transport::stream::{Action, Connection, Event, Role};
-use crate::transport::{Flow, FlowId, Transport};
+use crate::transport::Transport;
 
 /// What the tasks may have found before they wait for the driver.
 const NEWS: usize = 1024;
-/// What may wait to be written to one connection before it counts as broken.
-const BACKLOG: usize = 1024;
+/// How much of it is heard before what else there is to do is looked at.
+const BATCH: usize = 64;
 /// How long opening a connection may take, its handshakes included; a transaction waits 32 s in
 /// all.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
+/// How long writing a message may take before the connection counts as broken: no transaction waits
+/// longer. Who does not read holds no memory for ever.
+const WRITE_WAIT: Duration = Duration::from_secs(32);
 /// How long to wait when no connection can be accepted, for want of descriptors.
 const ACCEPT_WAIT: Duration = Duration::from_millis(50);
 
@@ -46,350 +44,188 @@ enum News {
     Connected(u64, io::Result<Duplex>),
     Read(u64, Bytes),
     Closed(u64),
-    Unsent(Vec<TransmitId>),
+    Unsent(Vec<Ticket>),
 }
 
-/// Bytes to write, and what to say if they cannot be.
+/// What writes to a connection. Its writer ends when it has written what waits; its reader ends at
+/// once.
 #[derive(Debug)]
-struct Job {
-    bytes: Bytes,
-    id: Option<TransmitId>,
+struct Line {
+    writer: mpsc::Sender<Job>,
+    reading: AbortHandle,
 }
 
-/// A listening socket and its connections, each with a number that is never used again.
+impl pool::Line for Line {
+    const WAITS: bool = false;
+
+    fn write(&mut self, job: Job) -> bool {
+        self.writer.try_send(job).is_ok()
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+/// A connection that is being opened.
+#[derive(Debug)]
+struct Opening(AbortHandle);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A listening socket and its connections.
 pub(super) struct Streams {
-    pub(super) local: SocketAddr,
     carrier: Carrier,
     news: (mpsc::Sender<News>, mpsc::Receiver<News>),
     accepting: AbortHandle,
-    places: BTreeMap<u64, Place>,
-    /// The newest connection with each peer.
-    by_remote: BTreeMap<SocketAddr, u64>,
-    deadlines: BTreeSet<(Time, u64)>,
-    /// The number of the next connection. Transports count in steps, so that they never meet.
-    next: u64,
-    inputs: VecDeque<Input>,
-    arrived: VecDeque<News>,
-    ended: Vec<u64>,
-    limits: Arc<Limits>,
-    ids: Ids,
-    pub(super) refused: u64,
-    pub(super) failed: u64,
-}
-
-/// More than there are transports.
-const STEP: u64 = 8;
-
-/// A connection in the table.
-#[derive(Debug)]
-enum Place {
-    Opening {
-        remote: SocketAddr,
-        waiting: Vec<Job>,
-        task: AbortHandle,
-    },
-    Open(Box<Open>),
-}
-
-#[derive(Debug)]
-struct Open {
-    flow: Flow,
-    machine: Connection,
-    armed: Option<Time>,
-    writer: mpsc::Sender<Job>,
-    reading: AbortHandle,
+    pool: Pool<Line, Opening>,
+    arrived: Option<News>,
 }
 
 impl fmt::Debug for Streams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Streams")
-            .field("local", &self.local)
+            .field("local", &self.local())
             .field("transport", &self.transport())
-            .field("places", &self.places)
+            .field("connections", &self.connections())
             .finish_non_exhaustive()
     }
 }
 
 impl Streams {
-    /// `number` tells the transports of one driver apart: under [`STEP`].
-    pub(super) async fn bind(
-        address: SocketAddr,
+    pub(super) fn new(
+        listener: std::net::TcpListener,
         carrier: Carrier,
-        number: u64,
-        limits: Limits,
-        ids: Ids,
+        kind: Kind,
+        directory: Option<Directory>,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let local = listener.local_addr()?;
+        let listener = TcpListener::from_std(listener)?;
         let news = mpsc::channel(NEWS);
-        let most = limits.connections;
-        let accepting = accept(listener, carrier.clone(), most, news.0.clone());
-        let accepting = tokio::spawn(accepting).abort_handle();
+        let most = kind.limits.connections;
+        // A handshake is not to take longer than a message.
+        let wait = CONNECT_WAIT.min(kind.limits.message_wait);
+        let accepting = accept(listener, carrier.clone(), most, wait, news.0.clone());
         Ok(Self {
-            local,
             carrier,
             news,
-            accepting,
-            places: BTreeMap::new(),
-            by_remote: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
-            // Zero names no connection.
-            next: number.saturating_add(1),
-            inputs: VecDeque::new(),
-            arrived: VecDeque::new(),
-            ended: Vec::new(),
-            limits: Arc::new(limits),
-            ids,
-            refused: 0,
-            failed: 0,
+            accepting: tokio::spawn(accepting).abort_handle(),
+            pool: Pool::new(kind, directory),
+            arrived: None,
         })
     }
 
-    pub(super) fn connections(&self) -> usize {
-        self.places.len()
-    }
-
-    pub(super) fn deadline(&self) -> Option<Time> {
-        self.deadlines.first().map(|(at, _)| *at)
+    pub(super) fn local(&self) -> SocketAddr {
+        self.pool.kind.local
     }
 
     pub(super) fn transport(&self) -> Transport {
-        self.carrier.transport()
+        self.pool.kind.transport
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.pool.len()
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.pool.counters
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.pool.deadline()
+    }
+
+    pub(super) fn on_deadline(&mut self, now: Time) {
+        self.pool.on_deadline(now);
     }
 
     /// Whether a task has found something. Nothing is lost if nobody comes again.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.arrived.is_some() {
+            return Poll::Ready(());
+        }
         // The sender is here, so there is always one.
         self.news
             .1
             .poll_recv(context)
-            .map(|news| self.arrived.extend(news))
+            .map(|news| self.arrived = news)
     }
 
-    /// What the endpoint is to hear next.
-    pub(super) fn next_input(&mut self, now: Time) -> Option<Input> {
-        loop {
-            if let Some(input) = self.inputs.pop_front() {
-                return Some(input);
-            }
-            let news = self.arrived.pop_front()?;
+    /// Hears what the tasks have found.
+    pub(super) fn hear(&mut self, now: Time) {
+        for _ in 0..BATCH {
+            let Some(news) = self.arrived.take().or_else(|| self.news.1.try_recv().ok()) else {
+                return;
+            };
             self.on_news(now, news);
         }
     }
 
+    /// What an endpoint is to hear next.
+    pub(super) fn next_found(&mut self) -> Option<Found> {
+        self.pool.next_found()
+    }
+
     /// Connections whose machines have ended are closed when what was to be written is written.
     pub(super) fn close_ended(&mut self) {
-        for id in std::mem::take(&mut self.ended) {
-            self.forget(id);
-        }
+        drop(self.pool.take_ended());
     }
 
-    pub(super) fn on_deadline(&mut self, now: Time) {
-        while let Some((_, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
-            self.drive(id, |machine, out| machine.on_deadline(now, out));
-        }
+    /// See [`Pool::elsewhere`].
+    pub(super) fn elsewhere(&self, transmit: &Transmit) -> Option<u32> {
+        self.pool.elsewhere(transmit)
     }
 
-    /// Writes to the connection that the flow names, or to one with the same peer, or to a new
-    /// one, to the host of that name if there is one. Whether there is any.
-    pub(super) fn send(&mut self, now: Time, transmit: Transmit, name: Option<&str>) -> bool {
-        let Transmit {
-            flow, bytes, id, ..
-        } = transmit;
-        let named = flow.id.as_u64();
-        let known = match named {
-            0 => self.by_remote.get(&flow.remote).copied(),
-            named => Some(named),
-        };
-        let job = Job {
-            bytes,
-            id: Some(id),
-        };
-        match known.and_then(|known| Some((known, self.places.get_mut(&known)?))) {
-            Some((known, Place::Open(open))) => {
-                let is_sent = open.writer.try_send(job).is_ok();
-                if is_sent {
-                    self.drive(known, |machine, out| machine.receive(now, Event::Sent, out));
-                }
-                is_sent
-            }
-            Some((_, Place::Opening { waiting, .. })) => {
-                let has_room = waiting.len() < BACKLOG;
-                if has_room {
-                    waiting.push(job);
-                }
-                has_room
-            }
-            // A connection that is gone cannot be had back: the other side opened it.
-            None if named != 0 => false,
-            None => self.connect(flow.remote, name, job),
-        }
-    }
-
-    fn connect(&mut self, remote: SocketAddr, name: Option<&str>, job: Job) -> bool {
-        let Some(id) = self.new_id() else {
-            return false;
-        };
-        let news = self.news.0.clone();
-        let (carrier, name) = (self.carrier.clone(), name.map(str::to_owned));
-        let task = tokio::spawn(async move {
-            let stream = timeout(CONNECT_WAIT, carrier.connect(remote, name.as_deref())).await;
-            let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-            let _ = news.send(News::Connected(id, stream)).await;
-        });
-        let place = Place::Opening {
-            remote,
-            waiting: vec![job],
-            task: task.abort_handle(),
-        };
-        self.places.insert(id, place);
-        self.by_remote.insert(remote, id);
-        true
-    }
-
-    /// A number for one connection more, if there may be one.
-    fn new_id(&mut self) -> Option<u64> {
-        if self.places.len() >= self.limits.connections {
-            self.refused = self.refused.saturating_add(1);
-            return None;
-        }
-        let id = self.next;
-        self.next = id.wrapping_add(STEP);
-        Some(id)
+    /// Writes to a connection, if need be to a new one. Whether there is any. A failure is
+    /// told to that shard.
+    pub(super) fn send(&mut self, now: Time, transmit: Transmit, shard: u32) -> bool {
+        let Self {
+            pool,
+            carrier,
+            news,
+            ..
+        } = self;
+        pool.send(now, transmit, shard, |id, peer| {
+            let news = news.0.clone();
+            let (carrier, (remote, host)) = (carrier.clone(), peer.clone());
+            let task = tokio::spawn(async move {
+                let stream = carrier.connect(remote, host.as_deref());
+                let stream = timeout(CONNECT_WAIT, stream).await;
+                let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+                let _ = news.send(News::Connected(id, stream)).await;
+            });
+            Some(Opening(task.abort_handle()))
+        })
     }
 
     fn on_news(&mut self, now: Time, news: News) {
+        let sender = &self.news.0;
         match news {
-            News::Accepted(stream, remote) => {
-                if let Some(id) = self.new_id() {
-                    self.open(now, id, Role::Server, stream, remote);
-                }
+            News::Accepted(duplex, remote) => {
+                self.pool
+                    .on_accepted(now, remote, |id| Some(line(id, duplex, sender)));
             }
-            News::Failed => self.failed = self.failed.saturating_add(1),
-            News::Refused => self.refused = self.refused.saturating_add(1),
-            News::Connected(id, stream) => self.on_connected(now, id, stream),
-            News::Read(id, bytes) => {
-                self.drive(id, |machine, out| {
-                    machine.receive(now, Event::Received(bytes), out);
-                });
+            News::Failed => add(&mut self.pool.counters.handshakes_failed),
+            News::Refused => add(&mut self.pool.counters.connections_refused),
+            News::Connected(id, Ok(duplex)) => {
+                self.pool
+                    .on_connected(now, id, |_| line(id, duplex, sender));
             }
-            News::Closed(id) => {
-                self.drive(id, |machine, out| machine.receive(now, Event::Closed, out));
-            }
-            News::Unsent(ids) => {
-                let failed = ids.into_iter().map(|id| Input::SendFailed { id });
-                self.inputs.extend(failed);
-            }
-        }
-    }
-
-    fn on_connected(&mut self, now: Time, id: u64, stream: io::Result<Duplex>) {
-        let Some(Place::Opening {
-            remote, waiting, ..
-        }) = self.places.remove(&id)
-        else {
-            return;
-        };
-        match stream {
-            Ok(stream) => {
-                self.open(now, id, Role::Client, stream, remote);
-                let Some(Place::Open(open)) = self.places.get_mut(&id) else {
-                    return;
+            News::Connected(id, Err(error)) => {
+                let how = match error.kind() == io::ErrorKind::ConnectionRefused {
+                    true => Refusal::Refused,
+                    false => Refusal::Failed,
                 };
-                for job in waiting {
-                    // There is room for all that could wait.
-                    let _ = open.writer.try_send(job);
-                }
+                self.pool.on_connect_failed(id, how);
             }
-            Err(error) => {
-                self.by_remote.retain(|_, known| *known != id);
-                let failed = waiting.into_iter().filter_map(|job| job.id);
-                let refused = error.kind() == io::ErrorKind::ConnectionRefused;
-                self.inputs.extend(failed.map(|id| match refused {
-                    true => Input::Refused { id },
-                    false => Input::SendFailed { id },
-                }));
-            }
-        }
-    }
-
-    fn open(&mut self, now: Time, id: u64, role: Role, stream: Duplex, remote: SocketAddr) {
-        let (reader, writer_half) = stream;
-        let (writer, jobs) = mpsc::channel(BACKLOG);
-        let news = self.news.0.clone();
-        let reading = tokio::spawn(read(id, reader, news.clone())).abort_handle();
-        tokio::spawn(write(id, writer_half, jobs, news));
-        let flow = Flow {
-            id: FlowId::new(id),
-            transport: self.transport(),
-            local: self.local,
-            remote,
-        };
-        let (limits, ids) = (Arc::clone(&self.limits), self.ids.clone());
-        let place = Place::Open(Box::new(Open {
-            flow,
-            machine: Connection::new(now, role, limits, ids, id)
-                .with_framing(self.carrier.framing()),
-            armed: None,
-            writer,
-            reading,
-        }));
-        self.places.insert(id, place);
-        self.by_remote.insert(remote, id);
-        self.drive(id, |_, _| {});
-    }
-
-    /// Calls the machine of a connection and does what it wants.
-    fn drive(&mut self, id: u64, call: impl FnOnce(&mut Connection, &mut Vec<Action>)) {
-        let Some(Place::Open(open)) = self.places.get_mut(&id) else {
-            return;
-        };
-        let mut actions = Vec::new();
-        call(&mut open.machine, &mut actions);
-        let armed = open.machine.deadline();
-        if let Some(before) = std::mem::replace(&mut open.armed, armed) {
-            self.deadlines.remove(&(before, id));
-        }
-        self.deadlines.extend(armed.map(|at| (at, id)));
-        let flow = open.flow;
-        for action in actions {
-            match action {
-                Action::Message(bytes) => self.inputs.push_back(Input::Datagram { flow, bytes }),
-                Action::Transmit(bytes) => {
-                    // Who does not read what it asked for can do without.
-                    let _ = open.writer.try_send(Job { bytes, id: None });
-                }
-                Action::Malformed(error) => self.inputs.push_back(Input::Malformed { flow, error }),
-                Action::Padding | Action::Close(_) => {}
-                Action::Terminated => {
-                    let how = Disconnect::Closed;
-                    self.inputs.push_back(Input::Disconnected { flow, how });
-                    self.ended.push(id);
-                }
-            }
-        }
-    }
-
-    /// Its writer ends when it has written what waits; its reader ends at once.
-    fn forget(&mut self, id: u64) {
-        let Some(place) = self.places.remove(&id) else {
-            return;
-        };
-        let remote = match place {
-            Place::Open(open) => {
-                open.reading.abort();
-                if let Some(at) = open.armed {
-                    self.deadlines.remove(&(at, id));
-                }
-                open.flow.remote
-            }
-            Place::Opening { remote, task, .. } => {
-                task.abort();
-                remote
-            }
-        };
-        if self.by_remote.get(&remote) == Some(&id) {
-            self.by_remote.remove(&remote);
+            News::Read(id, bytes) => self.pool.on_received(now, id, bytes),
+            News::Closed(id) => self.pool.on_closed(now, id),
+            News::Unsent(tickets) => self.pool.on_unsent(tickets),
         }
     }
 }
@@ -398,15 +234,28 @@ impl Streams {
 impl Drop for Streams {
     fn drop(&mut self) {
         self.accepting.abort();
-        let ids: Vec<u64> = self.places.keys().copied().collect();
-        for id in ids {
-            self.forget(id);
-        }
     }
 }
 
-/// Takes connections, and sees to the handshakes of at most so many at once. They end with it.
-async fn accept(listener: TcpListener, carrier: Carrier, most: usize, news: mpsc::Sender<News>) {
+/// Has a connection read and written.
+fn line(id: u64, (reader, writer): Duplex, news: &mpsc::Sender<News>) -> Line {
+    let (sender, jobs) = mpsc::channel(BACKLOG);
+    tokio::spawn(write(id, writer, jobs, news.clone()));
+    Line {
+        writer: sender,
+        reading: tokio::spawn(read(id, reader, news.clone())).abort_handle(),
+    }
+}
+
+/// Takes connections, and sees to the handshakes of at most so many at once, for so long each. They
+/// end with it.
+async fn accept(
+    listener: TcpListener,
+    carrier: Carrier,
+    most: usize,
+    wait: Duration,
+    news: mpsc::Sender<News>,
+) {
     let mut handshakes = JoinSet::new();
     let is_bare = carrier.is_bare();
     loop {
@@ -426,7 +275,7 @@ async fn accept(listener: TcpListener, carrier: Carrier, most: usize, news: mpsc
         }
         let (carrier, news) = (carrier.clone(), news.clone());
         let ready = async move {
-            let found = match timeout(CONNECT_WAIT, carrier.accept(stream)).await {
+            let found = match timeout(wait, carrier.accept(stream)).await {
                 Ok(Ok(duplex)) => News::Accepted(duplex, remote),
                 Ok(Err(_)) | Err(_) => News::Failed,
             };
@@ -455,16 +304,17 @@ async fn write(
     news: mpsc::Sender<News>,
 ) {
     while let Some(job) = jobs.recv().await {
-        if stream.write(&job.bytes).await.is_err() {
+        let written = timeout(WRITE_WAIT, stream.write(&job.bytes)).await;
+        if !matches!(written, Ok(Ok(()))) {
             jobs.close();
-            let mut unsent: Vec<TransmitId> = job.id.into_iter().collect();
+            let mut unsent: Vec<Ticket> = job.ticket.into_iter().collect();
             while let Some(job) = jobs.recv().await {
-                unsent.extend(job.id);
+                unsent.extend(job.ticket);
             }
             let _ = news.send(News::Unsent(unsent)).await;
             let _ = news.send(News::Closed(id)).await;
             return;
         }
     }
-    stream.close().await;
+    let _ = timeout(WRITE_WAIT, stream.close()).await;
 }

@@ -11,8 +11,9 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 /// Configurations of rustls for the connections that a driver takes and makes.
 ///
-/// A connection to an address that a look-up found must show a certificate for the name that was
-/// looked up; one to a numeric address, a certificate for that address (RFC 5922 4).
+/// A connection to an address that was looked up must show a certificate for the domain of the URI
+/// that led there, not for a name that DNS gave on the way; one to a numeric address, a certificate
+/// for that address (RFC 5922 7.3).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Tls {

@@ -108,6 +108,12 @@ impl<'a> Part<'a> {
             .map_or_else(|| Ok(default()), Disposition::parse)
     }
 
+    /// Whether it says that it is SDP, to the letter, and not what it is for: then it is for the
+    /// `session` (3261 20.11). Nearly every body of a call says just that.
+    pub(crate) fn is_just_sdp(&self) -> bool {
+        self.disposition.is_none() && self.content_type == Some(b"application/sdp")
+    }
+
     /// The headers of a part. A message's body has none of its own.
     pub const fn fields(&self) -> Fields<'a> {
         Fields::new(self.fields)

@@ -255,6 +255,16 @@ const REST: Duration = Duration::from_secs(4_000);
 
 /// Plays a scenario, and checks what must hold in all of them.
 pub fn run(scenario: &Scenario) -> Outcome {
+    play_and_check(scenario, None)
+}
+
+/// The same, and the memory of every endpoint must be back where it was when it was new. `heap`
+/// says how many bytes this thread holds: that of a counting allocator.
+pub fn run_measured(scenario: &Scenario, heap: fn() -> usize) -> Outcome {
+    play_and_check(scenario, Some(heap))
+}
+
+fn play_and_check(scenario: &Scenario, heap: Option<fn() -> usize>) -> Outcome {
     let ledger = Rc::new(RefCell::new(Ledger::new(scenario)));
     let mut bytes = [0; 32];
     for (to, from) in bytes.iter_mut().zip(scenario.seed.to_be_bytes()) {
@@ -296,18 +306,20 @@ pub fn run(scenario: &Scenario) -> Outcome {
         }
         world.next().is_none()
     };
-    let ledger = ledger.borrow();
     violations.extend(proof::check(
         &world,
         &nodes,
         scenario,
-        &ledger,
+        &ledger.borrow(),
         came_to_rest,
     ));
+    if let Some(heap) = heap {
+        violations.extend(proof::check_heap(&mut world, &nodes, heap));
+    }
     Outcome {
         violations,
         events,
-        answered: ledger.answered(),
+        answered: ledger.borrow().answered(),
         elapsed: world.now().saturating_since(Time::ZERO),
         trace: world.trace(),
     }

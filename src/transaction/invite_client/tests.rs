@@ -577,3 +577,25 @@ fn figure_has_the_rows_of_rfc_6026() {
     ];
     assert_rows(&cells, &rows);
 }
+
+#[test]
+fn every_state_moves_with_its_clock_and_only_the_last_has_ended() {
+    let accepted = accepted_over(UNRELIABLE);
+    moves_with_its_clock(&[calling(), proceeding(), completed(), accepted]);
+    let mut late = calling();
+    late.until(1_000_000);
+    assert!(late.machine.is_terminated());
+    // A CANCEL waits for its INVITE to end.
+    let mut cancelled = proceeding();
+    cancelled.command(0, Command::Cancel).unwrap();
+    assert!(cancelled.machine.deadline().is_some());
+    moves_with_its_clock(&[cancelled]);
+}
+
+#[test]
+fn invite_is_kept_until_its_final_response() {
+    assert_eq!(calling().machine.invite(), Some(&invite()));
+    assert_eq!(proceeding().machine.invite(), Some(&invite()));
+    assert_eq!(completed().machine.invite(), None);
+    assert_eq!(accepted_over(UNRELIABLE).machine.invite(), None);
+}

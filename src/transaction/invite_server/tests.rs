@@ -518,3 +518,23 @@ fn figure_has_the_rows_of_rfc_6026() {
     ];
     assert_rows(&cells(UNRELIABLE), &rows);
 }
+
+#[test]
+fn every_state_moves_with_its_clock_and_only_the_last_has_ended() {
+    let states = [
+        fresh(),
+        after(UNRELIABLE, 486),
+        confirmed(),
+        after(UNRELIABLE, 200),
+    ];
+    moves_with_its_clock(&states);
+    assert!(terminated().machine.is_terminated());
+}
+
+#[test]
+fn final_response_is_pending_until_it_is_sent() {
+    assert!(fresh().machine.is_pending());
+    assert!(after(UNRELIABLE, 180).machine.is_pending());
+    assert!(!after(UNRELIABLE, 486).machine.is_pending());
+    assert!(!after(UNRELIABLE, 200).machine.is_pending());
+}

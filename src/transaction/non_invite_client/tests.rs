@@ -314,3 +314,12 @@ fn figure_has_the_rows_of_rfc_3261() {
     ];
     assert_rows(&cells(UNRELIABLE), &rows);
 }
+
+#[test]
+fn every_state_moves_with_its_clock_and_only_the_last_has_ended() {
+    let proceeding = proceeding_over(Reliability::Unreliable);
+    moves_with_its_clock(&[trying(), proceeding, completed()]);
+    let mut late = trying();
+    late.until(1_000_000);
+    assert!(late.machine.is_terminated());
+}

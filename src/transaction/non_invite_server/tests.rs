@@ -314,3 +314,11 @@ fn figure_has_the_rows_of_rfc_3261() {
     let row = ("Trying", "user 100", "Transmit 100", "Proceeding");
     assert_rows(&cells(RELIABLE), &[row]);
 }
+
+#[test]
+fn every_state_moves_with_its_clock_and_only_the_last_has_ended() {
+    moves_with_its_clock(&[trying(), proceeding_over(UNRELIABLE), completed()]);
+    let mut late = completed();
+    late.until(1_000_000);
+    assert!(late.machine.is_terminated());
+}

@@ -115,6 +115,8 @@ pub enum CloseReason {
     Asked,
     /// The other side closed it, or it broke.
     Closed,
+    /// The other side closed it, or it broke, in the middle of a message.
+    Cut,
     /// What came cannot be cut into messages (3261 18.3).
     Malformed,
     /// A message was not whole in `Limits::message_wait`.
@@ -283,7 +285,10 @@ impl Connection {
                 Framing::WebSocket => open.on_whole(core, now, bytes, out),
             },
             Input::Event(Event::Sent) => open.on_sent(core, now),
-            Input::Event(Event::Closed) => Some(CloseReason::Closed),
+            Input::Event(Event::Closed) => Some(match open.decoder.is_within_message() {
+                true => CloseReason::Cut,
+                false => CloseReason::Closed,
+            }),
             Input::Command(Command::KeepAlive(at_most)) => open.on_keep_alive(core, now, at_most),
             Input::Command(Command::Close) => Some(CloseReason::Asked),
             Input::Timer(Timer::Incomplete) => Some(CloseReason::Incomplete),

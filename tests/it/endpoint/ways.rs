@@ -391,3 +391,99 @@ fn response_to_a_name_without_a_port_asks_for_srv() {
     assert_eq!(bench.fail(&third), []);
     assert_eq!(bench.rest(), []);
 }
+
+/// Answers all questions until something is sent: SRV names two servers of another domain.
+fn settle(bench: &mut Bench, mut out: Vec<Output>) -> Transmit {
+    loop {
+        let (id, query) = match &out[..] {
+            [Output::Query { id, query }] => (*id, query.clone()),
+            _ => return one_sent(&out),
+        };
+        let records = match query {
+            Query::Dns(Question::Srv { .. }) => Records::Srv(
+                ["a.provider.example", "b.provider.example"]
+                    .into_iter()
+                    .enumerate()
+                    .map(|(at, target)| drongo::locate::Srv {
+                        priority: u16::try_from(at).unwrap(),
+                        weight: 0,
+                        port: 5081,
+                        target: target.into(),
+                    })
+                    .collect(),
+            ),
+            Query::Dns(Question::Addresses { name, .. }) => match &*name {
+                "a.provider.example" => Records::Addresses(vec!["192.0.2.61".parse().unwrap()]),
+                _ => Records::Addresses(vec!["192.0.2.62".parse().unwrap()]),
+            },
+            _ => Records::None,
+        };
+        let answer = Answer::Dns(records);
+        out = input(bench, Input::Answer { id, answer });
+    }
+}
+
+#[test]
+fn connection_is_with_the_domain_of_the_uri_whatever_dns_names_on_the_way() {
+    // 5922-7.3-51
+    let config = both().local(Local::new(Transport::Tls, HERE.parse().unwrap()));
+    let mut bench = Bench::with(config);
+    let mut out = Vec::new();
+    let bob = Invitation::new("sips:bob@example.org", "sip:alice@192.0.2.1").unwrap();
+    let endpoint = &mut bench.endpoint;
+    endpoint.place(bench.now, 1, bob, &mut out).unwrap();
+    let first = settle(&mut bench, out);
+    assert_eq!(first.flow.transport, Transport::Tls);
+    assert_eq!(first.flow.remote, "192.0.2.61:5081".parse().unwrap());
+    assert_eq!(first.host.as_deref(), Some("example.org"));
+    // So is the one with the server after it.
+    let out = bench.fail(&first);
+    let out = out
+        .into_iter()
+        .filter(|out| !matches!(out, Output::Event(_)));
+    let second = settle(&mut bench, out.collect());
+    assert_eq!(second.flow.remote, "192.0.2.62:5081".parse().unwrap());
+    assert_eq!(second.host.as_deref(), Some("example.org"));
+}
+
+#[test]
+fn numeric_target_and_datagram_are_with_no_name() {
+    let mut bench = Bench::with(both());
+    assert_eq!(bench.place().host, None);
+    let mut bench = Bench::with(both());
+    let (_, by_name) = two_servers(&mut bench, "udp");
+    assert_eq!(by_name.host, None);
+}
+
+#[test]
+fn response_that_opens_a_connection_is_for_the_name_in_the_via() {
+    // 5922-7.3-51
+    let mut bench = Bench::with(both());
+    let flow = Flow {
+        id: FlowId::new(5),
+        transport: Transport::Tcp,
+        local: HERE.parse().unwrap(),
+        remote: "192.0.2.2:6000".parse().unwrap(),
+    };
+    let contact = [("Contact", "<sip:bob@192.0.2.2>")];
+    let bytes = request_via("pc.example.com;branch=z9hG4bK1", "INVITE", &contact);
+    let bytes = String::from_utf8_lossy(&bytes).replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+    let bytes = bytes.into();
+    let out = input(&mut bench, Input::Datagram { flow, bytes });
+    let Some(Output::Event(Event::Incoming { call, .. })) = out.last() else {
+        panic!("{out:?}");
+    };
+    let (call, mut out) = (*call, Vec::new());
+    let mut view = bench.endpoint.call(call).unwrap();
+    view.ring(bench.now, &mut out).unwrap();
+    let first = one_sent(&out);
+    assert_eq!((first.flow, first.host.clone()), (flow, None));
+    // The connection is gone, and at the address it came from nobody listens.
+    let second = one_sent(&bench.fail(&first));
+    assert_eq!(second.flow.remote, "192.0.2.2:5060".parse().unwrap());
+    assert_eq!(second.host, None);
+    let out = bench.fail(&second);
+    let third = settle(&mut bench, out);
+    assert_eq!(third.flow.remote, "192.0.2.61:5081".parse().unwrap());
+    assert_eq!(third.host.as_deref(), Some("pc.example.com"));
+}

@@ -96,6 +96,12 @@ impl Call {
         Self(Process::start("call", &mut command))
     }
 
+    /// Waits until all its calls have ended: it drains then.
+    pub(super) fn wait_until_it_drains(&self, limit: Duration) {
+        let drains = |line: &str| line.starts_with("stopping:").then_some(());
+        self.0.wait_for_line("`stopping:`", limit, drains);
+    }
+
     /// Waits until all its calls have ended and it has drained.
     pub(super) fn end(&mut self, limit: Duration) -> (ExitStatus, Report) {
         let status = self.0.wait(limit);

@@ -30,16 +30,38 @@ pub(super) fn alone() -> MutexGuard<'static, ()> {
 
 #[test]
 fn sipp_uac_calls_answer() {
-    if !wanted("sipp_uac_calls_answer", &[SIPP]) {
+    calls_answer("sipp_uac_calls_answer", &[]);
+}
+
+fn calls_answer(test: &str, arguments: &[&str]) {
+    if !wanted(test, &[SIPP]) {
         return;
     }
-    let answer = Answer::start(&[]);
+    let answer = Answer::start(arguments);
     let load = alone();
-    let statistics = uac("sipp_uac_calls_answer", answer.address, &[]);
+    let statistics = uac(test, answer.address, &[]);
     drop(load);
     let report = answer.stop();
     statistics.check_all_succeeded();
     check_all_answered(&report);
+}
+
+#[cfg(feature = "mio")]
+#[test]
+fn sipp_uac_calls_four_shards_on_mio() {
+    let test = "sipp_uac_calls_four_shards_on_mio";
+    calls_answer(test, &["--driver", "mio", "--shards", "4"]);
+}
+
+#[cfg(feature = "mio")]
+#[test]
+fn sipp_uac_calls_answer_on_mio() {
+    calls_answer("sipp_uac_calls_answer_on_mio", &["--driver", "mio"]);
+}
+
+#[test]
+fn sipp_uac_calls_four_shards() {
+    calls_answer("sipp_uac_calls_four_shards", &["--shards", "4"]);
 }
 
 #[test]
@@ -245,8 +267,17 @@ pub(super) fn sipp(folder: &Path, port: u16, limit: Duration) -> Command {
 
 /// Whether any process has bound this UDP port, by the kernel's own list: to try would race.
 pub(super) fn is_bound(port: u16) -> bool {
+    is_in("/proc/net/udp", port)
+}
+
+/// Whether any process listens on this TCP port.
+pub(super) fn is_listening(port: u16) -> bool {
+    is_in("/proc/net/tcp", port)
+}
+
+fn is_in(sockets: &str, port: u16) -> bool {
     let port = format!(":{port:04X}");
-    let sockets = fs::read_to_string("/proc/net/udp").unwrap();
+    let sockets = fs::read_to_string(sockets).unwrap();
     let mut local = sockets
         .lines()
         .filter_map(|line| line.split_whitespace().nth(1));

@@ -5,30 +5,38 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use tokio::net::UdpSocket;
 
-use super::second;
+use super::clock::Clock;
+use super::counters::add;
+use super::listen::second;
 use crate::endpoint::{Input, Transmit, TransmitId};
 use crate::time::Time;
 use crate::transport::{Flow, FlowId, Transport};
 
 /// The largest datagram that IP can carry.
 const DATAGRAM: usize = 65_535;
-/// How many datagrams are processed before what they caused is sent and others are looked at.
-const BATCH: usize = 64;
+/// How many datagrams wait for a socket that cannot send, before the oldest is given up. A
+/// transaction repeats what it needs.
+const BACKLOG: usize = 4096;
+
+/// How many datagrams are processed before what else there is to do is looked at.
+pub(super) const BATCH: usize = 64;
 /// How many are read before any is processed: more than come while a batch is processed, and few
 /// enough that one who sends without end holds up nobody.
 const READS: usize = 1024;
 /// What a datagram in the queue costs besides its bytes.
 const OVERHEAD: usize = 128;
-/// How many datagrams wait for a socket that cannot send, before the oldest is given up. A
-/// transaction repeats what it needs.
-const BACKLOG: usize = 4096;
+
+/// A socket that does not block.
+pub(super) trait Socket {
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
+    fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize>;
+}
 
 /// A socket and what waits for it.
 #[derive(Debug)]
-pub(super) struct Udp {
-    socket: UdpSocket,
+pub(super) struct Datagrams<S> {
+    pub(super) socket: S,
     pub(super) local: SocketAddr,
     unsent: VecDeque<Transmit>,
     pub(super) given_up: u64,
@@ -39,49 +47,46 @@ pub(super) struct Udp {
     queued: (usize, usize),
 }
 
-impl Udp {
+impl<S: Socket> Datagrams<S> {
     /// Of what comes it holds up to `most` bytes.
-    pub(super) async fn bind(address: SocketAddr, most: usize) -> io::Result<Self> {
-        let socket = UdpSocket::bind(address).await?;
-        Ok(Self {
-            local: socket.local_addr()?,
+    pub(super) fn new(socket: S, local: SocketAddr, most: usize) -> Self {
+        Self {
             socket,
+            local,
             unsent: VecDeque::new(),
             given_up: 0,
             buffer: vec![0; DATAGRAM].into(),
             queue: VecDeque::new(),
             queued: (0, most),
-        })
-    }
-
-    /// When something can be read, and there is room for it.
-    pub(super) async fn readable(&self) -> io::Result<()> {
-        match self.has_room() {
-            true => self.socket.readable().await,
-            false => std::future::pending().await,
         }
     }
 
-    fn has_room(&self) -> bool {
+    /// Whether something waits for the socket.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Whether more may be held: there is always room for one.
+    pub(super) fn has_room(&self) -> bool {
         let (bytes, most) = self.queued;
         bytes < most || self.queue.is_empty()
     }
 
     /// Reads what has come. All of it is stamped before any is processed, so that its age says how
-    /// long it waited.
-    pub(super) fn fetch(&mut self, now: impl Fn() -> Time) -> io::Result<()> {
+    /// long it waited. Whether all was read.
+    pub(super) fn fetch(&mut self, clock: Clock) -> io::Result<bool> {
         for _ in 0..READS {
             if !self.has_room() {
-                break;
+                return Ok(false);
             }
             let Some((flow, bytes)) = self.read()? else {
-                break;
+                return Ok(true);
             };
             let cost = bytes.len().saturating_add(OVERHEAD);
             self.queued.0 = self.queued.0.saturating_add(cost);
-            self.queue.push_back((now(), flow, bytes));
+            self.queue.push_back((clock.now(), flow, bytes));
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The oldest datagram that was read.
@@ -105,18 +110,10 @@ impl Udp {
         self.queue.len()
     }
 
-    /// When something waits and can be sent.
-    pub(super) async fn writable(&self) -> io::Result<()> {
-        match self.unsent.is_empty() {
-            true => std::future::pending().await,
-            false => self.socket.writable().await,
-        }
-    }
-
     /// One datagram, if there is one.
     fn read(&mut self) -> io::Result<Option<(Flow, Bytes)>> {
         for _ in 0..BATCH {
-            match self.socket.try_recv_from(&mut self.buffer) {
+            match self.socket.receive(&mut self.buffer) {
                 Ok((length, remote)) => {
                     let bytes = self.buffer.get(..length).unwrap_or_default();
                     let bytes = Bytes::copy_from_slice(bytes);
@@ -130,8 +127,6 @@ impl Udp {
         }
         Ok(None)
     }
-
-    pub(super) const BATCH: usize = BATCH;
 
     fn flow_from(&self, remote: SocketAddr) -> Flow {
         let ip = remote.ip().to_canonical();
@@ -165,11 +160,11 @@ impl Udp {
                 }
                 (_, to) => to,
             };
-            match self.socket.try_send_to(&transmit.bytes, to) {
+            match self.socket.send(&transmit.bytes, to) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.unsent.len() > BACKLOG {
                         self.unsent.pop_front();
-                        self.given_up = self.given_up.saturating_add(1);
+                        add(&mut self.given_up);
                     }
                     return None;
                 }

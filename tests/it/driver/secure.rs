@@ -22,7 +22,17 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::driver::{anywhere, run};
+use super::{LIMIT, anywhere};
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(LIMIT, test).await })
+        .expect("it takes too long")
+}
 
 /// Somebody with a certificate for the loopback address, and who believes it.
 fn believer() -> Tls {
@@ -60,9 +70,15 @@ fn identity(cert: &CertificateDer<'static>, key: Vec<u8>, believes: bool) -> Tls
 /// A driver that answers every call on all places, and says how many handshakes have failed after
 /// each event.
 async fn answering(places: &[Listen], tls: Tls) -> (Vec<SocketAddr>, mpsc::Receiver<u64>) {
-    let mut driver = Driver::bind_secure(places, Config::default(), tls)
-        .await
-        .unwrap();
+    answering_with(places, tls, Config::default()).await
+}
+
+async fn answering_with(
+    places: &[Listen],
+    tls: Tls,
+    config: Config,
+) -> (Vec<SocketAddr>, mpsc::Receiver<u64>) {
+    let mut driver = Driver::bind_secure(places, config, tls).await.unwrap();
     let at = |place: &Listen| driver.local_addr_of(place.transport()).unwrap();
     let addresses = places.iter().map(at).collect();
     let (said, heard) = mpsc::channel(64);
@@ -76,7 +92,11 @@ async fn answering(places: &[Listen], tls: Tls) -> (Vec<SocketAddr>, mpsc::Recei
                 };
                 driver.act(answer).unwrap();
             }
-            if said.send(driver.handshakes_failed()).await.is_err() {
+            if said
+                .send(driver.counters().handshakes_failed)
+                .await
+                .is_err()
+            {
                 return;
             }
         }
@@ -141,6 +161,31 @@ fn call_over_each_transport_stands_and_is_hung_up() {
 }
 
 #[test]
+fn connection_to_a_name_needs_a_certificate_for_that_name() {
+    // 5922-7.3-51, 5922-7.3-52
+    run(async {
+        for (subject, stands) in [("localhost", true), ("127.0.0.1", false)] {
+            let own = rcgen::generate_simple_self_signed([subject.to_owned()]).unwrap();
+            let tls = identity(own.cert.der(), own.signing_key.serialize_der(), true);
+            let (addresses, _heard) = answering(&[Listen::Tls(anywhere())], tls.clone()).await;
+            let places = [Listen::Tls(anywhere())];
+            let mut caller = Driver::bind_secure(&places, Config::default(), tls)
+                .await
+                .unwrap();
+            // The Contact of the answer is numeric: the ACK and the BYE take the same connection.
+            let target = format!("sips:bob@localhost:{}", addresses[0].port());
+            let (reason, answered) = call(&mut caller, &target).await;
+            assert_eq!(answered, stands, "{subject}: {reason:?}");
+            assert_eq!(
+                matches!(reason, EndReason::HungUp { .. }),
+                stands,
+                "{reason:?}"
+            );
+        }
+    });
+}
+
+#[test]
 fn certificate_that_nobody_vouches_for_fails_the_call() {
     run(async {
         let (addresses, _heard) = answering(&[Listen::Tls(anywhere())], believer()).await;
@@ -172,6 +217,33 @@ fn garbage_on_secure_ports_is_counted_and_harms_nobody() {
             let mut rest = Vec::new();
             // It reads to the end: the other side has closed.
             let _ = garbage.read_to_end(&mut rest).await;
+        }
+        let mut caller = Driver::bind_secure(&places, Config::default(), tls)
+            .await
+            .unwrap();
+        let (_, answered) = call(&mut caller, &format!("sips:bob@{}", addresses[0])).await;
+        assert!(answered);
+        assert_eq!(heard.recv().await, Some(2));
+    });
+}
+
+#[test]
+fn handshake_that_stops_in_the_middle_is_given_up() {
+    run(async {
+        let tls = believer();
+        let places = [Listen::Tls(anywhere()), Listen::Ws(anywhere())];
+        let mut config = Config::default();
+        config.limits.message_wait = Duration::from_millis(200);
+        let (addresses, mut heard) = answering_with(&places, tls.clone(), config).await;
+        // The head of a TLS record of 512 bytes, and half a request.
+        let halves: [&[u8]; 2] = [b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/1.1\r\nHost: "];
+        for (address, half) in addresses.iter().zip(halves) {
+            let mut silent = TcpStream::connect(address).await.unwrap();
+            silent.write_all(half).await.unwrap();
+            let mut rest = Vec::new();
+            // It reads to the end: the other side has closed.
+            let _ = silent.read_to_end(&mut rest).await;
+            assert!(rest.is_empty());
         }
         let mut caller = Driver::bind_secure(&places, Config::default(), tls)
             .await
