@@ -74,7 +74,7 @@ impl Overload {
 
     /// Nothing has to be done for it.
     pub(super) fn is_idle(&self) -> bool {
-        self.restraints.len() == 0 && self.by_remote.is_empty() && self.deadlines.is_empty()
+        self.restraints.is_empty() && self.by_remote.is_empty() && self.deadlines.is_empty()
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
@@ -301,8 +301,11 @@ impl Endpoint {
             && is_plainly_new(bytes)
             && self.overload.admission.sheds(waited);
         if is_shed {
-            let mut offer = Offer::default();
-            (offer.waited, offer.is_repeated) = (waited, true);
+            let offer = Offer {
+                waited,
+                is_repeated: true,
+                ..Offer::default()
+            };
             self.judge(now, offer, out);
             self.drop_packet(Dropped::Shed, out);
         }
@@ -324,27 +327,24 @@ impl Endpoint {
     }
 
     fn offer(&self, request: &Request, arrival: &Arrival, hash: u64) -> Offer {
-        let mut offer = Offer::default();
-        offer.priority = match self.config.overload.emergencies {
-            true => Priority::of(request),
-            false => Priority::Ordinary,
-        };
-        offer.waited = self.overload.waited;
-        offer.is_repeated = !arrival.flow.transport.is_reliable();
-        offer.calls = self.calls();
-        offer.transactions = self.transactions();
-        offer.salt = hash;
-        if let Some(policy) = &self.config.overload.feedback {
-            let algorithm = of_client(&request.top_via(), policy.prefer);
-            let who = || {
-                self.overload
-                    .by_remote
-                    .hashed(&arrival.flow.remote)
-                    .as_u64()
-            };
-            offer.client = algorithm.map(|algorithm| (algorithm, who()));
+        let policy = &self.config.overload;
+        let client = policy.feedback.and_then(|feedback| {
+            let algorithm = of_client(&request.top_via(), feedback.prefer)?;
+            let who = self.overload.by_remote.hashed(&arrival.flow.remote);
+            Some((algorithm, who.as_u64()))
+        });
+        Offer {
+            priority: match policy.emergencies {
+                true => Priority::of(request),
+                false => Priority::Ordinary,
+            },
+            waited: self.overload.waited,
+            is_repeated: !arrival.flow.transport.is_reliable(),
+            calls: self.calls(),
+            transactions: self.transactions(),
+            salt: hash,
+            client,
         }
-        offer
     }
 
     /// 503 without a trace in the tables of transactions (8.2.7).
@@ -496,7 +496,7 @@ fn retry_after(refusal: Refusal) -> HeaderList {
     let mut headers = HeaderList::new();
     if let Some(seconds) = refusal.retry_after {
         // A number can stand in a header.
-        let _ = headers.push("Retry-After", &alloc::format!("{seconds}"));
+        let _ = headers.push("Retry-After", alloc::format!("{seconds}"));
     }
     headers
 }

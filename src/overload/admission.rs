@@ -330,7 +330,7 @@ impl Admission {
     pub fn sheds(&mut self, waited: Duration) -> bool {
         // Old requests behind which older ones were answered would all be too old in their turn,
         // and nothing would ever be taken: a queue that is behind is emptied.
-        let fresh = self.bounds.wait / 4;
+        let fresh = self.bounds.wait.checked_div(4).unwrap_or_default();
         self.flushing = match self.flushing {
             true => waited > fresh,
             false => waited > self.bounds.shed,

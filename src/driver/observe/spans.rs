@@ -113,6 +113,7 @@ impl Spans {
         self.begin(call, call_id, "outgoing");
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "four of thirty events")]
     pub(super) fn heard(&mut self, event: &Event) {
         match event {
             Event::Incoming { call, request, .. } => {
@@ -139,7 +140,6 @@ impl Spans {
                     "all new work is taken again"
                 );
             }
-            #[expect(clippy::wildcard_enum_match_arm, reason = "three of thirty events")]
             _ => {}
         }
     }
