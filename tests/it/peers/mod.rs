@@ -11,6 +11,7 @@ mod baresip;
 mod by_hand;
 mod examples;
 mod garbage;
+mod overload;
 mod phones;
 mod process;
 mod scenarios;
@@ -100,22 +101,19 @@ fn wanted(test: &str, peers: &[Peer]) -> bool {
     false
 }
 
+/// Whether a run takes as long as it takes to see everything.
+fn is_full() -> bool {
+    env::var_os("DRONGO_PEERS").is_some_and(|value| value == "full")
+}
+
 /// How many calls a run places.
 fn calls() -> u64 {
-    if env::var_os("DRONGO_PEERS").is_some_and(|value| value == "full") {
-        20_000
-    } else {
-        2_000
-    }
+    if is_full() { 20_000 } else { 2_000 }
 }
 
 /// How many calls a scenario of this project's own gets.
 fn rounds() -> u64 {
-    if env::var_os("DRONGO_PEERS").is_some_and(|value| value == "full") {
-        200
-    } else {
-        20
-    }
+    if is_full() { 200 } else { 20 }
 }
 
 fn is_installed(program: &str) -> bool {
