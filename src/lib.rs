@@ -21,6 +21,7 @@
 //! | testing an application in virtual time | `sim`, with the feature `sim` |
 //! | one endpoint a core | [`shard`] |
 //! | a socket and a clock | `driver`, with the feature `tokio` or `mio` |
+//! | calls that are awaited | `driver::tokio::UserAgent`, with the feature `tokio` |
 
 extern crate alloc;
 

@@ -7,6 +7,7 @@ use core::ops::Deref;
 
 use super::callee::Host;
 use super::description::describes;
+use super::leg::Leg;
 use super::offer_answer::{Message, OfferAnswer, Verdict};
 use super::session::sent::ends_session;
 use super::{Action, Core, LegId, RequestId};
@@ -149,6 +150,12 @@ impl Core {
             self.own = Vec::new();
         }
         Some(own)
+    }
+
+    /// Whether an UPDATE of the user has no final response, or waits for its next try.
+    pub(super) fn is_updating(&self) -> bool {
+        let is_update = |own: &Own| matches!(own.what, What::Update { refresh: false, .. });
+        self.own.iter().any(is_update) || self.legs.iter().any(Leg::is_deferred)
     }
 
     pub(super) fn is_own(&self, request: RequestId) -> bool {

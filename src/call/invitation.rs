@@ -72,8 +72,8 @@ impl Invitation {
 
     /// What the user adds: headers and the offer.
     #[must_use]
-    pub fn with(mut self, outgoing: Outgoing) -> Self {
-        self.outgoing = outgoing;
+    pub fn with(mut self, outgoing: impl Into<Outgoing>) -> Self {
+        self.outgoing = outgoing.into();
         self
     }
 

@@ -107,6 +107,12 @@ impl Leg {
         taken.unwrap_or_default()
     }
 
+    /// Whether an UPDATE of this side waits for its next try after glare.
+    pub(super) fn is_deferred(&self) -> bool {
+        let rare = self.rare.as_deref();
+        rare.is_some_and(|rare| rare.deferred.is_some())
+    }
+
     pub(super) fn owed(&self) -> Option<&Owed> {
         self.rare.as_deref()?.owed.as_ref()
     }

@@ -481,6 +481,23 @@ impl Call {
         }
     }
 
+    /// Names the request that this side sent last: right after a [`Command::Request`] that was
+    /// taken, that one.
+    pub fn last_request(&self) -> RequestId {
+        RequestId(self.core.requests)
+    }
+
+    /// Whether a change of the session that the user asked for is still to be decided: with
+    /// [`Method::Invite`] a re-INVITE, with [`Method::Update`] an UPDATE. One that waits for its
+    /// next try after glare is, too.
+    pub fn is_changing(&self, method: Method<'_>) -> bool {
+        match (method, &self.state) {
+            (Method::Invite, State::Confirmed(session)) => session.is_reinviting(),
+            (Method::Update, _) => self.core.is_updating(),
+            _ => false,
+        }
+    }
+
     /// The timer that fires next.
     pub fn next_timer(&self) -> Option<(Time, Timer)> {
         timer::next(&self.core, &self.state)

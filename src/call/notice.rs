@@ -1,6 +1,7 @@
 //! What a call tells its user.
 
 use alloc::boxed::Box;
+use core::fmt;
 use core::time::Duration;
 
 use super::failure::{Hold, hold};
@@ -302,5 +303,52 @@ impl EndReason {
         let held = hold(response.status())?;
         let seconds = retry_after(response.message())?;
         Some((held, Duration::from_secs(seconds.into())))
+    }
+}
+
+/// In a few words, for logs: `refused: 486 Busy Here`.
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { response } => {
+                write!(f, "refused: {}", Spoken(response.status()))
+            }
+            Self::Completed { response } => {
+                write!(f, "completed: {}", Spoken(response.status()))
+            }
+            Self::Failed(failure) => write!(f, "failed: {failure}"),
+            Self::Cancelled { timeout: false } => f.write_str("cancelled by this side"),
+            Self::Cancelled { timeout: true } => f.write_str("cancelled: nobody answered"),
+            Self::CancelledByCaller { .. } => f.write_str("cancelled by the caller"),
+            Self::Rejected { status } => write!(f, "rejected: {}", Spoken(*status)),
+            Self::Unanswered => f.write_str("this side did not answer in time"),
+            Self::HungUp { by, .. } => match by {
+                Side::Local => f.write_str("hung up by this side"),
+                Side::Remote => f.write_str("hung up by the other side"),
+            },
+            Self::ByeFailed(failure) => write!(f, "hung up, but the BYE failed: {failure}"),
+            Self::NoAck { .. } => f.write_str("no ACK came"),
+            Self::NoAnswer => f.write_str("this side did not answer the offer in time"),
+            Self::SessionExpired => f.write_str("nobody refreshed the session"),
+            Self::NoPrack => f.write_str("no PRACK came"),
+            Self::DialogLost { response } => match response {
+                Some(response) => {
+                    write!(f, "the other side lost it: {}", Spoken(response.status()))
+                }
+                None => f.write_str("the other side is silent"),
+            },
+        }
+    }
+}
+
+/// A status with its reason phrase.
+struct Spoken(StatusCode);
+
+impl fmt::Display for Spoken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.reason() {
+            "" => write!(f, "{}", self.0),
+            reason => write!(f, "{} {reason}", self.0),
+        }
     }
 }

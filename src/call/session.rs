@@ -194,6 +194,12 @@ impl Session {
         }
     }
 
+    /// Whether a re-INVITE of the user has no final response, or waits for its next try.
+    pub(super) fn is_reinviting(&self) -> bool {
+        let is_out = self.reinvite.as_ref().is_some_and(|r| !r.refresh);
+        is_out || self.retry.is_some()
+    }
+
     /// Nothing is awaited, and nothing kept.
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {

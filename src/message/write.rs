@@ -271,6 +271,13 @@ pub struct Outgoing {
     pub body: Option<Body>,
 }
 
+/// Nothing but a body.
+impl From<Body> for Outgoing {
+    fn from(body: Body) -> Self {
+        Self::new().with_body(body)
+    }
+}
+
 impl Outgoing {
     /// Nothing added.
     pub const fn new() -> Self {

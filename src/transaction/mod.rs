@@ -29,29 +29,38 @@ pub(crate) use timers::{Backoff, Running, rebase};
 pub use timers::{Reliability, Timers};
 
 /// What a transaction tells its user when it could not do its work.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
     /// No final response in time: timer B or F. A client treats it as a 408 (3261 8.1.3.1).
+    #[error("no final response in time")]
     Timeout,
     /// The transport could not send. A client treats it as a 503 (3261 8.1.3.1).
+    #[error("it cannot be sent")]
     Transport,
     /// No ACK for a final response of 300-699: timer H.
+    #[error("no ACK came")]
     NoAck,
     /// No final response within 64*T1 of the CANCEL: the INVITE counts as cancelled (3261 9.1).
+    #[error("no final response after the CANCEL")]
     CancelTimeout,
     /// It was never sent: its next hop is neither a SIP nor a SIPS URI. As the four below, an
     /// endpoint says it, and no transaction.
+    #[error("its next hop is neither a SIP nor a SIPS URI")]
     Unroutable,
     /// It was never sent: no server was found for its next hop (RFC 3263 4). As
     /// [`Transport`](Self::Transport).
+    #[error("no server was found")]
     Unresolved,
     /// It was never sent: there is no local address of that transport and family. As
     /// [`Transport`](Self::Transport).
+    #[error("no local address of that transport and family")]
     NoLocalAddress,
     /// It was never sent: a table of this endpoint is full. As [`Transport`](Self::Transport).
+    #[error("a table of this endpoint is full")]
     NoRoom,
     /// It was cancelled before it was sent.
+    #[error("cancelled before it was sent")]
     Withdrawn,
     /// It was not sent: the server has asked this side to wait, or to send less
     /// ([`Restraint`](crate::overload::Restraint)), and no other one is known. No transaction says

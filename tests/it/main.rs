@@ -12,9 +12,15 @@
 )]
 
 #[cfg(test)]
+#[cfg(feature = "tokio")]
+mod agent;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+#[cfg(feature = "dns")]
+mod dns;
 #[cfg(test)]
 #[cfg(any(feature = "tokio", feature = "mio"))]
 mod driver;

@@ -1,7 +1,10 @@
 //! Sockets on tokio, with an endpoint behind them: UDP and TCP; TLS with the feature `tls`,
 //! WebSockets with `ws`.
 
+mod agent;
 mod carrier;
+#[cfg(feature = "dns")]
+mod dns;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
@@ -29,6 +32,8 @@ use crate::call::Invitation;
 use crate::endpoint::{CallHandle, Config, Endpoint, Event, Output, QueryId, Transmit, TransmitId};
 use crate::error::Misuse;
 use crate::locate::Question;
+#[cfg(feature = "dns")]
+use crate::locate::Records;
 use crate::shard::Shard;
 use crate::time::Time;
 use crate::transport::Transport;
@@ -36,6 +41,14 @@ use carrier::Carrier;
 use streams::Streams;
 
 pub use super::Listen;
+pub use agent::{
+    AgentCounters, Arrival, Bounds, Call, CallError, CallEvent, CallRef, IncomingCall,
+    IncomingRequest, OutgoingCall, Reoffer, Updated, UserAgent,
+};
+#[cfg(feature = "dns")]
+pub use dns::{Dns, DnsCounters, DnsFailure};
+#[cfg(feature = "dns")]
+pub use hickory_resolver;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
 #[cfg(feature = "tls")]
@@ -83,6 +96,9 @@ struct Wires {
     streams: Vec<Streams>,
     looked: UnboundedSender<Looked>,
     peers: Peers<Sender<Handed>>,
+    /// Who answers questions to DNS, if not the operating system.
+    #[cfg(feature = "dns")]
+    dns: Option<Dns>,
 }
 
 /// What secures connections, where anything does.
@@ -102,7 +118,7 @@ struct Security {
 /// let places = [Listen::Udp("127.0.0.1:5060".parse().unwrap())];
 /// let shards = Driver::bind_shards(&places, Config::default(), 4)?;
 /// for shard in shards {
-///     std::thread::spawn(move || {
+///     std::thread::spawn(move || -> std::io::Result<()> {
 ///         let mut runtime = tokio::runtime::Builder::new_current_thread();
 ///         runtime.enable_all().build()?.block_on(async {
 ///             let mut driver = shard.start()?;
@@ -154,6 +170,8 @@ impl Bound {
             streams: Vec::new(),
             looked,
             peers: Peers::new(self.sockets.shard, self.posts),
+            #[cfg(feature = "dns")]
+            dns: None,
         };
         for (place, socket) in self.sockets.take_sockets() {
             if place.transport() == Transport::Udp {
@@ -316,6 +334,24 @@ impl Driver {
     /// Connections that are open or being opened.
     pub fn connections(&self) -> usize {
         self.wires.streams.iter().map(Streams::connections).sum()
+    }
+
+    /// Asks this resolver from now on, instead of that of the operating system, which knows
+    /// addresses alone. A clone that is kept tells how its look-ups fare.
+    ///
+    /// ```
+    /// # use drongo::driver::tokio::{Bounds, Dns, Driver, UserAgent};
+    /// # use drongo::endpoint::Config;
+    /// # async fn run() -> Result<UserAgent, Box<dyn std::error::Error>> {
+    /// let mut driver = Driver::udp("127.0.0.1:0".parse()?, Config::default()).await?;
+    /// driver.resolve_with(Dns::system()?);
+    /// let agent = UserAgent::new(driver, Bounds::default());
+    /// # Ok(agent)
+    /// # }
+    /// ```
+    #[cfg(feature = "dns")]
+    pub fn resolve_with(&mut self, dns: Dns) {
+        self.wires.dns = Some(dns);
     }
 
     /// The time of the endpoint now.
@@ -546,6 +582,15 @@ impl core::Wires for Wires {
 
     fn look_up(&mut self, id: QueryId, question: Question) {
         let looked = self.looked.clone();
+        #[cfg(feature = "dns")]
+        if let Some(dns) = self.dns.clone() {
+            tokio::spawn(async move {
+                // To RFC 3263, DNS without an answer has no records.
+                let records = dns.look_up(&question).await.unwrap_or(Records::None);
+                let _ = looked.send((id, records));
+            });
+            return;
+        }
         tokio::task::spawn_blocking(move || {
             // The receiver is gone only if the driver is.
             let records = look_up(&question);

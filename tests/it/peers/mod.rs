@@ -56,6 +56,7 @@ const TWINKLE: Peer = Peer {
     package: "twinkle-console",
 };
 
+#[cfg(all(feature = "trace", feature = "sim"))]
 const TSHARK: Peer = Peer {
     program: "tshark",
     package: "tshark",
