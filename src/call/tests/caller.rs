@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::transaction::Failure;
 
+// 3261-8.1.3.2-03, 5057-4.1-01
 #[test]
 fn inviting_trying_progresses_without_a_dialog() {
     let mut s = Script::place();
@@ -593,7 +594,7 @@ fn inviting_request_within_an_early_dialog_is_the_users() {
     assert_eq!(s.take(), ["200 INFO 9"]);
     s.request("INFO", 10, "a");
     s.run_to(secs(20));
-    assert_eq!(s.take(), ["request INFO", "500 INFO 10"]);
+    assert_eq!(s.take(), ["request INFO", "500 INFO 10", "request expired"]);
     s.request("INFO", 11, "nobody");
     assert_eq!(s.take(), ["481 INFO 11"]);
 }

@@ -125,6 +125,7 @@ fn inviting_416_to_a_number_is_tried_as_a_sip_uri() {
     assert_eq!(s.take(), ["ended: refused 416"]);
 }
 
+// 5630-5.1.1-02, 5630-5.1.1-03
 #[test]
 fn inviting_416_to_a_sip_or_sips_uri_is_a_refusal() {
     // 3261-8.1.3.5-05
@@ -132,6 +133,9 @@ fn inviting_416_to_a_sip_or_sips_uri_is_a_refusal() {
         let mut s = placed(Invitation::new(target, FROM).unwrap());
         assert_eq!(refused(&mut s, 416, &[]), ["ended: refused 416"]);
     }
+    let mut s = placed(Invitation::new("sips:bob@192.0.2.4", FROM).unwrap());
+    let warning = [("Warning", "380 example.com \"SIPS Not Allowed\"")];
+    assert_eq!(refused(&mut s, 480, &warning), ["ended: refused 480"]);
 }
 
 #[test]
