@@ -142,8 +142,13 @@ pub const fn stand_in(failure: Failure) -> StatusCode {
     match failure {
         Failure::Timeout | Failure::NoAck => StatusCode::REQUEST_TIMEOUT,
         // RFC 7339 5.10, for what was not sent.
-        Failure::Transport | Failure::Withheld => StatusCode::SERVICE_UNAVAILABLE,
-        Failure::CancelTimeout => StatusCode::REQUEST_TERMINATED,
+        Failure::Transport
+        | Failure::Withheld
+        | Failure::Unroutable
+        | Failure::Unresolved
+        | Failure::NoLocalAddress
+        | Failure::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::CancelTimeout | Failure::Withdrawn => StatusCode::REQUEST_TERMINATED,
     }
 }
 

@@ -445,18 +445,18 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         self.counters.withheld = self.counters.withheld.saturating_add(1);
-        let Some(request) = errand.request else {
-            return self.fail(errand, unsent);
-        };
         let failure = Failure::Withheld;
+        let Some(request) = errand.request else {
+            return self.fail(errand, failure, unsent);
+        };
         let verdict = CallEvent::Failed { request, failure };
         errand.verdict.get_or_insert_with(|| verdict.into());
         let Some(locate) = locate.filter(|locate| locate.has_next()).cloned() else {
-            return self.fail(errand, unsent);
+            return self.fail(errand, failure, unsent);
         };
         match self.next_place(now, errand, locate) {
             Ok((location, mut actions)) => self.perform_location(now, location, &mut actions, out),
-            Err(errand) => self.fail(*errand, unsent),
+            Err(errand) => self.fail(*errand, failure, unsent),
         }
     }
 }

@@ -40,6 +40,19 @@ pub enum Failure {
     NoAck,
     /// No final response within 64*T1 of the CANCEL: the INVITE counts as cancelled (3261 9.1).
     CancelTimeout,
+    /// It was never sent: its next hop is neither a SIP nor a SIPS URI. As the four below, an
+    /// endpoint says it, and no transaction.
+    Unroutable,
+    /// It was never sent: no server was found for its next hop (RFC 3263 4). As
+    /// [`Transport`](Self::Transport).
+    Unresolved,
+    /// It was never sent: there is no local address of that transport and family. As
+    /// [`Transport`](Self::Transport).
+    NoLocalAddress,
+    /// It was never sent: a table of this endpoint is full. As [`Transport`](Self::Transport).
+    NoRoom,
+    /// It was cancelled before it was sent.
+    Withdrawn,
     /// It was not sent: the server has asked this side to wait, or to send less
     /// ([`Restraint`](crate::overload::Restraint)), and no other one is known. No transaction says
     /// this; a client treats it as a 503 (RFC 7339 5.10).

@@ -600,6 +600,11 @@ impl datagrams::Socket for UdpSocket {
         self.recv_from(buffer)
     }
 
+    #[cfg(target_os = "linux")]
+    fn receive_many(&self, many: &mut datagrams::Many) -> io::Result<()> {
+        self.try_io(|| many.receive(self))
+    }
+
     fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
         self.send_to(bytes, to)
     }

@@ -559,6 +559,11 @@ impl datagrams::Socket for UdpSocket {
         self.try_recv_from(buffer)
     }
 
+    #[cfg(target_os = "linux")]
+    fn receive_many(&self, many: &mut datagrams::Many) -> io::Result<()> {
+        self.try_io(tokio::io::Interest::READABLE, || many.receive(self))
+    }
+
     fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
         self.try_send_to(bytes, to)
     }

@@ -1,5 +1,6 @@
 //! The keys against RFC 3261 17.1.3, 17.2.3 and 9.2.
 
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -407,4 +408,31 @@ fn legacy_ack_repeated_matches_again_and_is_absorbed() {
         assert_eq!(script.receive(10, Event::Ack(ack.clone().into())), []);
         assert_eq!(script.machine.state(), "Confirmed");
     }
+}
+
+#[test]
+fn long_branch_does_not_swallow_the_method() {
+    let long = "z9hG4bK".to_owned() + &"x".repeat(300);
+    let invite = ClientKey::new(&long, Method::Invite);
+    assert_ne!(invite, ClientKey::new(&long, Method::Cancel));
+    assert_eq!(invite, ClientKey::new(&long, Method::Invite));
+    let text = alloc::format!("{invite:?}");
+    assert!(
+        text.contains(&long.to_ascii_lowercase()) && text.to_ascii_lowercase().contains("invite"),
+        "{text}"
+    );
+}
+
+#[test]
+fn keys_are_shown_with_their_text() {
+    let shown = alloc::format!("{:?}", ClientKey::new("z9hG4bK1", Method::Bye));
+    assert!(
+        shown.starts_with("ClientKey(") && shown.contains("z9hg4bk1"),
+        "{shown}"
+    );
+    let shown = alloc::format!("{:?}", key(INVITE));
+    assert!(
+        shown.starts_with("ServerKey(") && shown.contains("nashds8"),
+        "{shown}"
+    );
 }

@@ -322,3 +322,17 @@ fn every_state_moves_with_its_clock_and_only_the_last_has_ended() {
     late.until(1_000_000);
     assert!(late.machine.is_terminated());
 }
+
+// 4320-4.1-01
+#[test]
+fn user_may_answer_with_a_final_response_that_is_no_408() {
+    for (code, may) in [
+        (100, false),
+        (183, false),
+        (200, true),
+        (408, false),
+        (500, true),
+    ] {
+        assert_eq!(is_allowed(status(code)), may, "{code}");
+    }
+}

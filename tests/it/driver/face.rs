@@ -285,11 +285,13 @@ fn answer(driver: &mut impl Face, event: Event, seen: &mut Seen) {
     }
 }
 
-/// An invitation by that transport.
+/// An invitation by that transport, with an offer.
 pub(super) fn invitation(to: SocketAddr, transport: Transport) -> Invitation {
     let target = match transport {
         Transport::Udp => format!("sip:bob@{to}"),
         _ => format!("sip:bob@{to};transport={}", transport.as_via()),
     };
-    Invitation::new(&target, "sip:alice@127.0.0.1").unwrap()
+    let offer = Outgoing::default().with_body(Body::sdp("v=0\r\n"));
+    let invitation = Invitation::new(&target, "sip:alice@127.0.0.1").unwrap();
+    invitation.with(offer)
 }

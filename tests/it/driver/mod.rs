@@ -55,6 +55,7 @@ for_each_driver! {
         name_is_looked_up,
         request_outside_of_a_call_is_answered,
         bytes_one_by_one_and_requests_in_one_piece_are_answered_alike,
+        burst_of_datagrams_is_answered_in_order,
         ping_is_answered_with_a_pong,
         connection_too_many_is_closed_at_once,
         connection_without_use_is_closed,

@@ -1,7 +1,7 @@
 //! What every driver does.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use drongo::call::{EndReason, Invitation};
@@ -84,7 +84,8 @@ pub(super) fn name_is_looked_up<D: Face>() {
     let mut caller = D::bind(&both(), Config::default()).unwrap();
     let target = format!("sip:bob@localhost:{};transport=tcp", callee.tcp.port());
     let invitation = Invitation::new(&target, "sip:alice@127.0.0.1").unwrap();
-    caller.place(invitation).unwrap();
+    let offer = Outgoing::default().with_body(Body::sdp("v=0\r\n"));
+    caller.place(invitation.with(offer)).unwrap();
     hang_up_all(&mut caller, 1);
 }
 
@@ -160,6 +161,27 @@ pub(super) fn bytes_one_by_one_and_requests_in_one_piece_are_answered_alike<D: F
     let mut text = String::new();
     while text.matches("SIP/2.0 200 ").count() < 2 {
         text.push_str(&read(&mut stream, 1));
+    }
+}
+
+pub(super) fn burst_of_datagrams_is_answered_in_order<D: Face>() {
+    let callee = Answering::new::<D>(Config::default());
+    let socket = UdpSocket::bind(anywhere()).unwrap();
+    socket.set_read_timeout(Some(LIMIT)).unwrap();
+    let one = options("").replace("TCP 127.0.0.1:9;", "UDP 127.0.0.1:9;rport;");
+    for number in 0..150 {
+        let request = one.replace("z9hG4bK1", &format!("z9hG4bK{number}"));
+        socket.send_to(request.as_bytes(), callee.udp).unwrap();
+    }
+    for number in 0..150 {
+        let mut answer = [0; 4096];
+        let length = socket.recv(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]);
+        assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+        assert!(
+            answer.contains(&format!(";branch=z9hG4bK{number};")),
+            "{answer}"
+        );
     }
 }
 
