@@ -109,13 +109,14 @@ impl Callee {
 
 fn header<'a>(bytes: &'a [u8], name: &str) -> &'a str {
     let text = std::str::from_utf8(bytes).unwrap();
-    let line = text.lines().find(|line| line.starts_with(name)).unwrap();
-    &line[name.len()..]
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    value.unwrap()
 }
 
 fn tag(bytes: &[u8]) -> String {
     let to = header(bytes, "To: ");
-    to.find(";tag=").map_or("", |at| &to[at..]).to_owned()
+    let tag = to.split_once(";tag=");
+    tag.map_or(String::new(), |(_, tag)| format!(";tag={tag}"))
 }
 
 /// Nanoseconds of one of so many, with what the generator itself does left out.
@@ -168,12 +169,14 @@ const PHASE: u64 = 3_000_000_000;
 const ROUND_TRIP: u64 = 1_000_000;
 const T1: u64 = 500_000_000;
 
+/// When, in which order, which call, and how often its INVITE was repeated, or what else.
+type Due = (u64, u64, u64, Result<u32, Bytes>);
+
 /// Offers calls in three phases to one core: so many a second in each.
 fn offer(rates: [u64; 3], change: impl FnOnce(&mut Config)) -> [Tally; 3] {
     let mut callee = Callee::new(change);
     let mut tallies = <[Tally; 3]>::default();
-    // When, in which order, which call, and how often its INVITE was repeated, or what else.
-    let mut events: BinaryHeap<Reverse<(u64, u64, u64, Result<u32, Bytes>)>> = BinaryHeap::new();
+    let mut events: BinaryHeap<Reverse<Due>> = BinaryHeap::new();
     let mut phase_of = Vec::new();
     let mut settled = Vec::new();
     for (phase, rate) in rates.into_iter().enumerate() {

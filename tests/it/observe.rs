@@ -117,7 +117,8 @@ async fn scene() {
     let length = peer.recv(&mut buffer).unwrap();
     let ok = String::from_utf8(buffer[..length].to_vec()).unwrap();
     let to_line = ok.lines().find(|line| line.starts_with("To: ")).unwrap();
-    let tag = to_line[to_line.find(";tag=").unwrap()..].to_owned();
+    let tag = to_line.split_once(";tag=").unwrap().1;
+    let tag = format!(";tag={tag}");
     send(message("ACK", 1, &tag, from).replace("z9hG4bKACK", "z9hG4bKa"));
     send(message("BYE", 2, &tag, from));
     while !matches!(driver.next_event().await.unwrap(), Event::Ended { .. }) {}
@@ -156,7 +157,10 @@ fn metrics_have_the_names_that_users_know() {
 
 /// Writes down spans: their names with their fields, and whether they are closed.
 #[derive(Clone, Default)]
-struct Book(Arc<Mutex<Vec<(String, BTreeSet<String>, bool)>>>);
+struct Book(Arc<Mutex<Vec<Entry>>>);
+
+/// A span: its name, its fields, and whether it is closed.
+type Entry = (String, BTreeSet<String>, bool);
 
 struct Fields<'a>(&'a mut BTreeSet<String>);
 
@@ -206,9 +210,7 @@ fn spans_cover_calls_and_transactions() {
     tracing::subscriber::with_default(book.clone(), || run(scene()));
     let book = book.0.lock().unwrap();
     let find = |name: &str, field: &str| {
-        let found = |(known, fields, _): &&(String, BTreeSet<String>, bool)| {
-            known == name && fields.contains(field)
-        };
+        let found = |(known, fields, _): &&Entry| known == name && fields.contains(field);
         let span = book.iter().find(found);
         span.unwrap_or_else(|| panic!("{name} {field} in {book:?}"))
     };

@@ -40,8 +40,8 @@ fn message(method: &str, call: u64, cseq: u32, branch: &str, tag: &str) -> Bytes
 
 fn header<'a>(bytes: &'a [u8], name: &str) -> &'a str {
     let text = std::str::from_utf8(bytes).unwrap();
-    let line = text.lines().find(|line| line.starts_with(name));
-    &line.unwrap()[name.len()..]
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    value.unwrap()
 }
 
 /// The callee, and an application that answers at once.
@@ -111,11 +111,14 @@ struct Tally {
     silent: u64,
 }
 
+/// When, in which order, which call, and how often its INVITE was repeated, or what else.
+type Due = (u64, u64, u64, Result<u32, Bytes>);
+
 /// Offers so many calls a second, for so many seconds, in one phase after the other.
 fn offer(phases: &[(u64, u64)], rate: Option<u64>) -> (Vec<Tally>, Callee) {
     let mut callee = Callee::new(rate);
     let mut tallies = vec![Tally::default(); phases.len()];
-    let mut events: BinaryHeap<Reverse<(u64, u64, u64, Result<u32, Bytes>)>> = BinaryHeap::new();
+    let mut events: BinaryHeap<Reverse<Due>> = BinaryHeap::new();
     let mut calls = Vec::new();
     let mut begins = SECOND;
     for (phase, (rate, seconds)) in phases.iter().enumerate() {
@@ -150,7 +153,7 @@ fn offer(phases: &[(u64, u64)], rate: Option<u64>) -> (Vec<Tally>, Callee) {
             // Timers of other calls may have fired on the way.
             let whose = header(response, "Call-ID: ").split('@').next().unwrap();
             let to = header(response, "To: ");
-            let tag = &to[to.find(";tag=").unwrap()..];
+            let tag = &format!(";tag={}", to.split_once(";tag=").unwrap().1);
             if whose != call.to_string() {
                 continue;
             }
