@@ -596,6 +596,17 @@ impl Runner {
                 let body = sdp::answer(&request.body(), self.media());
                 self.answer(*call, body);
             }
+            // Descriptions are made anew each time, so what was overtaken is as good as ever.
+            Event::ReinviteOutdated { call, outgoing } => {
+                eprintln!("{call} offers again");
+                if let Some(body) = outgoing.body.clone() {
+                    self.reinvite(*call, body);
+                }
+            }
+            Event::UpdateOutdated { call, .. } => {
+                eprintln!("{call} offers again");
+                self.update(*call);
+            }
             other => eprintln!("{other:?}"),
         }
     }

@@ -80,3 +80,21 @@ impl fmt::Debug for Hex {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Hex;
+
+    #[test]
+    fn digests_are_equal_only_at_one_length() {
+        let digest = Hex::new(&[0; 16]);
+        // 7616-5.12-02: what is behind the end is zeros too.
+        assert_ne!(digest, Hex::new(&[0; 15]));
+        assert_ne!(digest, Hex::new(&[0; 32]));
+        let mut last = [0; 16];
+        last[15] = 1;
+        assert_ne!(digest, Hex::new(&last));
+        assert_eq!(digest, Hex::new(&[0; 16]));
+        assert_eq!(Hex::parse(b"00", 32), None);
+    }
+}

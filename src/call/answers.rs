@@ -7,7 +7,10 @@ use core::mem;
 use super::description::describes;
 use super::exchange::Asked;
 use super::leg::LegState;
-use super::{Action, Core, EndReason, Notice, Pending, ServerId, State, check_response};
+use super::{
+    Action, Core, EndReason, Notice, Pending, ServerId, State, check_response, refreshes_target,
+};
+use crate::dialog::contact_of;
 use crate::error::Misuse;
 use crate::message::{Body, HeaderList, Outgoing, Reply, Request, StatusCode};
 use crate::sink::Sink;
@@ -57,11 +60,16 @@ impl Core {
             return;
         }
         let until = now + self.context.limits.request_wait;
+        let target = contact_of(&request).filter(|_| refreshes_target(request.method()));
+        let asked = match (target, self.leg_of(&request)) {
+            (Some(target), Some(leg)) => Asked::Target(Box::new((leg.id, target.to_buf()))),
+            (Some(_) | None, _) => Asked::Plain,
+        };
         self.pending.push(Pending {
             server,
             reply,
             until,
-            asked: Asked::Plain,
+            asked,
         });
         out.push(Action::Notify(Notice::Request { server, request }));
     }
@@ -99,9 +107,15 @@ impl Core {
                 self.respond(server, &pending.reply, status, &outgoing.headers, body, out);
                 self.prack_answered(outgoing);
             }
-            Asked::Plain | Asked::Update(_) | Asked::Prack => {
+            Asked::Plain | Asked::Update(_) | Asked::Prack | Asked::Target(_) => {
                 let body = outgoing.body.as_ref();
                 self.respond(server, &pending.reply, status, &outgoing.headers, body, out);
+                if let (Asked::Target(named), true) = (&pending.asked, status.is_success())
+                    && let (leg, target) = &**named
+                    && let Some(at) = self.leg_at(*leg)
+                {
+                    self.refresh_target(at, target.as_uri(), out);
+                }
                 self.not_answered(&pending.asked);
             }
         }
@@ -124,13 +138,14 @@ impl Core {
             );
             self.not_answered(&pending.asked);
             self.shrink_pending();
+            out.push(Action::Notify(Notice::RequestExpired { server }));
         }
     }
 
     /// The offer in this request was refused.
     fn not_answered(&mut self, asked: &Asked) {
         match asked {
-            Asked::Plain => {}
+            Asked::Plain | Asked::Target(_) => {}
             Asked::Update(asked) => self.update_answered(asked, None),
             Asked::Prack => self.prack_refused(),
         }

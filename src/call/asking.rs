@@ -143,7 +143,8 @@ impl Asking {
             | Event::Failed { .. }
             | Event::Gone { .. }
             | Event::Cancel { .. }
-            | Event::Ack { .. } => {
+            | Event::Ack { .. }
+            | Event::Settled { .. } => {
                 out.push(Action::Absorbed);
                 State::Asking(self)
             }

@@ -135,7 +135,8 @@ impl Incoming {
             | Event::Ack { .. }
             | Event::Response { .. }
             | Event::Failed { .. }
-            | Event::Gone { .. } => {
+            | Event::Gone { .. }
+            | Event::Settled { .. } => {
                 out.push(Action::Absorbed);
                 State::Incoming(self)
             }
@@ -355,6 +356,7 @@ impl Incoming {
     ) -> State {
         core.say(Message::Success, outgoing);
         let unacked = Unacked::send(core, now, self.offer(), outgoing, out);
+        core.accepted_contact(&outgoing.headers);
         core.described(0, outgoing.body.as_ref());
         if let Some(leg) = core.legs.first_mut() {
             leg.dialog.confirm_as_uas();

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 
 use super::course::{Again, Course};
+use super::declined::declining;
 use super::description::{describes, has_session};
 use super::exchange::Fate;
 use super::failure::Retry;
@@ -128,6 +129,7 @@ impl Inviting {
         let request = core.new_request();
         let target = self.course.template.request_uri();
         let outgoing = &self.course.template.outgoing;
+        core.asks = !describes(outgoing, &core.context.limits);
         let mut headers = core.with_capabilities(&outgoing.headers);
         if let Some(policy) = self.course.template.policies.reliable {
             // Also where the application lists extensions by itself.
@@ -210,7 +212,7 @@ impl Inviting {
                 host,
                 reply,
             } => self.request(core, now, server, (request, reply), host, out),
-            Event::Cancel { .. } | Event::Ack { .. } => {
+            Event::Cancel { .. } | Event::Ack { .. } | Event::Settled { .. } => {
                 out.push(Action::Absorbed);
                 State::Inviting(self)
             }
@@ -344,21 +346,23 @@ impl Inviting {
         let cseq = response.cseq().number;
         if let Some(cause) = self.cancelled {
             // 9.1: the CANCEL came too late; the other side must be told.
-            core.ack(0, request, cseq, &Outgoing::default(), out);
+            let refusal = core.refusing(session, &response);
+            core.ack(0, request, cseq, &refusal, out);
             if core.take_hung_up(0).is_none() {
                 core.bye(0, &Outgoing::default(), &mut auth::Attempt::new(), out);
             }
             return core.end(cause.reason(), out);
         }
         if let Some(bye) = core.take_hung_up(0) {
-            return answered_and_over(core, request, response, bye, out);
+            return answered_and_over(core, request, (response, session), bye, out);
         }
+        core.accepted_contact(&self.course.template.outgoing.headers);
         core.begin_timer(now, 0, self.negotiation, &response);
         core.refreshes_say(extensions(&self.course.template.outgoing));
         core.described(0, self.course.template.outgoing.body.as_ref());
         let answer_needed = session == Verdict::Offer;
         if answer_needed {
-            core.await_answer(now, request, cseq);
+            core.await_answer(now, request, &response);
         } else {
             core.ack(0, request, cseq, &Outgoing::default(), out);
         }
@@ -471,7 +475,7 @@ impl Inviting {
     ) -> (State, Result<(), Misuse>) {
         let result = match command {
             Command::HangUp(outgoing) => {
-                let result = check(&outgoing).and_then(|()| check_cancel(&outgoing));
+                let result = check(&outgoing).and_then(|()| requires_nothing(&outgoing));
                 if result.is_ok() {
                     self.cancel(core, Cancelled::ByUser, outgoing, out);
                 }
@@ -516,8 +520,8 @@ impl Inviting {
             }
             Timer::Pending(server) => core.expire_pending(server, out),
             Timer::UpdateRetry(leg) => core.retry_update(now, leg, out),
-            Timer::PrackOwed(leg) => {
-                core.forget_owed(leg);
+            Timer::PrackOwed(_) => {
+                core.decline_owed(out);
                 self.cancel(core, Cancelled::NoAnswer, Outgoing::default(), out);
             }
             Timer::Provisional
@@ -537,7 +541,7 @@ impl Inviting {
     /// §9.1. The client transaction knows when the CANCEL may go, and how long to wait then.
     fn cancel(
         &mut self,
-        core: &Core,
+        core: &mut Core,
         cause: Cancelled,
         outgoing: Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
@@ -545,6 +549,7 @@ impl Inviting {
         if self.cancelled.is_none() {
             self.cancelled = Some(cause);
             self.ringing_until = None;
+            core.decline_owed(out);
             for attempt in &self.attempts {
                 let headers = core.with_timer_tag(outgoing.headers.clone());
                 out.push(Action::Cancel {
@@ -586,9 +591,14 @@ impl Cancelled {
 
 impl Core {
     /// The 2xx carries the offer, so the ACK must carry the answer (13.2.2.4): the user's.
-    pub(super) fn await_answer(&mut self, now: Time, invite: RequestId, cseq: u32) {
+    pub(super) fn await_answer(&mut self, now: Time, invite: RequestId, success: &Response) {
         let until = now + self.context.limits.request_wait;
+        let declined = declining(success, &self.context.limits);
+        let cseq = success.cseq().number;
         if let Some(leg) = self.legs.first_mut() {
+            if declined.is_some() {
+                leg.rare().declined = declined;
+            }
             leg.state = LegState::AwaitingAnswer {
                 invite,
                 cseq,
@@ -602,12 +612,13 @@ impl Core {
 fn answered_and_over(
     core: &mut Core,
     invite: RequestId,
-    response: Box<Response>,
+    (response, session): (Box<Response>, Verdict),
     bye: Box<Request>,
     out: &mut (impl Sink<Action> + ?Sized),
 ) -> State {
     let cseq = response.cseq().number;
-    core.ack(0, invite, cseq, &Outgoing::default(), out);
+    let refusal = core.refusing(session, &response);
+    core.ack(0, invite, cseq, &refusal, out);
     out.push(Action::Notify(Notice::Answered {
         response,
         answer_needed: false,
@@ -625,8 +636,8 @@ const EARLY_DIALOG_TERMINATED: StatusCode = match StatusCode::new(199) {
     None => StatusCode::RINGING,
 };
 
-/// 9.1: a CANCEL asks for no extension.
-pub(super) fn check_cancel(outgoing: &Outgoing) -> Result<(), Misuse> {
+/// 9.1: a CANCEL asks for no extension. 8.2.2.3: nor does an ACK, but for those of its INVITE.
+pub(super) fn requires_nothing(outgoing: &Outgoing) -> Result<(), Misuse> {
     let headers = &outgoing.headers;
     let asks = [Name::Require, Name::ProxyRequire]
         .into_iter()

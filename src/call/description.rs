@@ -18,7 +18,20 @@ pub(super) fn has_session(message: &Message, limits: &Limits) -> bool {
     is_session(&message.root_part(), limits)
 }
 
-/// The same of what this side is about to send.
+/// The session description of a message, if it is SDP.
+pub(super) fn session_of<'m>(message: &'m Message, limits: &Limits) -> Option<&'m [u8]> {
+    if !has_session(message, limits) {
+        return None;
+    }
+    let root = message.root_part();
+    if message.first(Name::ContentType).is_none() {
+        return Some(root.content());
+    }
+    let found = root.find(limits, |part| part.content_type() == Ok(ContentType::SDP));
+    found.ok().flatten().map(|part| part.content())
+}
+
+/// [`has_session`], of what this side is about to send.
 pub(super) fn describes(outgoing: &Outgoing, limits: &Limits) -> bool {
     let Some(body) = outgoing
         .body

@@ -3,8 +3,11 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Deref;
 
 use super::callee::Host;
+use super::description::describes;
+use super::offer_answer::{Message, OfferAnswer, Verdict};
 use super::session::sent::ends_session;
 use super::{Action, Core, LegId, RequestId};
 use crate::auth;
@@ -12,6 +15,48 @@ use crate::message::{Method, Outgoing, Response, UriBuf};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::Failure;
+
+/// The offer/answer state of a leg, and how many answers there were.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Exchange {
+    state: OfferAnswer,
+    /// It wraps: what compares two counts is over long before that.
+    answers: u8,
+}
+
+impl From<OfferAnswer> for Exchange {
+    fn from(state: OfferAnswer) -> Self {
+        Self { state, answers: 0 }
+    }
+}
+
+impl Deref for Exchange {
+    type Target = OfferAnswer;
+
+    fn deref(&self) -> &OfferAnswer {
+        &self.state
+    }
+}
+
+impl Exchange {
+    /// [`OfferAnswer::on_sent`].
+    pub(super) fn on_sent(&mut self, message: Message, body: bool) -> Verdict {
+        let verdict = self.state.on_sent(message, body);
+        self.count(verdict)
+    }
+
+    /// [`OfferAnswer::on_received`].
+    pub(super) fn on_received(&mut self, message: Message, body: bool) -> Verdict {
+        let verdict = self.state.on_received(message, body);
+        self.count(verdict)
+    }
+
+    fn count(&mut self, verdict: Verdict) -> Verdict {
+        let answered = verdict == Verdict::Answer;
+        self.answers = self.answers.wrapping_add(answered.into());
+        verdict
+    }
+}
 
 /// An UPDATE or PRACK of this side without final response.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -50,6 +95,8 @@ pub(super) enum Asked {
     Update(Box<AskedUpdate>),
     /// A PRACK with an offer.
     Prack,
+    /// One of another usage of the dialog that names the target from then on (RFC 5057 5.4).
+    Target(Box<(LegId, UriBuf)>),
 }
 
 /// What the 2xx to an UPDATE needs.
@@ -83,6 +130,17 @@ impl Fate {
 }
 
 impl Core {
+    /// How many answers there were on this leg.
+    pub(super) fn answers(&self, at: usize) -> u8 {
+        self.legs.get(at).map_or(0, |leg| leg.exchange.answers)
+    }
+
+    /// Whether another exchange has been completed since there were so many, so that what this
+    /// offers was made for a session that is no more.
+    pub(super) fn is_outdated(&self, at: usize, answers: u8, outgoing: &Outgoing) -> bool {
+        answers != self.answers(at) && describes(outgoing, &self.context.limits)
+    }
+
     /// Takes the request out, if it is an UPDATE or PRACK of this side.
     pub(super) fn take_own(&mut self, request: RequestId) -> Option<Own> {
         let at = self.own.iter().position(|own| own.request == request)?;
@@ -140,7 +198,12 @@ impl Core {
         }
         match failure {
             // 8.1.3.1: a transport that cannot send is a 503, which ends no dialog.
-            Failure::Transport => Fate::Stands,
+            Failure::Transport
+            | Failure::Unroutable
+            | Failure::Unresolved
+            | Failure::NoLocalAddress
+            | Failure::NoRoom
+            | Failure::Withdrawn => Fate::Stands,
             // 12.2.1.2: silence is a 408.
             Failure::Timeout | Failure::NoAck | Failure::CancelTimeout => Fate::Lost(own.leg, None),
         }

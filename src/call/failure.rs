@@ -141,8 +141,12 @@ pub fn effect(method: Method<'_>, status: StatusCode) -> Effect {
 pub const fn stand_in(failure: Failure) -> StatusCode {
     match failure {
         Failure::Timeout | Failure::NoAck => StatusCode::REQUEST_TIMEOUT,
-        Failure::Transport => StatusCode::SERVICE_UNAVAILABLE,
-        Failure::CancelTimeout => StatusCode::REQUEST_TERMINATED,
+        Failure::Transport
+        | Failure::Unroutable
+        | Failure::Unresolved
+        | Failure::NoLocalAddress
+        | Failure::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::CancelTimeout | Failure::Withdrawn => StatusCode::REQUEST_TERMINATED,
     }
 }
 

@@ -10,7 +10,7 @@ use super::retries::Retries;
 use super::session_timer;
 use crate::dialog::as_request_uri;
 use crate::error::Misuse;
-use crate::message::{Host, NameAddr, Outgoing, SipUri, Uri, UriBuf, range_in};
+use crate::message::{Host, Name, NameAddr, Outgoing, SipUri, Uri, UriBuf, range_in};
 
 /// Whom to call, as whom, and with what.
 ///
@@ -109,6 +109,7 @@ impl Invitation {
     pub fn via_proxy(mut self, uri: &str) -> Result<Self, Misuse> {
         let uri = UriBuf::parse(uri).map_err(|_| Misuse::Malformed { what: "route" })?;
         self.routes.push(bracketed(&as_request_uri(uri.as_uri())));
+        self.secure_routes();
         Ok(self)
     }
 
@@ -147,6 +148,30 @@ impl Invitation {
     /// The next INVITE goes to `target`; From and To stay (8.1.3.4).
     pub(super) fn retarget(&mut self, target: UriBuf) {
         self.target = target;
+        self.secure_routes();
+    }
+
+    /// RFC 5630 5.1.1: to a SIPS target leads a route of SIPS URIs.
+    fn secure_routes(&mut self) {
+        if !self.is_secure() {
+            return;
+        }
+        for route in &mut self.routes {
+            if let Some((scheme, rest)) = route.split_at_checked(5)
+                && scheme.eq_ignore_ascii_case(b"<sip:")
+            {
+                *route = [b"<sips:", rest].concat().into();
+            }
+        }
+    }
+
+    /// 11.1: OPTIONS says what its answer may be.
+    pub(crate) fn accepting(mut self, types: &str) -> Self {
+        if !self.outgoing.headers.contains(Name::Accept) {
+            // A configuration that was checked can stand in a header.
+            let _ = self.outgoing.headers.push(Name::Accept.as_str(), types);
+        }
+        self
     }
 
     pub(super) fn replace(&mut self, outgoing: Outgoing) {
@@ -159,6 +184,7 @@ impl Invitation {
         let lr: &[u8] = if loose { b"" } else { b";lr" };
         let route = bracketed(&[proxy.as_bytes(), lr].concat());
         self.routes = [route].into();
+        self.secure_routes();
     }
 
     /// What `make` makes of the domain of From.

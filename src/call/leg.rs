@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::exchange::Exchange;
 use super::offer_answer::OfferAnswer;
 use super::prack::Owed;
 use super::refresh::SessionTime;
@@ -11,7 +12,7 @@ use super::timer::{Timer, timed};
 use super::update::Deferred;
 use super::{Core, RequestId};
 use crate::dialog::Dialog;
-use crate::message::{Draft, Message, Method, Name, Request};
+use crate::message::{Body, Draft, Message, Method, Name, Request};
 use crate::time::Time;
 use crate::transaction::rebase;
 
@@ -48,7 +49,7 @@ pub(super) struct Leg {
     pub(super) state: LegState,
     pub(super) id: LegId,
     /// Where the offers and answers of this dialog stand, whatever carries them.
-    pub(super) exchange: OfferAnswer,
+    pub(super) exchange: Exchange,
     /// Whether the other side's Allow lists UPDATE (RFC 3311 4); `None` before it has said.
     pub(super) takes_update: Option<bool>,
     /// What few legs have at a time.
@@ -68,6 +69,8 @@ pub(super) struct Rare {
     pub(super) owed: Option<Owed>,
     /// The session timer that was agreed on (RFC 4028).
     pub(super) session: Option<SessionTime>,
+    /// The answer that refuses all that its 2xx offers, while the user owes one.
+    pub(super) declined: Option<Body>,
 }
 
 impl Leg {
@@ -76,7 +79,7 @@ impl Leg {
             dialog,
             state: LegState::Early,
             id,
-            exchange,
+            exchange: exchange.into(),
             takes_update: None,
             rare: None,
             acks: Vec::new(),
@@ -104,8 +107,8 @@ impl Leg {
         taken.unwrap_or_default()
     }
 
-    pub(super) fn owed(&self) -> Option<Owed> {
-        self.rare.as_deref().and_then(|rare| rare.owed)
+    pub(super) fn owed(&self) -> Option<&Owed> {
+        self.rare.as_deref()?.owed.as_ref()
     }
 
     pub(super) fn session(&self) -> Option<&SessionTime> {

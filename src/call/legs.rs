@@ -3,9 +3,10 @@
 use alloc::boxed::Box;
 use core::mem;
 
-use super::description::describes;
+use super::declined::declining;
+use super::description::{describes, has_session};
 use super::leg::{Leg, LegState};
-use super::offer_answer::{Message, OfferAnswer};
+use super::offer_answer::{Message, OfferAnswer, Verdict};
 use super::{Action, Core, Event, RequestId};
 use crate::auth::Attempt;
 use crate::dialog::{Dialog, Origin, Phase};
@@ -77,7 +78,9 @@ impl Core {
                 };
                 self.refuse(server, &reply, status, out);
             }
-            Event::Cancel { .. } | Event::Ack { .. } => out.push(Action::Absorbed),
+            Event::Cancel { .. } | Event::Ack { .. } | Event::Settled { .. } => {
+                out.push(Action::Absorbed);
+            }
         }
     }
 
@@ -191,7 +194,8 @@ impl Core {
             }
             if leg.dialog.phase() == Phase::Confirmed {
                 // To a re-INVITE that was overtaken by a BYE: it wants its ACK all the same.
-                self.send_ack(at, invite, cseq, &Outgoing::default(), out);
+                let refusal = self.refusing_late(at, &response);
+                self.send_ack(at, invite, cseq, &refusal, out);
                 return None;
             }
         }
@@ -203,7 +207,8 @@ impl Core {
         if let Some(leg) = self.legs.get_mut(at) {
             leg.dialog.confirm(&response);
         }
-        self.ack(at, invite, cseq, &Outgoing::default(), out);
+        let refusal = self.refusing_late(at, &response);
+        self.ack(at, invite, cseq, &refusal, out);
         if self.take_hung_up(at).is_some() {
             // The other side has ended it by itself.
             return None;
@@ -233,7 +238,9 @@ impl Core {
             secure: sibling.is_secure(),
         };
         let dialog = Dialog::uac(origin, response);
-        let leg = self.new_leg(dialog, OfferAnswer::new());
+        let mut exchange = OfferAnswer::new();
+        exchange.on_sent(Message::Invite, !self.asks);
+        let leg = self.new_leg(dialog, exchange);
         self.legs.push(leg);
         self.legs.len().checked_sub(1)
     }
@@ -260,13 +267,41 @@ impl Core {
         }
     }
 
-    /// The ACK that the user still owes, without an answer: 13.2.2.4 wants it before anything
-    /// ends the dialog.
+    /// The ACK that the user still owes, with an answer that refuses all: 13.2.2.4 wants it before
+    /// anything ends the dialog. An offer that nobody here can read stays without.
     pub(super) fn ack_owed(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
-        let owed = self.legs.first().map(|leg| leg.state.clone());
-        if let Some(LegState::AwaitingAnswer { invite, cseq, .. }) = owed {
-            self.ack(0, invite, cseq, &Outgoing::default(), out);
+        let Some(leg) = self.legs.first_mut() else {
+            return;
+        };
+        if let LegState::AwaitingAnswer { invite, cseq, .. } = leg.state {
+            let body = leg.take_rare(|rare| &mut rare.declined);
+            let headers = HeaderList::new();
+            self.ack(0, invite, cseq, &Outgoing { headers, body }, out);
         }
+    }
+
+    /// What the ACK for a 2xx carries that nobody wants: the answer that refuses all, if it makes
+    /// an offer (13.2.2.4).
+    pub(super) fn refusing(&self, session: Verdict, success: &Response) -> Outgoing {
+        let body = match session {
+            Verdict::Offer => declining(success, &self.context.limits),
+            Verdict::Nothing
+            | Verdict::Answer
+            | Verdict::Preview
+            | Verdict::Missing
+            | Verdict::Ignore
+            | Verdict::Refuse(_) => None,
+        };
+        let headers = HeaderList::new();
+        Outgoing { headers, body }
+    }
+
+    /// The same of one that comes when its call has gone another way.
+    pub(super) fn refusing_late(&mut self, at: usize, success: &Response) -> Outgoing {
+        let body = has_session(success, &self.context.limits);
+        let leg = self.legs.get_mut(at);
+        let session = leg.map(|leg| leg.exchange.on_received(Message::Success, body));
+        self.refusing(session.unwrap_or(Verdict::Nothing), success)
     }
 
     /// The ACK for a 2xx, kept for its copies.

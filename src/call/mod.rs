@@ -54,6 +54,7 @@ mod callee;
 mod caller;
 mod course;
 mod credentials;
+mod declined;
 mod description;
 mod exchange;
 pub mod failure;
@@ -188,6 +189,12 @@ pub enum Event {
         /// The ACK.
         ack: Box<Request>,
     },
+    /// The server transaction of an INVITE within a dialog that this call refused is Confirmed or
+    /// Terminated: only now may this side send an INVITE there (14.1).
+    Settled {
+        /// Which INVITE.
+        server: ServerId,
+    },
 }
 
 /// What its user tells a call.
@@ -240,8 +247,12 @@ pub enum Command {
     /// End the call, whatever state it is in: cancel, refuse with 480, or BYE. It waits where the
     /// RFC says so: CANCEL for a provisional response (9.1), a callee's BYE for the ACK (§15). A
     /// CANCEL takes the headers only.
+    ///
+    /// If the answer to the offer in a response is owed, one that refuses each of its streams goes
+    /// before, in the ACK or PRACK (13.2.2.4; RFC 6337 5.2.4).
     HangUp(Outgoing),
-    /// Send a re-INVITE (§14.1).
+    /// Send a re-INVITE (§14.1). After one of the other side that was refused, it waits for the
+    /// ACK of that.
     Reinvite(Outgoing),
     /// Cancel the re-INVITE of this side that has no final response (9.1); the session stays. One
     /// that waits for its next try after glare is forgotten. Without any it does nothing. A
@@ -363,6 +374,8 @@ struct Core {
     credentials: Option<Box<Credentials>>,
     /// Whether this side made the Call-ID, which decides who waits longer after glare (14.1).
     owns_call_id: bool,
+    /// Whether the first INVITE of this side carried no offer, so that every 2xx to it does.
+    asks: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -440,6 +453,14 @@ impl Call {
     /// counts all the same. Otherwise says what refuses it first (12.2.2).
     pub(crate) fn take_cseq(&mut self, request: &Request) -> Result<(), StatusCode> {
         self.core.take_cseq(request)
+    }
+
+    /// Its owner has refused this re-INVITE before the call heard of it, and will tell it when that
+    /// is [`Event::Settled`].
+    pub(crate) fn has_refused(&mut self, server: ServerId) {
+        if let State::Confirmed(session) = &mut self.state {
+            session.has_refused(server);
+        }
     }
 
     /// The dialog that the user talks on, or the first early one.
@@ -625,6 +646,7 @@ impl Core {
             user,
             credentials: None,
             owns_call_id: false,
+            asks: false,
         }
     }
 
@@ -678,6 +700,10 @@ impl Core {
         let request = self.new_request();
         let cseq = self.legs.get_mut(at)?.dialog.next_cseq();
         let headers = self.authorize_within(at, attempt, method, outgoing);
+        let headers = match refreshes_target(method) {
+            true => self.with_local_target(&headers),
+            false => headers,
+        };
         let headers = self.with_timer_tag(headers);
         let user = match refreshes_target(method) {
             true => self.contact_user(&headers),

@@ -7,7 +7,7 @@ use super::failure::{Hold, hold};
 use super::offer_answer::Verdict;
 use super::retries::retry_after;
 use super::{LegId, RequestId, ServerId};
-use crate::message::{Request, Response, StatusCode, UriBuf};
+use crate::message::{Outgoing, Request, Response, StatusCode, UriBuf};
 use crate::transaction::Failure;
 
 /// Something the user of a call must hear, each once, with the message that caused it.
@@ -79,10 +79,38 @@ pub enum Notice {
     },
     /// The re-INVITE or UPDATE of this side crossed one of the other side, or came too soon after it.
     /// It is sent again by itself, after a delay that lets the other side go first or not (14.1), or
-    /// that it asks for (RFC 3311 5.3).
+    /// that it asks for (RFC 3311 5.3); unless another offer is answered until then, which makes
+    /// its own one out of date.
     UpdateDeferred {
         /// The 491, or the 500 with Retry-After.
         response: Box<Response>,
+    },
+    /// The re-INVITE of this side that was deferred is due, and is not sent: another offer was
+    /// answered while it waited, so its session description is out of date (RFC 3264 8). It is for
+    /// the user to offer again what is still wanted.
+    ReinviteOutdated {
+        /// What it would have carried.
+        outgoing: Box<Outgoing>,
+    },
+    /// The same of an UPDATE.
+    UpdateOutdated {
+        /// On which leg.
+        leg: LegId,
+        /// What it would have carried.
+        outgoing: Box<Outgoing>,
+    },
+    /// The user has not answered the re-INVITE of the other side within
+    /// [`Limits::answer_wait`](crate::limits::Limits::answer_wait): the core has.
+    ReofferExpired {
+        /// 500, after which the session is as it was; or 200, if changes within the re-INVITE were
+        /// agreed on already (RFC 6141 3.3).
+        status: StatusCode,
+    },
+    /// The user has not answered this request within
+    /// [`Limits::request_wait`](crate::limits::Limits::request_wait): the core has said 500.
+    RequestExpired {
+        /// Which request.
+        server: ServerId,
     },
     /// The other side's Contact changed; requests go to `Contact` of the message from now on.
     TargetRefreshed,

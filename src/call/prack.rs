@@ -2,8 +2,10 @@
 //!
 //! A PRACK goes by itself, unless the response carries an offer: then the user gives the answer.
 
+use super::declined::declining;
 use super::description::{describes, has_session};
 use super::exchange::{Fate, Own, What};
+use super::leg::Leg;
 use super::offer_answer::Message;
 use super::reliable::{Kind, Order, RseqOrder, kind};
 use super::{Action, Core, Early, LegId, Notice, check, wrong_state};
@@ -11,18 +13,21 @@ use crate::auth;
 use crate::call::offer_answer::Verdict;
 use crate::dialog::contact_of;
 use crate::error::Misuse;
-use crate::message::{Method, Name, Outgoing, Response};
+use crate::message::{Body, Method, Name, Outgoing, Response};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::Failure;
 use alloc::boxed::Box;
+use smallvec::SmallVec;
 
 /// A reliable response whose offer the user has not answered.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Owed {
     rseq: u32,
     invite: u32,
     pub(super) until: Option<Time>,
+    /// The answer that refuses all that it offers.
+    declined: Option<Body>,
 }
 
 impl Core {
@@ -37,7 +42,8 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Option<Early> {
         let body = has_session(response, &self.context.limits);
-        let until = now + self.context.limits.request_wait;
+        let limits = &self.context.limits;
+        let until = now + limits.request_wait;
         let leg = self.legs.get_mut(at)?;
         let id = leg.id;
         let (message, rseq) = match kind(response) {
@@ -66,6 +72,7 @@ impl Core {
                     rseq,
                     invite,
                     until,
+                    declined: declining(response, limits),
                 });
             } else {
                 self.prack(
@@ -112,10 +119,26 @@ impl Core {
         Ok(())
     }
 
-    /// The user has not answered the offer in a reliable response.
-    pub(super) fn forget_owed(&mut self, leg: LegId) {
-        if let Some(leg) = self.leg_mut(leg) {
-            leg.take_rare(|rare| &mut rare.owed);
+    /// The user will not answer the offers in reliable responses: each PRACK that is owed refuses
+    /// all that is offered (RFC 6337 5.2.4). An offer that nobody here can read stays without.
+    pub(super) fn decline_owed(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
+        let owing = |leg: &&Leg| leg.owed().is_some();
+        let legs: SmallVec<[LegId; 2]> = self.legs.iter().filter(owing).map(|leg| leg.id).collect();
+        for id in legs {
+            let Some(leg) = self.leg_mut(id) else {
+                continue;
+            };
+            let owed = leg.take_rare(|rare| &mut rare.owed);
+            if let Some(Owed {
+                rseq,
+                invite,
+                declined: Some(body),
+                ..
+            }) = owed.filter(|_| leg.is_live())
+            {
+                let outgoing = Outgoing::new().with_body(body);
+                self.prack(id, (rseq, invite), outgoing, auth::Attempt::new(), out);
+            }
         }
     }
 

@@ -158,6 +158,7 @@ impl Core {
         }
         let target = reliable.target.take();
         self.say(Message::Reliable, &outgoing);
+        self.accepted_contact(&outgoing.headers);
         let next = self.perform_reliable(actions, out);
         if let Some(target) = target {
             self.refresh_target(0, target.as_uri(), out);

@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 use super::Core;
 use super::failure::Retry;
 use super::invitation::Invitation;
+use crate::limits::Limits;
 use crate::message::{
-    ContentType, HeaderList, Message, Name, Outgoing, Response, SecurityMechanism, TelUri,
-    split_commas,
+    Body, ContentType, HeaderList, Message, Name, Outgoing, Part, Response, SecurityMechanism,
+    TelUri, split_commas,
 };
 
 /// What a caller's core does by itself about a refusal. What it does not do ends the call: the
@@ -114,7 +115,9 @@ pub(super) fn remedy(
 ) -> bool {
     let changed = match kind {
         Retry::ShorterBody => bare(invitation.outgoing()),
-        Retry::OtherBody => without_refused_body(invitation.outgoing(), response),
+        Retry::OtherBody => {
+            without_refused_body(invitation.outgoing(), response, &core.context.limits)
+        }
         Retry::SipUri => return to_sip(invitation),
         Retry::FewerExtensions => without_extensions(invitation.outgoing(), response),
         Retry::MoreExtensions => {
@@ -159,7 +162,11 @@ fn bare(outgoing: &Outgoing) -> Option<Outgoing> {
 }
 
 /// 415: a body of which type, coding and language are all accepted was not what was meant.
-fn without_refused_body(outgoing: &Outgoing, response: &Response) -> Option<Outgoing> {
+fn without_refused_body(
+    outgoing: &Outgoing,
+    response: &Response,
+    limits: &Limits,
+) -> Option<Outgoing> {
     let body = outgoing.body.as_ref()?;
     let kind = ContentType::parse(body.content_type().as_bytes()).ok()?;
     let values = |wanted| {
@@ -178,7 +185,31 @@ fn without_refused_body(outgoing: &Outgoing, response: &Response) -> Option<Outg
         || ![Name::Accept, Name::AcceptEncoding, Name::AcceptLanguage]
             .into_iter()
             .any(says);
-    refused.then(|| bare(outgoing)).flatten()
+    match refused {
+        true => plain_description(outgoing, response, limits).or_else(|| bare(outgoing)),
+        false => None,
+    }
+}
+
+/// 7.4.1: whoever takes no multipart body is sent the session description of it alone.
+fn plain_description(
+    outgoing: &Outgoing,
+    response: &Response,
+    limits: &Limits,
+) -> Option<Outgoing> {
+    let body = outgoing.body.as_ref()?;
+    let whole = Part::of_body(Some(body.content_type().as_bytes()), None, body.bytes());
+    let takes_it = response.first(Name::Accept).is_some() && response.accepts(&ContentType::SDP);
+    if !whole.is_multipart() || !takes_it || outgoing.headers.contains(Name::ContentEncoding) {
+        return None;
+    }
+    let is_encoded = |part: &Part<'_>| part.first("Content-Transfer-Encoding").is_some();
+    let is_session = |part: &Part<'_>| part.disposition().map_or(true, |d| d.is("session"));
+    let found = whole.find(limits, |part| {
+        part.content_type() == Ok(ContentType::SDP) && is_session(part) && !is_encoded(part)
+    });
+    let description = body.bytes().slice_ref(found.ok()??.content());
+    Some(bare(outgoing)?.with_body(Body::sdp(description)))
 }
 
 /// 19.1.6: the number as a user of the domain that this side is in.

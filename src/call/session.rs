@@ -8,9 +8,11 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use self::sent::Sent;
 use super::callee::Host;
+use super::caller::requires_nothing;
 use super::description::has_session;
 use super::exchange::Fate;
 use super::leg::{Leg, LegState};
@@ -49,7 +51,12 @@ pub(super) struct Session {
     bye: Option<Box<Bye>>,
     /// Other requests of this side without final response.
     requests: Vec<Sent>,
+    /// INVITEs of the other side that were refused, without ACK yet.
+    refused: Option<Box<Refused>>,
 }
+
+/// The server transactions of refused INVITEs that are neither Confirmed nor Terminated.
+type Refused = SmallVec<[ServerId; 2]>;
 
 /// A 2xx of this side: the same bytes until the ACK comes (13.3.1.4).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -89,7 +96,10 @@ struct Bye {
 struct Retry {
     outgoing: Outgoing,
     glares: u8,
+    /// `None`: when what [`Session::refused`] waits for has come.
     at: Option<Time>,
+    /// How many answers there were when it began to wait.
+    answers: u8,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -246,6 +256,7 @@ impl Session {
             }
             Event::Cancel { server, cancel } => self.on_cancel(core, now, server, cancel, out),
             Event::Ack { ack } => return self.on_ack(core, ack, out),
+            Event::Settled { server } => self.on_settled(core, now, server, out),
         }
         State::Confirmed(self)
     }
@@ -378,6 +389,9 @@ impl Session {
     ) -> State {
         if let Err(status) = core.take_cseq(&request) {
             core.refuse(server, &reply, status, out);
+            if request.method() == Method::Invite {
+                self.has_refused(server);
+            }
             return State::Confirmed(self);
         }
         let own = core.find_leg(request.tag_of_from()) == Some(0);
@@ -485,6 +499,7 @@ impl Session {
     ) {
         self.retry = None;
         self.refuse_reoffer(core, out);
+        core.decline_owed(out);
         core.ack_owed(out);
         match &self.unacked {
             None => self.say_bye(core, *outgoing, out),
@@ -562,6 +577,18 @@ impl Session {
         Ok(())
     }
 
+    /// 13.3.1.4: the dialog stands, the session must not; but for RFC 6141 5.4.
+    fn on_no_ack(mut self, core: &mut Core, out: &mut (impl Sink<Action> + ?Sized)) -> State {
+        let overtaken = self.unacked.take().is_some_and(|unacked| unacked.overtaken);
+        if !overtaken {
+            return self.leave(core, EndReason::NoAck { bye: None }, out);
+        }
+        if let Some(outgoing) = self.hang_up.take() {
+            self.say_bye(core, *outgoing, out);
+        }
+        State::Confirmed(self)
+    }
+
     pub(super) fn on_timer(
         mut self,
         core: &mut Core,
@@ -582,29 +609,18 @@ impl Session {
                     });
                 }
             }
-            Timer::NoAck(_) => {
-                // 13.3.1.4: the dialog stands, the session must not.
-                let overtaken = self.unacked.take().is_some_and(|unacked| unacked.overtaken);
-                return match (overtaken, self.hang_up.take()) {
-                    // RFC 6141 5.4.
-                    (true, None) => State::Confirmed(self),
-                    (true, Some(outgoing)) => {
-                        self.say_bye(core, *outgoing, out);
-                        State::Confirmed(self)
-                    }
-                    (false, hang_up) => {
-                        self.hang_up = hang_up;
-                        self.leave(core, EndReason::NoAck { bye: None }, out)
-                    }
-                };
-            }
+            Timer::NoAck(_) => return self.on_no_ack(core, out),
             Timer::AnswerOwed => {
                 return self.leave(core, EndReason::NoAnswer, out);
             }
             Timer::ReofferWait => {
                 // Not 480, which ends the usage (RFC 5057 5.1).
-                let status = StatusCode::SERVER_INTERNAL_ERROR;
+                let mut status = StatusCode::SERVER_INTERNAL_ERROR;
+                if core.has_changed() {
+                    status = StatusCode::OK;
+                }
                 self.give_up_reoffer(core, now, status, out);
+                out.push(Action::Notify(Notice::ReofferExpired { status }));
             }
             Timer::Retry => self.retry(core, now, out),
             Timer::Pending(server) => {
@@ -622,8 +638,9 @@ impl Session {
                 Due::Expired => return self.leave(core, EndReason::SessionExpired, out),
             },
             Timer::PrackOwed(leg) => {
-                core.forget_owed(leg);
-                if core.leg_at(leg) == Some(0) {
+                let talks = core.leg_at(leg) == Some(0);
+                core.decline_owed(out);
+                if talks {
                     return self.leave(core, EndReason::NoAnswer, out);
                 }
             }
@@ -661,10 +678,15 @@ fn acknowledge(
     out: &mut (impl Sink<Action> + ?Sized),
 ) -> Result<(), Misuse> {
     check(outgoing)?;
+    // 8.2.2.3: an ACK asks for no more than its INVITE did.
+    requires_nothing(outgoing)?;
     match core.legs.first().map(|leg| leg.state.clone()) {
         Some(LegState::AwaitingAnswer { invite, cseq, .. }) => {
             if let (Some(leg), Some(_)) = (core.legs.first(), &outgoing.body) {
                 leg.exchange.may_send(Message::Ack, true)?;
+            }
+            if let Some(leg) = core.legs.first_mut() {
+                leg.take_rare(|rare| &mut rare.declined);
             }
             core.ack(0, invite, cseq, outgoing, out);
             Ok(())

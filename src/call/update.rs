@@ -37,6 +37,8 @@ pub(super) struct Deferred {
     pub(super) at: Option<Time>,
     outgoing: Outgoing,
     glares: u8,
+    /// How many answers there were when it began to wait.
+    answers: u8,
 }
 
 /// Sending.
@@ -165,6 +167,7 @@ impl Core {
                 at: Some(at),
                 outgoing: own.outgoing,
                 glares: glares.saturating_add(1),
+                answers: self.leg_at(own.leg).map_or(0, |at| self.answers(at)),
             };
             if let Some(leg) = self.leg_mut(own.leg) {
                 leg.rare().deferred = Some(deferred);
@@ -226,7 +229,8 @@ impl Core {
         out.push(Action::Notify(Notice::RequestFailed { request, failure }));
     }
 
-    /// 5.3: once more, unless something else is in progress; then it waits again.
+    /// 5.3: once more, unless something else is in progress; then it waits again. What would offer
+    /// what was true before another exchange goes back to the user (RFC 3264 8).
     pub(super) fn retry_update(
         &mut self,
         now: Time,
@@ -246,8 +250,16 @@ impl Core {
         let offers = describes(&deferred.outgoing, &context.limits);
         if place.exchange.may_send(Message::Update, offers).is_ok() {
             let Deferred {
-                outgoing, glares, ..
+                outgoing,
+                glares,
+                answers,
+                ..
             } = deferred;
+            let at = self.leg_at(leg).unwrap_or_default();
+            if self.is_outdated(at, answers, &outgoing) {
+                let outgoing = Box::new(outgoing);
+                return out.push(Action::Notify(Notice::UpdateOutdated { leg, outgoing }));
+            }
             let what = (glares, false);
             return self.send_update(leg, outgoing, what, auth::Attempt::new(), out);
         }
@@ -363,7 +375,7 @@ impl Core {
         body: bool,
     ) -> Result<(), Misuse> {
         let (leg, message) = match asked {
-            Asked::Plain => return Ok(()),
+            Asked::Plain | Asked::Target(_) => return Ok(()),
             Asked::Update(asked) => (self.leg_at(asked.leg), Message::UpdateSuccess),
             Asked::Prack => (Some(0), Message::PrackSuccess),
         };
@@ -399,6 +411,7 @@ impl Core {
         headers.put_over(&self.context.capabilities);
         let body = outgoing.body.as_ref();
         self.respond(server, reply, StatusCode::OK, &headers, body, out);
+        self.accepted_contact(&outgoing.headers);
         self.update_answered(asked, Some(describes(outgoing, &self.context.limits)));
         if let (Some(at), Some(contact)) = (self.leg_at(asked.leg), &asked.contact) {
             self.refresh_target(at, contact.as_uri(), out);
@@ -433,8 +446,8 @@ impl Core {
         }
     }
 
-    /// The other side accepted a request with these headers: a Contact in it is this side's from
-    /// now on (RFC 6141 4.4).
+    /// The other side accepted a request with these headers, or they are of what accepts one of its:
+    /// a Contact among them is this side's from now on (RFC 6141 4.4, 4.5).
     pub(super) fn accepted_contact(&mut self, headers: &HeaderList) {
         if let Some((.., contact)) = headers.iter().find(|(name, ..)| *name == Name::Contact) {
             self.contact = Some(contact.into());

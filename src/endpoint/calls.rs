@@ -136,7 +136,13 @@ impl Endpoint {
         let context = self.context.clone();
         let call = match method {
             None => Call::place(now, context, &ids, invitation, &mut actions)?,
-            Some(method) => Call::ask(now, context, &ids, method, invitation, &mut actions)?,
+            Some(method) => {
+                let invitation = match method == Method::Options.as_str() {
+                    true => invitation.accepting(&self.config.accept.join(", ")),
+                    false => invitation,
+                };
+                Call::ask(now, context, &ids, method, invitation, &mut actions)?
+            }
         };
         let full = Misuse::LimitReached { limit: "calls" };
         let call = self.insert_call(call, (key, hashed), None).ok_or(full)?;
@@ -164,7 +170,12 @@ impl Endpoint {
     fn first_flow(&self, invitation: &Invitation) -> Result<Option<Flow>, Misuse> {
         let uri = invitation.first_hop();
         let secure = invitation.is_secure();
-        let hop = NextHop::of(&uri, secure).map_err(|_| Misuse::Malformed { what: "target" })?;
+        let hop = NextHop::of(&uri, secure).map_err(|_| Misuse::Malformed {
+            what: match uri.as_sip() {
+                Some(_) => "target",
+                None => "target: it is no SIP URI, so it needs a proxy (via_proxy) that knows it",
+            },
+        })?;
         let reach = self.places.reach();
         match (hop.address(), hop.transport) {
             (Some(remote), _) => {
@@ -421,7 +432,7 @@ impl Endpoint {
         let secure = errand.draft.is_secure();
         let hop = hop.as_ref().and_then(|uri| NextHop::of(uri, secure).ok());
         let Some(hop) = hop else {
-            return self.fail(errand, unsent);
+            return self.fail(errand, Failure::Unroutable, unsent);
         };
         let known = self.calls.get(errand.call).and_then(|entry| entry.flow);
         if let Some(known) = known.filter(|known| is_back_on(known, &hop)) {
@@ -433,7 +444,7 @@ impl Endpoint {
                 let transport = transport_of(&hop);
                 match self.places.flow(transport, remote, known.as_ref()) {
                     Some(flow) => self.dispatch(now, errand, flow, None, unsent, out),
-                    None => self.fail(errand, unsent),
+                    None => self.fail(errand, Failure::NoLocalAddress, unsent),
                 }
             }
             None => {
@@ -459,7 +470,7 @@ impl Endpoint {
     ) {
         let call = errand.call;
         let Some(bytes) = self.seal(&errand, &flow) else {
-            return self.fail(errand, unsent);
+            return self.fail(errand, Failure::NoLocalAddress, unsent);
         };
         // 18.1.1: the Via that counts is the one that will be sent.
         let stream = self.stream_for(call, bytes.len(), &flow);
@@ -498,7 +509,7 @@ impl Endpoint {
         };
         if self.start_client(now, start, out).is_err() {
             self.drop_packet(Dropped::Overload, out);
-            self.fail(errand, unsent);
+            self.fail(errand, Failure::NoRoom, unsent);
         }
     }
 
@@ -509,12 +520,11 @@ impl Endpoint {
 
     /// A request of a call could not be sent, to this server or at all. Nobody waits for an ACK;
     /// of an INVITE there is no transaction that could say that it is gone.
-    pub(super) fn fail(&mut self, errand: Errand, unsent: &mut Unsent) {
+    pub(super) fn fail(&mut self, errand: Errand, failure: Failure, unsent: &mut Unsent) {
         let Some(request) = errand.request else {
             self.counters.undelivered = self.counters.undelivered.saturating_add(1);
             return;
         };
-        let failure = Failure::Transport;
         let failed = CallEvent::Failed { request, failure };
         unsent.push(errand.verdict.map_or(failed, |verdict| *verdict));
         if errand.draft.method() == Method::Invite {
@@ -540,7 +550,7 @@ impl Endpoint {
             return self.cancel_client(now, client, headers, out);
         }
         if let Some(errand) = self.withdraw(call, request) {
-            self.fail(errand, unsent);
+            self.fail(errand, Failure::Withdrawn, unsent);
         }
     }
 
@@ -674,6 +684,17 @@ fn event_of(call: CallHandle, notice: Notice) -> Event {
             changed,
         },
         Notice::UpdateDeferred { response } => Event::UpdateDeferred { call, response },
+        Notice::ReinviteOutdated { outgoing } => Event::ReinviteOutdated { call, outgoing },
+        Notice::UpdateOutdated { leg, outgoing } => Event::UpdateOutdated {
+            call,
+            leg,
+            outgoing,
+        },
+        Notice::ReofferExpired { status } => Event::ReofferExpired { call, status },
+        Notice::RequestExpired { server } => Event::RequestExpired {
+            request: server_handle(server),
+            call: Some(call),
+        },
         Notice::TargetRefreshed => Event::TargetRefreshed { call },
         Notice::Offered { server, request } => Event::Offered {
             call,

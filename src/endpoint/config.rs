@@ -30,6 +30,10 @@ pub struct Config {
     pub locals: Vec<Local>,
     /// The methods that the application answers itself, besides those of a call. A request with
     /// another method gets 405 (8.2.1). Allow is derived from this list.
+    ///
+    /// OPTIONS is the core's, which says 200 while there is room for another call. Outside of calls
+    /// it is the application's if it is in this list: whoever would say 486 to an INVITE says it to
+    /// OPTIONS too (11.2). What a 200 says of this side is added to that of the application.
     pub methods: Vec<String>,
     /// The option tags of the extensions that the application supports (20.37). A request that
     /// requires another gets 420 (8.2.2.3).
@@ -145,6 +149,11 @@ impl Config {
         prack || CORE_METHODS.contains(&method) || self.methods.iter().any(|m| m == method)
     }
 
+    /// Whether OPTIONS outside of calls is the application's to answer.
+    pub(super) fn asks_of_options(&self) -> bool {
+        self.methods.iter().any(|method| method == "OPTIONS")
+    }
+
     pub(super) fn supports(&self, option_tag: &str) -> bool {
         let mut tags = self.option_tags();
         tags.any(|tag| tag.eq_ignore_ascii_case(option_tag))
@@ -168,6 +177,7 @@ impl Config {
     /// Allow, alone: for a 405.
     pub(super) fn allow(&self) -> Result<HeaderList, Misuse> {
         let own = self.methods.iter().map(String::as_str);
+        let own = own.filter(|method| !CORE_METHODS.contains(method));
         let prack = (self.reliable != Policy::Off).then_some("PRACK");
         let methods = CORE_METHODS.into_iter().chain(prack).chain(own);
         let methods: Vec<&str> = methods.collect();

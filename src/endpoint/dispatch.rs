@@ -3,7 +3,7 @@
 //! Here, and nowhere else, it is decided that a request belongs to no dialog (481).
 
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use bytes::Bytes;
 
 use super::arrival::Arrival;
@@ -69,7 +69,10 @@ impl Endpoint {
             let call_id = String::from_utf8_lossy(reply.call_id_value());
             let via = String::from_utf8_lossy(reply.top_via_value());
             let tag = ids.to_tag(&call_id, None, Some(&via), 0);
-            let bytes = reply.write(status, None, Some(tag.as_str()), &HeaderList::new(), None);
+            // 21.4.1: what is wrong with it.
+            let reason = (status == StatusCode::BAD_REQUEST).then(|| error.kind.to_string());
+            let tag = Some(tag.as_str());
+            let bytes = reply.write(status, reason.as_deref(), tag, &HeaderList::new(), None);
             let flow = reply
                 .top_via()
                 .map_or(*flow, |via| ReturnPath::new(&via, flow).flow);
@@ -224,6 +227,20 @@ impl Endpoint {
             Err(status) => (status, HeaderList::new()),
         };
         let tag = self.tag_for(request);
+        if request.method() == Method::Invite {
+            // 14.1: no INVITE of this side goes before its ACK has come.
+            let bytes = arrival
+                .reply
+                .write(status, None, Some(tag.as_str()), &headers, None);
+            let owner = Owner::Call(call);
+            let Some(server) = self.start_server(now, request, arrival, tag, owner, out) else {
+                return self.transmit(arrival.path.flow, None, bytes, Origin::Nobody, out);
+            };
+            if let Some(entry) = self.calls.get_mut(call) {
+                entry.call.has_refused(super::servers::server_id(server));
+            }
+            return self.respond(now, server, status, bytes, out);
+        }
         self.answer_at_once(now, request, arrival, (status, &headers), tag, out);
     }
 
@@ -241,7 +258,7 @@ impl Endpoint {
         let tag = self.tag_for(&request);
         match request.method() {
             Method::Invite => self.take_invite(now, request, arrival, tag, out),
-            Method::Options => {
+            Method::Options if !self.config.asks_of_options() => {
                 // 11.2: what an INVITE would be told.
                 if !self.has_room(false) || self.calls() >= self.limits().calls {
                     return self.busy(&request, arrival, out);
@@ -256,6 +273,7 @@ impl Endpoint {
             // ACK and CANCEL have gone another way.
             Method::Ack
             | Method::Cancel
+            | Method::Options
             | Method::Register
             | Method::Info
             | Method::Message

@@ -217,11 +217,18 @@ fn is_of_the_server(verdict: &CallEvent, heard: bool) -> bool {
         CallEvent::Failed { failure, .. } => match failure {
             Failure::Transport => true,
             Failure::Timeout => !heard,
-            Failure::NoAck | Failure::CancelTimeout => false,
+            Failure::NoAck
+            | Failure::CancelTimeout
+            | Failure::Unroutable
+            | Failure::Unresolved
+            | Failure::NoLocalAddress
+            | Failure::NoRoom
+            | Failure::Withdrawn => false,
         },
         CallEvent::Gone { .. }
         | CallEvent::Request { .. }
         | CallEvent::Cancel { .. }
-        | CallEvent::Ack { .. } => false,
+        | CallEvent::Ack { .. }
+        | CallEvent::Settled { .. } => false,
     }
 }

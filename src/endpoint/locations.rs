@@ -17,6 +17,7 @@ use crate::machine::Machine;
 use crate::message::Draft;
 use crate::sink::Sink;
 use crate::time::Time;
+use crate::transaction::Failure;
 use crate::transport::{Flow, NextHop, Transport};
 
 /// What one call of a location pushed.
@@ -116,7 +117,7 @@ impl Endpoint {
         };
         match self.wait_for(locate, waiting) {
             Some(location) => self.perform_location(now, location, &mut actions, out),
-            None => self.fail(errand, unsent),
+            None => self.fail(errand, Failure::NoRoom, unsent),
         }
     }
 
@@ -255,6 +256,10 @@ impl Endpoint {
         };
         match entry.waiting {
             Waiting::Requests { call, errands, .. } => {
+                let failure = match target {
+                    Some(_) => Failure::NoLocalAddress,
+                    None => Failure::Unresolved,
+                };
                 let flow = target.and_then(|target| self.flow_to(call, target));
                 let mut unsent = Unsent::new();
                 for errand in errands {
@@ -263,7 +268,7 @@ impl Endpoint {
                             let locate = Some(&*entry.locate);
                             self.dispatch(now, errand, flow, locate, &mut unsent, out);
                         }
-                        None => self.fail(errand, &mut unsent),
+                        None => self.fail(errand, failure, &mut unsent),
                     }
                 }
                 self.tell_unsent(now, call, unsent, out);

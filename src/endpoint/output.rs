@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use super::{CallHandle, QueryId, RequestHandle, TransmitId};
 use crate::call::offer_answer::Verdict;
-use crate::call::{Early, EndReason, RequestId};
+use crate::call::{Early, EndReason, LegId, RequestId};
 use crate::locate::{Question, Records};
-use crate::message::{ParseError, ParseErrorKind, Request, Response, UriBuf};
+use crate::message::{Outgoing, ParseError, ParseErrorKind, Request, Response, StatusCode, UriBuf};
 use crate::transaction::Failure;
 use crate::transport::Flow;
 
@@ -236,14 +236,46 @@ pub enum Event {
         changed: bool,
     },
     /// The re-INVITE or UPDATE of this side crossed one of the other side; the core sends it again,
-    /// with the body that it had. If the other side's offer is answered meanwhile, that body may
-    /// be out of date: who keeps descriptions with versions (RFC 3264 8) sends no other offer
-    /// before this one has its answer, or does without the core's retry.
+    /// unless another offer is answered until then.
     UpdateDeferred {
         /// The call.
         call: CallHandle,
         /// The 491, or the 500 with Retry-After.
         response: Box<Response>,
+    },
+    /// The re-INVITE of this side that was deferred is due, and is not sent: another offer was
+    /// answered while it waited, so its session description is out of date (RFC 3264 8). Offer
+    /// again what is still wanted.
+    ReinviteOutdated {
+        /// The call.
+        call: CallHandle,
+        /// What it would have carried.
+        outgoing: Box<Outgoing>,
+    },
+    /// The same of an UPDATE.
+    UpdateOutdated {
+        /// The call.
+        call: CallHandle,
+        /// On which leg.
+        leg: LegId,
+        /// What it would have carried.
+        outgoing: Box<Outgoing>,
+    },
+    /// The application took too long to answer a re-INVITE: the core has, with 500, or with 200 if
+    /// changes were agreed on already.
+    ReofferExpired {
+        /// The call.
+        call: CallHandle,
+        /// The answer.
+        status: StatusCode,
+    },
+    /// The application took too long to answer a request, within a call or outside of any: the core
+    /// has said 500.
+    RequestExpired {
+        /// Which request.
+        request: RequestHandle,
+        /// The call that it belongs to.
+        call: Option<CallHandle>,
     },
     /// The other side moved: its Contact changed.
     TargetRefreshed {

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::arrival::Arrival;
 use super::detour::ReturnPath;
-use super::{CallEvent, CallHandle, Endpoint, Origin, Output, Part, RequestHandle};
+use super::{CallEvent, CallHandle, Endpoint, Event as Heard, Origin, Output, Part, RequestHandle};
 use crate::call::{ServerId, check_response};
 use crate::error::Misuse;
 use crate::machine::Machine;
@@ -102,6 +102,22 @@ impl Server {
         match self {
             Self::Invite(machine) => machine.deadline(),
             Self::Other(machine) => machine.deadline(),
+        }
+    }
+
+    /// An INVITE without 2xx whose ACK has not come.
+    fn is_unsettled(&self) -> bool {
+        match self {
+            Self::Invite(machine) => machine.is_unsettled(),
+            Self::Other(_) => false,
+        }
+    }
+
+    /// One whose refusal needs no ACK any more (14.1).
+    fn is_settled(&self) -> bool {
+        match self {
+            Self::Invite(machine) => machine.is_settled(),
+            Self::Other(_) => false,
         }
     }
 
@@ -224,9 +240,18 @@ impl Endpoint {
             return;
         };
         let mut actions = Actions::new();
+        let was_open = entry.machine.is_unsettled();
         call(&mut entry.machine, &mut actions);
+        let settled = match entry.owner {
+            Owner::Call(call) if was_open && entry.machine.is_settled() => Some(call),
+            Owner::Call(_) | Owner::Application { .. } | Owner::Nobody => None,
+        };
         self.rearm_server(server);
         self.perform_server(now, server, &mut actions, out);
+        if let Some(call) = settled {
+            let server = server_id(server);
+            self.tell_call(now, call, CallEvent::Settled { server }, out);
+        }
     }
 
     fn rearm_server(&mut self, server: RequestHandle) {
@@ -313,6 +338,8 @@ impl Endpoint {
         {
             let status = StatusCode::SERVER_INTERNAL_ERROR;
             let _ = self.respond_as_application(now, server, status, &Outgoing::default(), out);
+            let (request, call) = (server, None);
+            out.push(Output::Event(Heard::RequestExpired { request, call }));
         }
     }
 
@@ -351,7 +378,15 @@ impl Endpoint {
             });
         }
         let tag = Some(entry.tag.as_str());
-        let bytes = reply.write(status, None, tag, &outgoing.headers, outgoing.body.as_ref());
+        let body = outgoing.body.as_ref();
+        let bytes = match reply.method() == Some(Method::Options) && status.is_success() {
+            // 11.2: all that the core would say.
+            true => {
+                let headers = outgoing.headers.over(&self.options);
+                reply.write(status, None, tag, &headers, body)
+            }
+            false => reply.write(status, None, tag, &outgoing.headers, body),
+        };
         entry.owner = Owner::Nobody;
         self.respond(now, server, status, bytes, out);
         Ok(())

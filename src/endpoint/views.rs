@@ -224,7 +224,9 @@ impl<'e> CallView<'e> {
         self.command(now, Command::Acknowledge(outgoing), out)
     }
 
-    /// Ends the call in whatever state it is: CANCEL, 480 or BYE. Repeating it is harmless.
+    /// Ends the call in whatever state it is: CANCEL, 480 or BYE. Repeating it is harmless. If the
+    /// answer to the offer in a response is owed, one that refuses every stream goes before
+    /// (13.2.2.4).
     ///
     /// # Errors
     ///
@@ -251,7 +253,8 @@ impl<'e> CallView<'e> {
         self.command(now, Command::HangUp(outgoing), out)
     }
 
-    /// Sends a re-INVITE (14.1).
+    /// Sends a re-INVITE (14.1). After one of the other side that was refused, it waits for the ACK
+    /// of that.
     ///
     /// # Errors
     ///

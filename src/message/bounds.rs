@@ -100,21 +100,23 @@ const COMMENTED: u128 = set(&[Name::RetryAfter, Name::Server, Name::UserAgent]);
 pub(super) struct Sizes {
     /// The longest.
     longest: u32,
-    /// The sum of each group, each row one longer than it is.
-    sums: [u32; Group::COUNT],
+    /// The sum of each group side by side, each row one longer than it is. What is not in a group
+    /// is lost beyond the top.
+    sums: u64,
 }
 
 /// What the rows of a header are counted with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Group {
-    Other,
-    Commented,
-    List,
     Via,
+    List,
+    Commented,
+    Other,
 }
 
 impl Group {
-    const COUNT: usize = 4;
+    /// How many bits the sum of a group has.
+    const BITS: u32 = 21;
 
     /// The group of the name with that number.
     pub(super) const fn of(name: usize) -> Self {
@@ -132,13 +134,27 @@ impl Group {
 }
 
 impl Sizes {
-    /// Adds a row of the group with that number. Sums of lengths in one message fit.
+    /// Adds a row of the group with that number.
     #[inline]
-    pub(super) fn add(&mut self, len: u32, group: usize) {
+    pub(super) fn add(&mut self, len: u32, group: u32) {
         self.longest = self.longest.max(len);
-        if let Some(sum) = self.sums.get_mut(group) {
-            *sum = sum.wrapping_add(len).wrapping_add(1);
+        let sum = u64::from(len).wrapping_add(1);
+        let shift = group.wrapping_mul(Group::BITS);
+        self.sums = self.sums.wrapping_add(sum.wrapping_shl(shift));
+    }
+
+    /// Says where the last row ends: of what is too large to be summed up nothing is known.
+    #[inline]
+    pub(super) fn end(&mut self, headers_end: usize) {
+        if headers_end >> Group::BITS != 0 {
+            self.sums = u64::MAX;
         }
+    }
+
+    /// The sum of a group.
+    const fn sum(self, group: Group) -> usize {
+        let shift = (group as u32).wrapping_mul(Group::BITS);
+        (self.sums.wrapping_shr(shift) & ((1 << Group::BITS) - 1)) as usize
     }
 
     /// Counts a Via that has been added for the one hop that it is.
@@ -146,8 +162,9 @@ impl Sizes {
     pub(super) fn is_one_hop(&mut self, (from, to): (u32, u32)) {
         // As long as the shortest one.
         let more = to.saturating_sub(from).saturating_sub(1);
-        let [.., vias] = &mut self.sums;
-        *vias = vias.saturating_sub(more);
+        if self.sums != u64::MAX {
+            self.sums = self.sums.saturating_sub(u64::from(more));
+        }
     }
 }
 
@@ -164,16 +181,16 @@ pub(super) fn check(
     limits: &Limits,
     sizes: Sizes,
 ) -> Result<(), (ParseErrorKind, usize)> {
-    let [_, commented, lists, vias] = sizes.sums;
-    if most(sizes.longest as usize) > limits.params || most(commented as usize) > limits.nesting {
+    let [vias, lists, commented] =
+        [Group::Via, Group::List, Group::Commented].map(|group| sizes.sum(group));
+    if most(sizes.longest as usize) > limits.params || most(commented) > limits.nesting {
         check_rows(message, limits)?;
     }
     // Lengths acquit short messages, the commas of the whole nearly all others.
-    let (items, hops) = (lists.saturating_add(vias) as usize / 2, vias as usize / 2);
+    let (items, hops) = (lists.saturating_add(vias) / 2, vias / 2);
     if (items > limits.list_items || hops > limits.via_hops)
         && commas(message.header_block()).saturating_add(message.entries().len())
             > limits.list_items.min(limits.via_hops)
-        && may_have_too_many(message, limits)
     {
         count_items(message, limits)?;
     }
@@ -209,21 +226,6 @@ fn check_rows(message: &Message, limits: &Limits) -> Result<(), (ParseErrorKind,
 
 fn commas(text: &[u8]) -> usize {
     memchr::memchr_iter(b',', text).count()
-}
-
-/// Whether there are so many commas, quoted ones too, that the items must be counted.
-fn may_have_too_many(message: &Message, limits: &Limits) -> bool {
-    let (mut items, mut hops) = (0_usize, 0_usize);
-    for entry in message.entries() {
-        if bit(entry.name) & LISTS != 0 {
-            let most = commas(message.value(entry)).saturating_add(1);
-            items = items.saturating_add(most);
-            if entry.name == Name::Via {
-                hops = hops.saturating_add(most);
-            }
-        }
-    }
-    items > limits.list_items || hops > limits.via_hops
 }
 
 /// Counts the items of each list over all its rows.
@@ -309,7 +311,7 @@ fn depth(value: &[u8]) -> usize {
     deepest
 }
 
-const fn set(names: &[Name]) -> u128 {
+pub(super) const fn set(names: &[Name]) -> u128 {
     let mut set = 0;
     let mut rest = names;
     while let Some((first, tail)) = rest.split_first() {
@@ -412,6 +414,19 @@ mod tests {
             deep(Name::RetryAfter)
         );
         assert_eq!(kind("Subject: a (b (c (d)))", &TIGHT), None);
+    }
+
+    #[test]
+    fn headers_are_counted_with_their_group() {
+        for (name, group) in [
+            (Name::From, Group::Other),
+            (Name::Via, Group::Via),
+            (Name::Contact, Group::List),
+            (Name::UserAgent, Group::Commented),
+            (Name::Other, Group::Other),
+        ] {
+            assert!(Group::of(name as usize) == group, "{name}");
+        }
     }
 
     #[test]

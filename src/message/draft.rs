@@ -145,3 +145,38 @@ impl Draft {
         self.text.get(start as usize..end as usize).unwrap_or(&[])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::borrow::ToOwned as _;
+    use alloc::string::ToString as _;
+
+    use super::*;
+    use crate::message::{Message, Name};
+
+    #[test]
+    fn contact_has_the_user_of_the_draft_and_the_place_of_its_origin() {
+        let origin = Origin {
+            transport: "UDP",
+            sent_by: b"192.0.2.4",
+            contact: b"192.0.2.4:5070",
+        };
+        let branch = Token::new("z9hG4bK1").unwrap();
+        let contact = |uri: &[u8], user: Option<&[u8]>| {
+            let bytes = RequestWriter::new(Method::Invite, uri)
+                .draft(branch, user)
+                .seal(origin);
+            let message = Message::parse(bytes).unwrap();
+            message.first(Name::Contact).map(<[u8]>::to_vec)
+        };
+        let read =
+            |uri: &[u8], user| contact(uri, user).map(|text| text.escape_ascii().to_string());
+        let of = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            read(b"sip:b@c", Some(b"alice")),
+            of("<sip:alice@192.0.2.4:5070>")
+        );
+        assert_eq!(read(b"sips:b@c", Some(b"")), of("<sips:192.0.2.4:5070>"));
+        assert_eq!(read(b"sip:b@c", None), None);
+    }
+}

@@ -765,6 +765,22 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_is_set_has_one_row_and_no_other_changes() {
+        let text = edited(|edit| {
+            edit.set(Name::Via, b"SIP/2.0/TCP d").unwrap();
+            edit.set(Name::Subject, b"two").unwrap();
+        });
+        let rest = REST
+            .replace("Subject: one", "Subject: two")
+            .replace(
+                "v : SIP/2.0/UDP a,\r\n SIP/2.0/UDP b\r\n",
+                "v: SIP/2.0/TCP d\r\n",
+            )
+            .replace("Via: SIP/2.0/UDP c\r\n", "");
+        assert_eq!(text, format!("{START}{rest}"));
+    }
+
+    #[test]
     fn max_forwards_prints_every_number() {
         for hops in [0_u8, 9, 10, 99, 100, 255] {
             let got = edited(|edit| {

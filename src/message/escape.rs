@@ -126,7 +126,7 @@ fn next_byte(bytes: &[u8]) -> Option<(u8, bool, &[u8])> {
     if let [b'%', a, b, rest @ ..] = bytes
         && let (Some(a), Some(b)) = (nibble(*a), nibble(*b))
     {
-        return Some(((a << 4) | b, true, rest));
+        return Some((a.wrapping_mul(16).wrapping_add(b), true, rest));
     }
     let (&byte, rest) = bytes.split_first()?;
     Some((byte, false, rest))

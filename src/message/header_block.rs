@@ -59,6 +59,10 @@ impl Block {
         loop {
             if path == HeaderPath::Fast {
                 at = out.read_plain(bytes, at, limits, headers)?;
+                if bytes.get(at..).unwrap_or_default().starts_with(b"\r\n") {
+                    out.end = at.saturating_add(2);
+                    return Ok(out);
+                }
             }
             let header = match lexer::line(bytes, at)? {
                 Line::Header(header) => header,

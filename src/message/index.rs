@@ -70,11 +70,14 @@ impl Message {
     ///
     /// As [`Message::parse`].
     pub fn parse_with(bytes: Bytes, limits: &Limits) -> Result<Self, ParseError> {
-        let mut message = Self::unread(bytes);
-        match message.read(limits) {
-            Ok(()) => Ok(message),
-            Err((kind, offset)) => Err(salvage(&message.bytes, kind, offset)),
+        // Where it will be returned: moving an index costs as much as reading a line.
+        let mut read = Ok(Self::unread(bytes));
+        if let Ok(message) = &mut read
+            && let Err((kind, offset)) = message.read(limits)
+        {
+            read = Err(salvage(&message.bytes, kind, offset));
         }
+        read
     }
 
     /// As [`Message::parse_with`], but checked and made a part of something larger before it is
@@ -109,8 +112,8 @@ impl Message {
     }
 
     /// Bytes without an index.
-    #[inline]
-    fn unread(bytes: Bytes) -> Self {
+    #[inline(always)]
+    pub(super) fn unread(bytes: Bytes) -> Self {
         Self {
             bytes,
             start: StartLine::Request {
@@ -123,7 +126,7 @@ impl Message {
     }
 
     /// Makes the index in its place. After an error the bytes are as they were.
-    fn read(&mut self, limits: &Limits) -> Result<(), LexError> {
+    pub(super) fn read(&mut self, limits: &Limits) -> Result<(), LexError> {
         let layout = Layout::read(&self.bytes, limits, HeaderPath::Fast, &mut self.headers)?;
         self.bytes.advance(layout.skipped);
         self.bytes.truncate(layout.end);
@@ -271,6 +274,12 @@ impl Message {
         self.slice(entry.start..end)
     }
 
+    /// What begins at the offset, to the end of the message.
+    #[inline]
+    pub(crate) fn tail_at(&self, at: u32) -> &[u8] {
+        self.bytes.get(at as usize..).unwrap_or_default()
+    }
+
     pub(crate) fn value(&self, entry: &Entry) -> &[u8] {
         self.slice(entry.value..entry.value_end)
     }
@@ -380,10 +389,7 @@ impl Layout {
         path: HeaderPath,
         headers: &mut Headers,
     ) -> Result<Self, LexError> {
-        let skipped = bytes
-            .iter()
-            .take_while(|&&b| matches!(b, b'\r' | b'\n'))
-            .count();
+        let skipped = start_line::breaks_before(bytes);
         let bytes = bytes.get(skipped..).unwrap_or_default();
         Ok(Self {
             skipped,
@@ -425,6 +431,7 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
     use alloc::vec::Vec;
 
     use proptest::prelude::*;
@@ -554,6 +561,17 @@ mod tests {
             (error.kind, error.offset),
             (ParseErrorKind::MessageTooLarge, OPTIONS.len())
         );
+    }
+
+    #[test]
+    fn what_this_crate_wrote_is_read_whatever_the_limits() {
+        let rows = "X: 1\r\n".repeat(Limits::DEFAULT.headers);
+        let long = "x".repeat(Limits::DEFAULT.message_bytes);
+        let uri = "a".repeat(Limits::DEFAULT.start_line_bytes);
+        let text = format!("OPTIONS sip:{uri} SIP/2.0\r\n{rows}Long: {long}\r\n\r\n");
+        let own = Message::parse_own(&Bytes::from(text)).unwrap();
+        assert_eq!(own.headers().len(), Limits::DEFAULT.headers + 1);
+        assert!(Message::parse_own(&Bytes::from_static(b"OPTIONS")).is_none());
     }
 
     #[test]

@@ -47,6 +47,7 @@ mod faults;
 mod header_block;
 mod headers;
 mod host;
+mod id;
 mod index;
 mod lexer;
 mod list;
@@ -100,6 +101,7 @@ pub use headers::{
     SecurityMechanism, SessionExpires, SubscriptionState, TargetDialog, Warning,
 };
 pub use host::Host;
+pub use id::Id;
 pub(crate) use index::stream_length;
 pub use index::{Header, Message, Rows};
 pub use list::{SplitCommas, Tokens, split_call_ids, split_commas};

@@ -297,8 +297,10 @@ impl Front {
 
     #[inline(always)]
     fn colon(self) -> Option<usize> {
-        let at = words::place(self.0.equal(b':'));
-        (at < words::STEP).then_some(at)
+        match self.0.equal(b':') {
+            0 => None,
+            found => Some(words::place(found)),
+        }
     }
 
     /// The name that it begins with, of that length. The colon behind it counts, so that no NUL is

@@ -45,7 +45,7 @@ impl<'a> NameAddr<'a> {
     ///
     /// What is wrong, and where. A bare URI with `?` or `,` is refused: it needs angle brackets.
     pub fn parse(value: &'a [u8]) -> Result<Self, ValueError> {
-        match Self::plain(value) {
+        match Self::plain(value, value.len()) {
             Some(address) => Ok(address),
             None => Self::parse_any(value),
         }
@@ -53,26 +53,42 @@ impl<'a> NameAddr<'a> {
 
     /// The tag of a whole value that may be parsed; the errors are those of
     /// [`parse`](Self::parse).
-    #[inline]
     pub(crate) fn tag_of(value: &'a [u8]) -> Result<Option<&'a [u8]>, ValueError> {
-        match plain_tag(value) {
+        Self::tag_of_front(value, value.len())
+    }
+
+    /// The tag of the value of that length that is the front of the text.
+    #[inline]
+    pub(crate) fn tag_of_front(text: &'a [u8], len: usize) -> Result<Option<&'a [u8]>, ValueError> {
+        match plain_tag(text, len) {
             Some(tag) => Ok(tag),
-            None => Self::parse(value).map(|address| address.tag().map(str::as_bytes)),
+            None => {
+                let value = text.get(..len).unwrap_or(text);
+                Self::parse(value).map(|address| address.tag().map(str::as_bytes))
+            }
         }
     }
 
+    /// The front of the text, of that length, if it is of the common form.
     #[inline]
-    pub(super) fn plain(value: &'a [u8]) -> Option<Self> {
-        let (display, inner) = behind_display(value)?;
+    pub(super) fn plain(text: &'a [u8], len: usize) -> Option<Self> {
+        let (display, inner) = behind_display(text)?;
         let (uri, params) = match SipUri::plain_front(inner) {
             Some((uri, [b'>', params @ ..])) => (Uri::Sip(uri), params),
             _ => {
-                let close = memchr::memchr(b'>', inner)?;
-                let (uri, params) = inner.split_at_checked(close)?;
-                (Uri::parse(uri).ok()?, params.get(1..)?)
+                // Not beyond the value.
+                let behind = text.len().checked_sub(len)?;
+                let value = inner.get(..inner.len().checked_sub(behind)?)?;
+                let close = memchr::memchr(b'>', value)?;
+                let uri = value.get(..close)?;
+                (Uri::parse(uri).ok()?, inner.get(close.checked_add(1)?..)?)
             }
         };
-        tag_among(params)?;
+        let (_, rest) = tag_among(params)?;
+        if !plain::has_read(text, len, rest) {
+            return None;
+        }
+        let params = params.get(..params.len().saturating_sub(rest.len()))?;
         Some(Self {
             display,
             uri,
@@ -219,11 +235,13 @@ impl<'a> NameAddr<'a> {
     }
 }
 
-/// The tag of `"Name" <uri>;name=value` and what is simpler than that.
+/// The tag of `"Name" <uri>;name=value` and what is simpler than that, which the front of the text
+/// is, of that length.
 #[inline]
-pub(super) fn plain_tag(value: &[u8]) -> Option<Option<&[u8]>> {
-    let (_, inner) = behind_display(value)?;
-    tag_among(SipUri::behind_plain(inner)?.strip_prefix(b">")?)
+pub(super) fn plain_tag(text: &[u8], len: usize) -> Option<Option<&[u8]>> {
+    let (_, inner) = behind_display(text)?;
+    let (tag, rest) = tag_among(SipUri::behind_plain(inner)?.strip_prefix(b">")?)?;
+    plain::has_read(text, len, rest).then_some(tag)
 }
 
 /// The display name, and what is behind the angle bracket that opens.
@@ -248,18 +266,18 @@ fn behind_display(value: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     Some((Some(display), rest.strip_prefix(b"<")?))
 }
 
-/// The tag among parameters of the common form.
+/// The tag among parameters of the common form, and what is behind them.
 #[inline]
-fn tag_among(params: &[u8]) -> Option<Option<&[u8]>> {
+fn tag_among(params: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let (mut tag, rest, read) = match plain::first_param(params, b";tag=") {
         // A token is ASCII.
         Some((tag, rest)) => (Some(tag), rest, &b"tag"[..]),
         None => (None, params, &b""[..]),
     };
-    if rest.is_empty() {
-        return Some(tag);
+    if !rest.starts_with(b";") {
+        return Some((tag, rest));
     }
-    plain::header_params(rest, read, |name, value| {
+    let rest = plain::header_params(rest, read, |name, value| {
         if name.eq_ignore_ascii_case(b"tag") {
             tag = value;
             value.is_some_and(<[u8]>::is_ascii)
@@ -267,7 +285,7 @@ fn tag_among(params: &[u8]) -> Option<Option<&[u8]>> {
             true
         }
     })?;
-    Some(tag)
+    Some((tag, rest))
 }
 
 /// A value of Contact: an address, or the `*` that stands for all bindings (3261 10.2.2).
@@ -435,6 +453,14 @@ mod tests {
 
     fn name(text: &str) -> String {
         String::from_utf8(addr(text).display_name().unwrap().into_owned()).unwrap()
+    }
+
+    #[test]
+    fn an_address_is_made_of_a_uri_and_parameters() {
+        let plain = NameAddr::from_uri(Uri::parse(b"sip:a@b;lr").unwrap());
+        assert_eq!(plain.to_string(), "<sip:a@b;lr>");
+        let params = Params::parse(b";tag=1").unwrap();
+        assert_eq!(plain.with_params(params).to_string(), "<sip:a@b;lr>;tag=1");
     }
 
     #[test]

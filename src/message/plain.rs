@@ -116,24 +116,36 @@ pub(crate) fn host_port(text: &[u8]) -> Option<(PlainHost<'_>, Option<u16>, &[u8
     }
 }
 
+/// Whether what has been read of a text is its front of that length.
+///
+/// A value is read with what is behind it in its message, if there is a message: a line break at
+/// the least, which nothing here reads, so that no step must look out for a near end.
+#[inline(always)]
+pub(crate) fn has_read(text: &[u8], len: usize, rest: &[u8]) -> bool {
+    text.len().checked_sub(rest.len()) == Some(len)
+}
+
 /// The value of the first parameter, if it has that name, to the letter, and is a token; and what
 /// follows it. The start, with `;` and `=`, is what most values have there.
-#[inline]
-pub(crate) fn first_param<'a>(params: &'a [u8], start: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+#[inline(always)]
+pub(crate) fn first_param<'a, const N: usize>(
+    params: &'a [u8],
+    start: &[u8; N],
+) -> Option<(&'a [u8], &'a [u8])> {
     match run(params.strip_prefix(start)?, set::TOKEN) {
-        (value @ [_, ..], rest @ ([] | [b';', ..])) => Some((value, rest)),
+        (value @ [_, ..], rest @ ([] | [b';' | b'\r', ..])) => Some((value, rest)),
         _ => None,
     }
 }
 
-/// Parameters of a header value, each shown to `see`; `None` too if `see` does not like one, or if
-/// one may have the name in `read`, which stands before them.
+/// Parameters of a header value, each shown to `see`, and what follows them; `None` too if `see`
+/// does not like one, or if one may have the name in `read`, which stands before them.
 #[inline]
 pub(crate) fn header_params<'a>(
     mut rest: &'a [u8],
     read: &[u8],
     mut see: impl FnMut(&'a [u8], Option<&'a [u8]>) -> bool,
-) -> Option<()> {
+) -> Option<&'a [u8]> {
     let mut names = Names(small_hash(read).map_or(0, |hash| 1 << hash));
     while let Some((b';', tail)) = rest.split_first() {
         let (name, tail) = run(tail, set::TOKEN);
@@ -162,7 +174,7 @@ pub(crate) fn header_params<'a>(
         }
         rest = tail;
     }
-    rest.is_empty().then_some(())
+    Some(rest)
 }
 
 /// Parameters of a URI, each shown to `see`, and what follows them; `None` too if `see` does not
@@ -194,6 +206,33 @@ pub(crate) fn uri_params<'a>(
 /// Digits up to the end or another byte, and the rest: at most ten, so that the sum fits.
 #[inline]
 pub(crate) fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
+    match text.first_chunk().and_then(|front| few_digits(*front)) {
+        Some((sum, len)) => Some((sum, text.get(len..)?)),
+        None => up_to_ten_digits(text),
+    }
+}
+
+/// One to seven digits with something else behind them, and how many there are.
+#[inline]
+fn few_digits(front: [u8; 8]) -> Option<(u64, usize)> {
+    const ALL: u64 = u64::MAX / 0xff;
+    // A digit is less than ten now, the first one is lowest.
+    let word = u64::from_le_bytes(front) ^ ALL.wrapping_mul(0x30);
+    // The highest bit of each other byte; what a sum carries goes to those behind the first one.
+    let others = (word.wrapping_add(ALL.wrapping_mul(0x76)) | word) & ALL.wrapping_mul(0x80);
+    let len = others.trailing_zeros() / 8;
+    if !matches!(len, 1..=7) {
+        return None;
+    }
+    // With zeros before them they are eight. Two become one, three times.
+    let eight = word.wrapping_shl(64_u32.wrapping_sub(len.wrapping_mul(8)));
+    let pairs = eight.wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100 << 16 | 1) >> 16 & 0x0000_ffff_0000_ffff;
+    let sum = fours.wrapping_mul(10_000 << 32 | 1) >> 32;
+    Some((sum, len as usize))
+}
+
+fn up_to_ten_digits(text: &[u8]) -> Option<(u64, &[u8])> {
     let mut sum = 0_u64;
     let mut len = 0_usize;
     for &b in text.iter().take(11) {
@@ -488,6 +527,57 @@ mod tests {
                 prop_assert_eq!(Some((host.host(), port)), full);
             } else if !text.contains("--") && !text.ends_with('.') {
                 prop_assert_eq!(full, None);
+            }
+        }
+    }
+
+    #[test]
+    fn the_common_forms_are_not_left_to_the_full_reader() {
+        let params = b";tag=a-b;x".as_slice();
+        assert_eq!(
+            first_param(params, b";tag="),
+            Some((&b"a-b"[..], &b";x"[..]))
+        );
+        for (text, rest) in [
+            ("1:2:3:4:5:6:7:8]", ""),
+            ("2001:db8::9]:5060", ":5060"),
+            ("::]>", ">"),
+            ("fFfF::1]", ""),
+        ] {
+            let (address, behind) = v6_groups(text.as_bytes()).unwrap();
+            let (inner, _) = text.split_once(']').unwrap();
+            assert_eq!((Ok(address), behind), (inner.parse(), rest.as_bytes()));
+        }
+        for text in [
+            "1:2]",
+            "1::2::3]",
+            "1:2:3:4:5:6:7:8:9]",
+            "g::]",
+            "::1",
+            "1::2:]",
+        ] {
+            assert_eq!(v6_groups(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_are_read_up_to_another_byte() {
+        for len in 0..13 {
+            for first in 0..=9_u8 {
+                let number: Vec<u8> = (0..len).map(|at| b'0' + (first + at) % 10).collect();
+                let sum = core::str::from_utf8(&number).unwrap().parse::<u64>().ok();
+                for behind in [0, b'/', b':', b' ', b'a', 0x7f, 0x80, 0xb0, 0xff] {
+                    for more in [0, 1, 9] {
+                        let text = [&number[..], &[behind], &[b'5'; 9][..more]].concat();
+                        let (_, rest) = text.split_at(number.len());
+                        let read = sum.filter(|_| len <= 10).map(|sum| (sum, rest));
+                        assert_eq!(digits(&text), read, "{}", text.escape_ascii());
+                    }
+                }
+                assert_eq!(
+                    digits(&number).map(|read| read.0),
+                    sum.filter(|_| len <= 10)
+                );
             }
         }
     }

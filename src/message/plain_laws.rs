@@ -10,6 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::name_addr::plain_tag;
+use super::simple::check_call_id;
 use super::via::PlainVia;
 use super::*;
 
@@ -129,11 +130,13 @@ fn compare(bytes: &[u8], seen: &mut Seen) {
         assert_eq!(full, Ok(parts(&uri)));
         seen.uris += 1;
     }
-    assert_eq!(SipUri::is_plain(bytes), SipUri::plain(bytes).is_some());
-    assert_eq!(Uri::check(bytes), Uri::parse(bytes).map(|_| ()));
-    if let Some(via) = Via::plain(bytes) {
+    let len = bytes.len();
+    assert_eq!(SipUri::is_plain(bytes, len), SipUri::plain(bytes).is_some());
+    assert_eq!(Uri::check(bytes, len), Uri::parse(bytes).map(|_| ()));
+    compare_in_message(bytes);
+    if let Some(via) = Via::plain(bytes, len) {
         assert_eq!(Via::parse_any(bytes), Ok(via));
-        let branch = PlainVia::scan(bytes).and_then(|via| via.branch);
+        let branch = PlainVia::scan(bytes, len).and_then(|via| via.branch);
         assert_eq!(branch, via.branch().map(str::as_bytes));
         seen.vias += 1;
     }
@@ -141,9 +144,9 @@ fn compare(bytes: &[u8], seen: &mut Seen) {
         Via::branch_of(bytes),
         Via::parse_any(bytes).map(|via| via.branch().map(str::as_bytes))
     );
-    if let Some(address) = NameAddr::plain(bytes) {
+    if let Some(address) = NameAddr::plain(bytes, len) {
         assert_eq!(NameAddr::parse_any(bytes), Ok(address));
-        if let Some(tag) = plain_tag(bytes) {
+        if let Some(tag) = plain_tag(bytes, len) {
             assert_eq!(tag, address.tag().map(str::as_bytes));
         }
         seen.addresses += 1;
@@ -155,6 +158,21 @@ fn compare(bytes: &[u8], seen: &mut Seen) {
     if let Some((number, method)) = cseq::plain(bytes) {
         assert_eq!(CSeq::parse_any(bytes), Ok(CSeq { number, method }));
         seen.sequences += 1;
+    }
+}
+
+/// What stands behind a value changes nothing.
+fn compare_in_message(bytes: &[u8]) {
+    let len = bytes.len();
+    for behind in [&b"\r\n\r\n"[..], b" \r\nt: <sip:a@b>;tag=1\r\n\r\n\">;,@"] {
+        let text = [bytes, behind].concat();
+        assert_eq!(Uri::check(&text, len), Uri::check(bytes, len));
+        assert_eq!(Via::plain(&text, len), Via::plain(bytes, len));
+        assert_eq!(Via::plain_branch(&text, len), Via::plain_branch(bytes, len));
+        assert_eq!(NameAddr::plain(&text, len), NameAddr::plain(bytes, len));
+        let tag = NameAddr::tag_of_front(&text, len);
+        assert_eq!(tag, NameAddr::tag_of(bytes));
+        assert_eq!(check_call_id(&text, len), check_call_id(bytes, len));
     }
 }
 
@@ -185,20 +203,26 @@ fn the_common_forms_are_plain() {
         "sip:[2001:db8::1]:5060",
         "sip:+15551230042@edge.example.net;user=phone",
     ] {
-        assert!(SipUri::is_plain(uri.as_bytes()), "{uri}");
+        assert!(SipUri::is_plain(uri.as_bytes(), uri.len()), "{uri}");
     }
     for address in [
         "<sip:a@b>",
         "\"A, B\" <sip:a@b>;tag=1;q=0.5",
         "Bob <sip:a@b>;+sip.instance=\"<urn:uuid:1>\"",
     ] {
-        assert!(NameAddr::plain(address.as_bytes()).is_some(), "{address}");
+        let plain = NameAddr::plain(address.as_bytes(), address.len());
+        assert!(plain.is_some(), "{address}");
+    }
+    for transport in ["UDP", "TCP", "TLS", "WS", "WSS", "SCTP"] {
+        let via = format!("SIP/2.0/{transport} a.b;branch=z9hG4bK1");
+        let plain = Via::plain(via.as_bytes(), via.len());
+        assert_eq!(plain.map(|via| via.transport()), Some(transport));
     }
     for via in [
         "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport",
         "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport=5060;received=192.0.2.1",
         "SIP/2.0/WSS a.b;received=192.0.2.1;rport=1",
     ] {
-        assert!(Via::plain(via.as_bytes()).is_some(), "{via}");
+        assert!(Via::plain(via.as_bytes(), via.len()).is_some(), "{via}");
     }
 }

@@ -9,6 +9,7 @@ use core::ops::Range;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::bounds;
 use super::builder::put_status_line;
 use super::edit::bit;
 use super::error::{ParseError, ParseErrorKind};
@@ -316,13 +317,15 @@ struct Draft<'a> {
 }
 
 /// The headers that it takes to answer a request.
-const NEEDED: u128 = bit(Name::Via)
-    | bit(Name::RecordRoute)
-    | bit(Name::From)
-    | bit(Name::To)
-    | bit(Name::CallId)
-    | bit(Name::CSeq)
-    | bit(Name::Timestamp);
+const NEEDED: u128 = bounds::set(&[
+    Name::Via,
+    Name::RecordRoute,
+    Name::From,
+    Name::To,
+    Name::CallId,
+    Name::CSeq,
+    Name::Timestamp,
+]);
 
 /// One header value that a reply copies.
 #[derive(Clone, Copy, Default)]

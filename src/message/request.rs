@@ -12,7 +12,7 @@ use super::error::{ParseError, ParseErrorKind};
 use super::put::offset;
 use super::reply::{range_in, salvage};
 use super::simple::check_call_id;
-use super::start_line::StartLine;
+use super::start_line::{StartLine, begins_with_sip, breaks_before};
 use super::{
     CSeq, Message, Method, Name, NameAddr, StatusCode, Uri, ValueError, Via, split_commas,
 };
@@ -43,12 +43,14 @@ use crate::limits::Limits;
 /// # Ok::<(), drongo::message::ParseError>(())
 /// ```
 pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Incoming, ParseError> {
-    Message::parse_as(
-        bytes,
-        limits,
-        |message| check(message, limits),
-        Incoming::of,
-    )
+    // Where it will be returned: moving an index costs as much as reading a line.
+    let mut read = Ok(Incoming::unread(bytes));
+    if let Ok(incoming) = &mut read
+        && let Err((kind, offset)) = incoming.read(limits)
+    {
+        read = Err(salvage(incoming.message().bytes(), kind, offset));
+    }
+    read
 }
 
 /// A checked message. Exhaustive on purpose: there is no third kind.
@@ -133,6 +135,41 @@ pub(crate) fn parse_boxed(bytes: Bytes, limits: &Limits) -> Result<Boxed, ParseE
 }
 
 impl Incoming {
+    /// What the start line will make of it.
+    #[inline(always)]
+    fn unread(bytes: Bytes) -> Self {
+        let start_line = bytes.get(breaks_before(&bytes)..).unwrap_or_default();
+        match begins_with_sip(start_line) {
+            true => Self::Response(Response {
+                message: Message::unread(bytes),
+                parts: Parts::UNREAD,
+            }),
+            false => Self::Request(Request {
+                message: Message::unread(bytes),
+                parts: Parts::UNREAD,
+                source: None,
+            }),
+        }
+    }
+
+    #[inline(always)]
+    fn read(&mut self, limits: &Limits) -> Result<(), CheckError> {
+        let (message, parts) = match self {
+            Self::Request(request) => (&mut request.message, &mut request.parts),
+            Self::Response(response) => (&mut response.message, &mut response.parts),
+        };
+        message.read(limits)?;
+        *parts = check(message, limits)?;
+        Ok(())
+    }
+
+    fn message(&self) -> &Message {
+        match self {
+            Self::Request(request) => &request.message,
+            Self::Response(response) => &response.message,
+        }
+    }
+
     /// Not inlined, so that the index is moved in one piece.
     #[inline(never)]
     fn of(message: Message, parts: Parts) -> Self {
@@ -357,6 +394,21 @@ struct Parts {
     known_method: Option<Method<'static>>,
 }
 
+impl Parts {
+    const UNREAD: Self = Self {
+        via: NOWHERE,
+        branch: NOWHERE,
+        from: NOWHERE,
+        from_tag: NOWHERE,
+        to: NOWHERE,
+        to_tag: NOWHERE,
+        call_id: NOWHERE,
+        cseq_number: 0,
+        cseq_method: NOWHERE,
+        known_method: None,
+    };
+}
+
 impl Hash for Parts {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
@@ -407,12 +459,13 @@ impl Parts {
 fn text_in(whole: &[u8], (from, to): Span) -> Option<&str> {
     const STEP: usize = 16;
     let (from, to) = (from as usize, to as usize);
+    // Sums and differences that wrap give ranges that are not there.
     let before = whole.as_ptr().addr().wrapping_add(from) % STEP;
-    let start = from.saturating_sub(before);
-    let len = to.saturating_sub(start).next_multiple_of(STEP);
-    let around = whole.get(start..start.saturating_add(len));
+    let start = from.wrapping_sub(before);
+    let len = to.wrapping_sub(start).wrapping_add(STEP.wrapping_sub(1)) & STEP.wrapping_neg();
+    let around = whole.get(start..start.wrapping_add(len));
     match around.map(core::str::from_utf8) {
-        Some(Ok(around)) => around.get(from.saturating_sub(start)..to.saturating_sub(start)),
+        Some(Ok(around)) => around.get(before..to.wrapping_sub(start)),
         Some(Err(_)) | None => core::str::from_utf8(whole.get(from..to)?).ok(),
     }
 }
@@ -453,7 +506,8 @@ type CheckError = (ParseErrorKind, usize);
 fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
     let mut survey = Survey::of(message);
     // The common form has no comma that separates.
-    let plain = Via::plain_branch(value(message, survey.first_via()));
+    let (text, len) = front(message, survey.first_via());
+    let plain = Via::plain_branch(text, len);
     if plain.is_some() {
         survey.sizes.is_one_hop(survey.first_via());
     }
@@ -469,11 +523,13 @@ fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
         Some(branch) => (rows.via, branch),
         None => check_via(message, rows.via)?,
     };
-    let from_tag =
-        NameAddr::tag_of(value(message, rows.from)).map_err(in_header(Name::From, rows.from))?;
-    let to_tag = NameAddr::tag_of(value(message, rows.to)).map_err(in_header(Name::To, rows.to))?;
+    let (text, len) = front(message, rows.from);
+    let from_tag = NameAddr::tag_of_front(text, len).map_err(in_header(Name::From, rows.from))?;
+    let (text, len) = front(message, rows.to);
+    let to_tag = NameAddr::tag_of_front(text, len).map_err(in_header(Name::To, rows.to))?;
     let cseq = CSeq::parse(value(message, rows.cseq)).map_err(in_header(Name::CSeq, rows.cseq))?;
-    check_call_id(value(message, rows.call_id)).map_err(in_header(Name::CallId, rows.call_id))?;
+    let (text, len) = front(message, rows.call_id);
+    check_call_id(text, len).map_err(in_header(Name::CallId, rows.call_id))?;
     // The method is the end of the value.
     let method_start = rows
         .cseq
@@ -537,6 +593,7 @@ impl Survey {
             seen |= kind.0;
             sizes.add(entry.value_end.wrapping_sub(entry.value), kind.group());
         }
+        sizes.end(message.headers_end());
         Self {
             first,
             twice,
@@ -614,8 +671,8 @@ impl Kind {
 
     /// The number of its [`Group`](bounds::Group).
     #[inline]
-    const fn group(self) -> usize {
-        (self.0 >> Self::GROUP & 3) as usize
+    const fn group(self) -> u32 {
+        self.0 >> Self::GROUP & 3
     }
 
     /// The bits of these single headers.
@@ -685,12 +742,19 @@ fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<()
         return Err((ParseErrorKind::MethodMismatch, at.0 as usize));
     }
     let uri_start = method_end.saturating_add(1);
-    Uri::check(message.slice(uri_start..uri_end)).map_err(|error| {
+    let (text, len) = front(message, (uri_start, uri_end));
+    Uri::check(text, len).map_err(|error| {
         (
             ParseErrorKind::RequestUri,
             (uri_start as usize).saturating_add(error.offset),
         )
     })
+}
+
+/// The text that begins where the span does, and the length of the span.
+#[inline]
+fn front(message: &Message, (from, to): Span) -> (&[u8], usize) {
+    (message.tail_at(from), to.saturating_sub(from) as usize)
 }
 
 fn value(message: &Message, span: Span) -> &[u8] {

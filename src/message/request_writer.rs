@@ -369,6 +369,25 @@ mod tests {
     }
 
     #[test]
+    fn there_is_room_for_the_whole_text() {
+        let headers = HeaderList::new().with("Subject", "x".repeat(300)).unwrap();
+        let body = Body::sdp("v=0\r\n".repeat(90));
+        let writer = RequestWriter::new(Method::Message, b"sip:bob@192.0.2.4")
+            .max_forwards(9)
+            .routes([&b"<sip:p1;lr>"[..], b"<sip:p2;lr>"])
+            .route(b"<sip:p3;lr>")
+            .from(b"Alice <sip:alice@a>;tag=1")
+            .to(b"<sip:bob@b>")
+            .call_id(b"1@a")
+            .cseq(4_294_967_295)
+            .headers(&headers)
+            .body(Some(&body));
+        let room = writer.room();
+        let len = writer.write().len();
+        assert!((len..len + 256).contains(&room), "{room} for {len}");
+    }
+
+    #[test]
     fn no_part_can_add_a_line() {
         let bytes = RequestWriter::new(Method::Bye, b"sip:b@b")
             .call_id(b"1\r\nX-Smuggled: 1\nY: 2")

@@ -6,6 +6,7 @@ use super::params::Params;
 use super::print::{Pieces, unfolded, writes};
 use super::scan::{Cursor, ascii, digits, digits_u32, is_space, trim};
 use super::value_error::{ValueError, ValueErrorKind};
+use super::words::first_not_graphic;
 use crate::limits::Limits;
 
 /// Content-Length: octets of the body. Never more than `u32`, so that no sum of it and a header
@@ -74,14 +75,22 @@ pub fn parse_rseq(value: &[u8]) -> Result<u32, ValueError> {
 /// assert!(parse_call_id(b"two words").is_err());
 /// ```
 pub fn parse_call_id(value: &[u8]) -> Result<&str, ValueError> {
-    let id = check_call_id(value)?;
+    let id = check_call_id(value, value.len())?;
     // Visible ASCII is UTF-8.
     core::str::from_utf8(id).map_err(|_| ValueError::new(ValueErrorKind::Token, 0))
 }
 
-/// The bytes of [`parse_call_id`].
+/// The bytes of [`parse_call_id`], from the front of the text, of that length.
 #[inline]
-pub(crate) fn check_call_id(value: &[u8]) -> Result<&[u8], ValueError> {
+pub(crate) fn check_call_id(text: &[u8], len: usize) -> Result<&[u8], ValueError> {
+    let value = text.get(..len).unwrap_or(text);
+    match len > 0 && first_not_graphic(text).unwrap_or(text.len()) == len {
+        true => Ok(value),
+        false => trimmed_call_id(value),
+    }
+}
+
+fn trimmed_call_id(value: &[u8]) -> Result<&[u8], ValueError> {
     let start = value
         .iter()
         .position(|&b| !is_space(b))
@@ -90,15 +99,13 @@ pub(crate) fn check_call_id(value: &[u8]) -> Result<&[u8], ValueError> {
     if id.is_empty() {
         return Err(ValueError::new(ValueErrorKind::Empty, 0));
     }
-    // Without an early end the scan is done in wide steps.
-    if !id.iter().fold(true, |good, b| good & b.is_ascii_graphic()) {
-        let at = id.iter().position(|b| !b.is_ascii_graphic());
-        return Err(ValueError::new(
-            ValueErrorKind::Token,
-            at.unwrap_or_default().saturating_add(start),
-        ));
+    match id.iter().position(|b| !b.is_ascii_graphic()) {
+        Some(at) => {
+            let at = at.saturating_add(start);
+            Err(ValueError::new(ValueErrorKind::Token, at))
+        }
+        None => Ok(id),
     }
-    Ok(id)
 }
 
 /// Timestamp: when a request was sent, and how long its receiver took (3261 20.38). The texts are

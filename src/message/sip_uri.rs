@@ -81,9 +81,9 @@ impl<'a> SipUri<'a> {
         Some((uri, rest))
     }
 
-    /// Whether it is a URI, and of the common form.
-    pub(crate) fn is_plain(raw: &[u8]) -> bool {
-        Self::behind_plain(raw).is_some_and(<[u8]>::is_empty)
+    /// Whether the front of the text, of that length, is a URI, and of the common form.
+    pub(crate) fn is_plain(text: &[u8], len: usize) -> bool {
+        Self::behind_plain(text).is_some_and(|rest| plain::has_read(text, len, rest))
     }
 
     /// What is behind the URI of the common form that the text begins with; see
@@ -229,6 +229,24 @@ impl<'a> SipUri<'a> {
         UriBuf::parse([b"sips", rest].concat())
     }
 
+    /// The number in the user part as a `tel:` URI, whether `user=phone` says that it is one or not
+    /// (3261 19.1.1): for who knows that users of this host have such names. `None` if it is none, or
+    /// one that is valid somewhere only and does not say where. Allocates.
+    ///
+    /// ```
+    /// use drongo::message::SipUri;
+    ///
+    /// let uri = SipUri::parse(b"sip:+1-201-555-0123;postd=pp22@gateway.example.com").unwrap();
+    /// assert_eq!(uri.to_tel().unwrap().as_bytes(), b"tel:+1-201-555-0123;postd=pp22");
+    /// assert!(SipUri::parse(b"sip:alice@example.com;user=phone").unwrap().to_tel().is_none());
+    /// ```
+    pub fn to_tel(&self) -> Option<UriBuf> {
+        if self.password.is_some() {
+            return None;
+        }
+        UriBuf::parse([b"tel:", self.user?].concat()).ok()
+    }
+
     /// Whether both mean the same resource by the rules of 3261 19.1.4.
     ///
     /// The relation is not transitive: `sip:a@b` is equivalent to `sip:a@b;x=1` and to
@@ -295,9 +313,9 @@ impl<'a> PlainUri<'a> {
     }
 }
 
-/// Whether there is an `@` before the URI ends.
+/// Whether there is an `@` before the URI ends, or the line.
 fn has_user(text: &[u8]) -> bool {
-    let found = memchr::memchr2(b'@', b'>', text).and_then(|at| text.get(at));
+    let found = memchr::memchr3(b'@', b'>', b'\r', text).and_then(|at| text.get(at));
     found == Some(&b'@')
 }
 
@@ -678,6 +696,30 @@ mod tests {
         assert_eq!(uri("sip:*#06#@b").user(), Some(&b"*#06#"[..]));
         for text in ["sip:a@b#c", "sip:a@b;x=#", "sip:a@b?x=#"] {
             assert!(SipUri::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_user_part_is_read_as_a_number_whatever_the_user_parameter_says() {
+        // 3261-19.1.1-12
+        for (text, tel) in [
+            (
+                "sip:+15551230042@edge.example.net",
+                Some("tel:+15551230042"),
+            ),
+            ("sips:+15551230042@h;user=phone", Some("tel:+15551230042")),
+            ("sip:+1-555@h;user=ip", Some("tel:+1-555")),
+            (
+                "sip:7042;phone-context=example.com@h",
+                Some("tel:7042;phone-context=example.com"),
+            ),
+            ("sip:7042@h;user=phone", None),
+            ("sip:alice@h;user=phone", None),
+            ("sip:+1555:secret@h", None),
+            ("sip:h", None),
+        ] {
+            let read = uri(text).to_tel().map(|tel| tel.to_string());
+            assert_eq!(read.as_deref(), tel, "{text}");
         }
     }
 

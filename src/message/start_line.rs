@@ -57,7 +57,7 @@ fn plain(bytes: &[u8]) -> Option<(StartLine, usize)> {
     let uri_len = first_space_or_control(rest)?;
     let (uri, rest) = rest.split_at_checked(uri_len)?;
     let ending = b" SIP/2.0\r\n";
-    if method.is_empty() || uri.is_empty() || uri.contains(&0x7f) || !rest.starts_with(ending) {
+    if method.is_empty() || uri.is_empty() || !rest.starts_with(ending) {
         return None;
     }
     let uri_end = method.len().saturating_add(1).saturating_add(uri_len);
@@ -80,6 +80,13 @@ fn parse_any(bytes: &[u8], limit: usize) -> Result<(StartLine, usize), LexError>
         request_line(line)
     }?;
     Ok((start, next))
+}
+
+/// How many bytes of line breaks stand before the start line.
+#[inline]
+pub(crate) fn breaks_before(bytes: &[u8]) -> usize {
+    let is_break = |b: &&u8| matches!(b, b'\r' | b'\n');
+    bytes.iter().take_while(is_break).count()
 }
 
 /// Whether a start line is that of a response.
@@ -213,6 +220,9 @@ mod tests {
                 28,
             ),
             ("OPTIONS sip:a\tb SIP/2.0", ParseErrorKind::RequestUri, 13),
+            ("OPTIONS sip:a\x7fb SIP/2.0", ParseErrorKind::RequestUri, 13),
+            ("OPTIONS  SIP/2.0", ParseErrorKind::RequestUri, 8),
+            (" sip:a@b SIP/2.0", ParseErrorKind::StartLine, 0),
             (" OPTIONS sip:a@b SIP/2.0", ParseErrorKind::StartLine, 0),
             ("OPT/IONS sip:a@b SIP/2.0", ParseErrorKind::StartLine, 0),
             ("OPTIONS sip:a@b", ParseErrorKind::StartLine, 15),

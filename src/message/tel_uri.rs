@@ -307,6 +307,9 @@ mod tests {
         ];
         let different = [
             ("tel:+12015550123", "tel:12015550123;phone-context=+1"),
+            ("tel:+1", "tel:+2"),
+            ("tel:+1;ext=12", "tel:+1;ext=13"),
+            ("tel:1;phone-context=+1", "tel:1;phone-context=+2"),
             ("tel:+1", "tel:+1;x=1"),
             ("tel:+1;x=1", "tel:+1;x=2"),
             ("tel:1;phone-context=a-b.com", "tel:1;phone-context=ab.com"),
@@ -348,6 +351,17 @@ mod tests {
             sip("tel:*#06#;phone-context=+1;x=[:%41"),
             "sip:*%2306%23;phone-context=+1;x=%5B%3A%41@foo.com;user=phone"
         );
+    }
+
+    #[test]
+    fn equality_and_hash_are_over_the_bytes() {
+        use core::hash::{BuildHasher as _, BuildHasherDefault};
+
+        let hasher = BuildHasherDefault::<siphasher::sip::SipHasher13>::default();
+        let hash = |text| hasher.hash_one(tel(text));
+        assert_eq!(hash("tel:+1-2"), hash("tel:+1-2"));
+        assert_ne!(hash("tel:+1-2"), hash("tel:+12"));
+        assert_ne!(tel("tel:+1-2"), tel("tel:+12"));
     }
 
     #[test]

@@ -58,12 +58,12 @@ impl<'a> Uri<'a> {
         OtherUri::parse(raw).map(Self::Other)
     }
 
-    /// Whether [`parse`](Self::parse) fails, and how.
-    pub(crate) fn check(raw: &[u8]) -> Result<(), ValueError> {
-        if SipUri::is_plain(raw) {
+    /// Whether [`parse`](Self::parse) fails for the front of the text, of that length, and how.
+    pub(crate) fn check(text: &[u8], len: usize) -> Result<(), ValueError> {
+        if SipUri::is_plain(text, len) {
             return Ok(());
         }
-        Uri::parse(raw).map(|_| ())
+        Uri::parse(text.get(..len).unwrap_or(text)).map(|_| ())
     }
 
     /// Reads bytes that were a URI when they were read before, so the fallback is never taken.

@@ -124,3 +124,24 @@ impl UriPart {
         parts.into_iter().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn every_part_is_told_by_a_name_of_its_own() {
+        let text = b"sip:a:b@c:1;user=phone;method=BYE;maddr=d;ttl=1;transport=tcp;lr;x?e=f";
+        let uri = SipUri::parse(text).unwrap();
+        let told: Vec<_> = UriPart::of(&uri).map(|part| part.to_string()).collect();
+        assert_eq!(
+            told.join(", "),
+            "a user, a password, a host, a port, the parameter user, the parameter method, \
+             the parameter maddr, the parameter ttl, the parameter transport, the parameter lr, \
+             an unknown parameter, headers"
+        );
+    }
+}

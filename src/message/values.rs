@@ -2,8 +2,9 @@
 
 use super::index::Rows;
 use super::list::SplitCommas;
+use super::simple::check_call_id;
 use super::{
-    ContactValue, ContentType, Message, Name, NameAddr, RAck, Timestamp, ValueError,
+    CSeq, ContactValue, ContentType, Id, Message, Name, NameAddr, RAck, Timestamp, ValueError,
     ValueErrorKind, Via, parse_delta_seconds, parse_max_forwards, parse_rseq, split_call_ids,
     split_commas,
 };
@@ -126,6 +127,114 @@ macro_rules! singles {
 }
 pub(super) use singles;
 
+/// What most readers ask for, without the check that makes a [`Request`](super::Request) or a
+/// [`Response`](super::Response): each is the whole of its value read when asked for, of the first
+/// row. For who passes messages on by them; that a row is there once, and what else a message must
+/// have, is for [`Message::check`] to say.
+///
+/// ```
+/// use drongo::message::{Message, Method};
+///
+/// let message = Message::parse(
+///     b"BYE sip:bob@192.0.2.4 SIP/2.0\r\n\
+///       Via: SIP/2.0/TCP [2001:db8::9]:5061;branch=z9hG4bKnashds10\r\n\
+///       From: Alice <sip:alice@atlanta.example.com>;tag=1928301774\r\n\
+///       To: <sip:bob@biloxi.example.com>\r\n\
+///       Call-ID: a84b4c76e66710\r\n\
+///       CSeq: 231 BYE\r\n\r\n".as_slice().into(),
+/// )?;
+/// assert_eq!(message.branch()?.unwrap(), "z9hG4bKnashds10");
+/// assert_eq!(message.from_tag()?.unwrap(), "1928301774");
+/// assert_eq!(message.to_tag()?, None);
+/// assert_eq!(message.call_id().unwrap()?, "a84b4c76e66710");
+/// assert_eq!(message.cseq().unwrap().unwrap().method, Method::Bye);
+/// assert_eq!(message.contact(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl Message {
+    /// The top Via.
+    pub fn top_via(&self) -> Option<Result<Via<'_>, ValueError>> {
+        let (text, len) = self.front(Name::Via)?;
+        match Via::plain(text, len) {
+            Some(via) => Some(Ok(via)),
+            None => self.vias().next(),
+        }
+    }
+
+    /// The branch of the top Via; `None` if there is no Via, or no branch in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Via::parse`].
+    pub fn branch(&self) -> Result<Option<Id<'_>>, ValueError> {
+        let Some((text, len)) = self.front(Name::Via) else {
+            return Ok(None);
+        };
+        match Via::plain_branch(text, len) {
+            Some(branch) => Ok(branch.map(Id::new)),
+            None => {
+                let via = self.vias().next().transpose()?;
+                let branch = via.and_then(|via| via.branch());
+                Ok(branch.map(|branch| Id::new(branch.as_bytes())))
+            }
+        }
+    }
+
+    /// The From tag; `None` if there is no From, or no tag in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`NameAddr::parse`].
+    pub fn from_tag(&self) -> Result<Option<Id<'_>>, ValueError> {
+        self.tag_of(Name::From)
+    }
+
+    /// The To tag; `None` if there is no To, or no tag in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`NameAddr::parse`].
+    pub fn to_tag(&self) -> Result<Option<Id<'_>>, ValueError> {
+        self.tag_of(Name::To)
+    }
+
+    singles! {
+        /// CSeq.
+        cseq: CSeq => CSeq::parse => CSeq<'_>,
+    }
+
+    /// Call-ID.
+    pub fn call_id(&self) -> Option<Result<Id<'_>, ValueError>> {
+        let (text, len) = self.front(Name::CallId)?;
+        Some(check_call_id(text, len).map(Id::new))
+    }
+
+    /// The first Contact.
+    pub fn contact(&self) -> Option<Result<ContactValue<'_>, ValueError>> {
+        let (text, len) = self.front(Name::Contact)?;
+        match NameAddr::plain(text, len) {
+            Some(address) => Some(Ok(ContactValue::Addr(address))),
+            None => self.contacts().next(),
+        }
+    }
+
+    /// The text that begins with the first value of this name, and the length of the value.
+    #[inline]
+    fn front(&self, name: Name) -> Option<(&[u8], usize)> {
+        let entry = self.entry(name)?;
+        let len = entry.value_end.saturating_sub(entry.value) as usize;
+        Some((self.tail_at(entry.value), len))
+    }
+
+    #[inline]
+    fn tag_of(&self, name: Name) -> Result<Option<Id<'_>>, ValueError> {
+        let Some((text, len)) = self.front(name) else {
+            return Ok(None);
+        };
+        NameAddr::tag_of_front(text, len).map(|tag| tag.map(Id::new))
+    }
+}
+
 /// Values by name. A list yields nothing if the header is absent; a single value is `None` then.
 impl Message {
     lists! {
@@ -212,7 +321,9 @@ pub(super) fn token(element: &[u8]) -> Result<&str, ValueError> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::borrow::ToOwned as _;
     use alloc::format;
+    use alloc::string::ToString as _;
     use alloc::vec::Vec;
 
     use super::*;
@@ -278,6 +389,55 @@ mod tests {
             [Err(ValueError::new(ValueErrorKind::Token, 0)), Ok("c")]
         );
         assert_eq!(message.allow().count(), 0);
+    }
+
+    #[test]
+    fn what_names_a_message_is_read_from_the_first_row_as_by_the_full_readers() {
+        let via = "SIP/2.0/UDP h;branch=z9hG4bK1";
+        let other = "SIP / 2.0 / UDP h ;branch=\"x,\"";
+        for (row, branch) in [
+            (via.to_owned(), Ok(Some("z9hG4bK1"))),
+            (format!("{via};rport, {other}"), Ok(Some("z9hG4bK1"))),
+            (
+                format!(" ,, SIP/2.0 /UDP h;received=1.2.3.4, {via}"),
+                Ok(None),
+            ),
+            (
+                "SIP/2.0/UDP h;branch=z9\r\n ;x=y".to_owned(),
+                Ok(Some("z9")),
+            ),
+            (
+                format!("SIP/2.0/UDP h;branch, {via}"),
+                Err(ValueErrorKind::Param),
+            ),
+            ("SIP/2.0 h".to_owned(), Err(ValueErrorKind::Unexpected)),
+        ] {
+            let message = message(&format!("v: {row}\r\nVia: {via}2\r\n"));
+            let read = message.branch().map_err(|error| error.kind);
+            assert_eq!(read.map(|id| id.map(|id| id.as_str())), branch, "{row}");
+            assert_eq!(message.top_via(), message.vias().next(), "{row}");
+        }
+        let read = message(
+            "f: sip:a@b;x;tag=1\r\nt: A <tel:+1>;TAG=2 \r\nm: *\r\ni:  q@r \r\nCSeq: 7 ACK\r\n\
+             From: <sip:a@b>;tag=3\r\n",
+        );
+        assert_eq!(read.from_tag().unwrap().unwrap(), "1");
+        assert_eq!(read.to_tag().unwrap().unwrap().to_string(), "2");
+        assert_eq!(read.contact(), Some(Ok(ContactValue::Star)));
+        assert_eq!(read.call_id().unwrap().unwrap(), *"q@r");
+        assert_eq!(read.cseq().unwrap().unwrap().number, 7);
+        let wrong = message("t: <sip:a@b\r\ni: a b\r\nm: <sip:c@d>;q=1, sip:e@f\r\n");
+        assert_eq!(wrong.to_tag().unwrap_err().kind, ValueErrorKind::Angle);
+        assert_eq!(wrong.call_id().unwrap().unwrap_err().offset, 1);
+        assert_eq!(wrong.contact(), wrong.contacts().next());
+        assert!(matches!(wrong.contact(), Some(Ok(ContactValue::Addr(_)))));
+        let without = (
+            wrong.branch(),
+            wrong.from_tag(),
+            wrong.top_via(),
+            wrong.cseq(),
+        );
+        assert_eq!(without, (Ok(None), Ok(None), None, None));
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl<'a> Via<'a> {
     /// they decide whom a response belongs to and where it goes; `received`, `maddr` and `ttl` are
     /// judged where they are used.
     pub fn parse(value: &'a [u8]) -> Result<Self, ValueError> {
-        match Self::plain(value) {
+        match Self::plain(value, value.len()) {
             Some(via) => Ok(via),
             None => Self::parse_any(value),
         }
@@ -57,27 +57,28 @@ impl<'a> Via<'a> {
     /// [`parse`](Self::parse).
     #[inline]
     pub(crate) fn branch_of(value: &'a [u8]) -> Result<Option<&'a [u8]>, ValueError> {
-        match PlainVia::scan(value) {
-            Some(via) => Ok(via.branch),
+        match Self::plain_branch(value, value.len()) {
+            Some(branch) => Ok(branch),
             None => Self::parse_any(value).map(|via| via.branch().map(str::as_bytes)),
         }
     }
 
-    /// The branch, if the value is of the common form; the value has no comma then, but for quoted
-    /// ones.
+    /// The branch, if the front of the text, of that length, is of the common form; it has no comma
+    /// then, but for quoted ones.
     #[inline]
-    pub(crate) fn plain_branch(value: &'a [u8]) -> Option<Option<&'a [u8]>> {
-        PlainVia::scan(value).map(|via| via.branch)
+    pub(crate) fn plain_branch(text: &'a [u8], len: usize) -> Option<Option<&'a [u8]>> {
+        PlainVia::scan(text, len).map(|via| via.branch)
     }
 
-    pub(super) fn plain(value: &'a [u8]) -> Option<Self> {
+    /// The front of the text, of that length, if it is of the common form.
+    pub(super) fn plain(text: &'a [u8], len: usize) -> Option<Self> {
         let PlainVia {
             transport,
             host,
             port,
             params,
             branch: _,
-        } = PlainVia::scan(value)?;
+        } = PlainVia::scan(text, len)?;
         Some(Self {
             protocol: "SIP",
             version: "2.0",
@@ -237,9 +238,10 @@ pub(super) struct PlainVia<'a> {
 }
 
 impl<'a> PlainVia<'a> {
+    /// Reads the front of the text, of that length.
     #[inline]
-    pub(super) fn scan(value: &'a [u8]) -> Option<Self> {
-        let (transport, rest) = match value.strip_prefix(b"SIP/2.0/")? {
+    pub(super) fn scan(text: &'a [u8], len: usize) -> Option<Self> {
+        let (transport, rest) = match text.strip_prefix(b"SIP/2.0/")? {
             [b'U', b'D', b'P', b' ', rest @ ..] => ("UDP", rest),
             [b'T', b'C', b'P', b' ', rest @ ..] => ("TCP", rest),
             [b'T', b'L', b'S', b' ', rest @ ..] => ("TLS", rest),
@@ -249,43 +251,54 @@ impl<'a> PlainVia<'a> {
             _ => return None,
         };
         let (host, port, params) = plain::host_port(rest)?;
-        let branch = branch_among(params)?;
+        let (branch, rest) = branch_among(params)?;
+        if !plain::has_read(text, len, rest) {
+            return None;
+        }
         Some(Self {
             transport,
             host,
             port,
-            params,
+            params: params.get(..params.len().saturating_sub(rest.len()))?,
             branch,
         })
     }
 }
 
-/// Whether this is what nearly always stands behind the branch: `rport`, and in a response its
+/// What is behind that which nearly always stands behind the branch: `rport`, and in a response its
 /// port and `received`.
 #[inline]
-fn is_common_end(params: &[u8]) -> bool {
-    match params.strip_prefix(b";rport") {
-        Some([b'=', filled @ ..]) => plain::digits(filled).is_some_and(|(port, rest)| {
-            let address = rest.strip_prefix(b";received=").unwrap_or_default();
-            let (address, behind) = plain::run(address, plain::set::VALUE);
-            port <= u64::from(u16::MAX) && !address.is_empty() && behind.is_empty()
-        }),
-        rest => rest.is_some_and(<[u8]>::is_empty),
-    }
+fn behind_common_end(params: &[u8]) -> Option<&[u8]> {
+    let behind = match params.strip_prefix(b";rport")? {
+        [b'=', filled @ ..] => {
+            let (port, rest) = plain::digits(filled)?;
+            let (address, behind) =
+                plain::run(rest.strip_prefix(b";received=")?, plain::set::VALUE);
+            if port > u64::from(u16::MAX) || address.is_empty() {
+                return None;
+            }
+            behind
+        }
+        behind => behind,
+    };
+    matches!(behind, [] | [b'\r', ..]).then_some(behind)
 }
 
-/// The branch among parameters of the common form.
+/// The branch among parameters of the common form, and what is behind them.
 #[inline]
-fn branch_among(params: &[u8]) -> Option<Option<&[u8]>> {
+fn branch_among(params: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let (mut branch, rest, read) = match plain::first_param(params, b";branch=") {
         // A token is ASCII.
         Some((branch, rest)) => (Some(branch), rest, &b"branch"[..]),
         None => (None, params, &b""[..]),
     };
-    if is_common_end(rest) {
-        return Some(branch);
+    if !rest.starts_with(b";") {
+        return Some((branch, rest));
     }
-    plain::header_params(rest, read, |name, value| {
+    if let Some(rest) = behind_common_end(rest) {
+        return Some((branch, rest));
+    }
+    let rest = plain::header_params(rest, read, |name, value| {
         if name.eq_ignore_ascii_case(b"branch") {
             branch = value;
             value.is_some_and(<[u8]>::is_ascii)
@@ -295,7 +308,7 @@ fn branch_among(params: &[u8]) -> Option<Option<&[u8]>> {
             true
         }
     })?;
-    Some(branch)
+    Some((branch, rest))
 }
 
 impl Pieces for Via<'_> {

@@ -41,10 +41,10 @@ impl Lanes {
         bits(self.is_at_most(13))
     }
 
-    /// Which are a space or below.
+    /// Which are a space or a control character.
     #[inline(always)]
     fn spaces_or_controls(self) -> u32 {
-        bits(self.is_at_most(b' '))
+        bits(self.is_at_most(b' ') | self.is(0x7f))
     }
 
     /// Which are neither a letter nor a digit nor `-` nor `.`.
@@ -112,10 +112,16 @@ pub(crate) fn first_control(text: &[u8]) -> Option<usize> {
     first(text, Lanes::controls)
 }
 
-/// Where the first byte is that is a space or below.
+/// Where the first byte is that is a space or a control character.
 #[inline]
 pub(crate) fn first_space_or_control(text: &[u8]) -> Option<usize> {
     first(text, Lanes::spaces_or_controls)
+}
+
+/// Where the first byte is that is not visible ASCII.
+#[inline]
+pub(crate) fn first_not_graphic(text: &[u8]) -> Option<usize> {
+    first(text, |lanes| !bits(lanes.is_within(b'!', b'~')) & 0xffff)
 }
 
 /// Where the first byte is that is wanted; NUL is.
@@ -149,7 +155,10 @@ mod tests {
         ) {
             let text: Vec<u8> = text.into_iter().map(|b| b.max(from)).collect();
             prop_assert_eq!(first_control(&text), text.iter().position(|&b| b < 14));
-            prop_assert_eq!(first_space_or_control(&text), text.iter().position(|&b| b <= b' '));
+            let outside = |b: &u8| *b <= b' ' || *b == 0x7f;
+            prop_assert_eq!(first_space_or_control(&text), text.iter().position(outside));
+            let not_graphic = text.iter().position(|b| !b.is_ascii_graphic());
+            prop_assert_eq!(first_not_graphic(&text), not_graphic);
         }
 
         #[test]

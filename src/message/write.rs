@@ -312,17 +312,19 @@ impl Outgoing {
 }
 
 /// The headers that only the core writes.
-const RESERVED: u128 = bit(Name::Via)
-    | bit(Name::From)
-    | bit(Name::To)
-    | bit(Name::CallId)
-    | bit(Name::CSeq)
-    | bit(Name::MaxForwards)
-    | bit(Name::Route)
-    | bit(Name::RecordRoute)
-    | bit(Name::RSeq)
-    | bit(Name::RAck)
-    | bit(Name::ContentLength);
+const RESERVED: u128 = super::bounds::set(&[
+    Name::Via,
+    Name::From,
+    Name::To,
+    Name::CallId,
+    Name::CSeq,
+    Name::MaxForwards,
+    Name::Route,
+    Name::RecordRoute,
+    Name::RSeq,
+    Name::RAck,
+    Name::ContentLength,
+]);
 
 /// Whether only the core writes this header.
 pub(crate) fn is_reserved(name: Name) -> bool {
@@ -359,6 +361,15 @@ pub(crate) fn put_rest(out: &mut (impl Put + ?Sized), headers: &HeaderList, body
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_share_a_header_or_none() {
+        let list = |name| HeaderList::new().with(name, "x").unwrap();
+        let (subject, other) = (list("Subject"), list("X-Other"));
+        assert!(subject.shares_none_with(&other) && other.shares_none_with(&subject));
+        assert!(subject.shares_none_with(&HeaderList::new()));
+        assert!(!subject.shares_none_with(&list("s")));
+    }
 
     #[test]
     fn a_value_cannot_smuggle_a_header() {

@@ -191,9 +191,49 @@ struct Slot {
     formats: String,
     /// Which of this side's streams it is.
     stream: Option<usize>,
+    /// Those that were agreed on.
     codecs: Vec<Codec>,
+    /// Those of the last offer of this side.
+    offered: Vec<Codec>,
+    /// What each payload number ever meant here: it means that as long as the session lasts (8.3.2).
+    numbers: Vec<(u8, String)>,
     direction: Direction,
     remote: Option<(IpAddr, u16)>,
+    /// The other side names 0.0.0.0, so it is sent nothing (8.4).
+    silent: bool,
+}
+
+impl Slot {
+    fn remember<'a>(&mut self, formats: impl IntoIterator<Item = (u8, &'a str)>) {
+        for (payload, encoding) in formats {
+            if !self.numbers.iter().any(|(number, _)| *number == payload) {
+                self.numbers.push((payload, encoding.to_owned()));
+            }
+        }
+    }
+
+    /// All that this side can use of a stream, what was agreed on first (RFC 6337 5.2.5).
+    fn offer(&mut self, stream: &Stream) {
+        let mut codecs = self.codecs.clone();
+        for codec in &stream.codecs {
+            if codecs.iter().any(|agreed| agreed.is(&codec.encoding)) {
+                continue;
+            }
+            let had = self.numbers.iter().find(|(_, encoding)| codec.is(encoding));
+            let is_free = |number: &u8| {
+                let taken = self.numbers.iter().any(|(other, _)| other == number);
+                !taken && !codecs.iter().any(|other| other.payload == *number)
+            };
+            let own = core::iter::once(codec.payload).chain(96..=127);
+            let number = had.map(|(number, _)| *number);
+            if let Some(payload) = number.or_else(|| own.into_iter().find(is_free)) {
+                let codec = codec.clone();
+                codecs.push(Codec { payload, ..codec });
+            }
+        }
+        self.remember(codecs.iter().map(|codec| (codec.payload, &*codec.encoding)));
+        self.offered = codecs;
+    }
 }
 
 /// One side of a session.
@@ -224,6 +264,8 @@ pub struct Session {
     slots: Vec<Slot>,
     /// The last description of this side.
     last: Option<sdp_types::Session>,
+    /// That of the other side.
+    theirs: Option<sdp_types::Session>,
     offered: bool,
     /// What stood before the offer that is open.
     before: (Vec<Slot>, bool),
@@ -240,6 +282,7 @@ impl Session {
             held: false,
             slots: Vec::new(),
             last: None,
+            theirs: None,
             offered: false,
             before: (Vec::new(), false),
         }
@@ -250,17 +293,51 @@ impl Session {
         self.held = held;
     }
 
-    /// An offer: of all streams at first, then of the m= lines that there are and what is new.
+    /// An offer: of all streams at first, then of the m= lines that there are and what is new. It
+    /// says all that this side can do now, not only what the other side has agreed to
+    /// (RFC 6337 5.1).
     pub fn offer(&mut self) -> Bytes {
         for at in 0..self.streams.len() {
             if !self.slots.iter().any(|slot| slot.stream == Some(at)) {
                 self.add_slot(at);
             }
         }
+        for slot in &mut self.slots {
+            if let Some(stream) = slot.stream.and_then(|at| self.streams.get(at)) {
+                slot.offer(stream);
+            }
+        }
         self.offered = true;
-        let wanted = self.wanted();
-        let directions = self.slots.iter().map(wanted).collect();
-        self.write(alloc::vec![Time::new(0, 0)], directions)
+        let lines = self.lines(self.wanted(), |slot| &slot.offered);
+        self.write(alloc::vec![Time::new(0, 0)], lines)
+    }
+
+    /// Whether a description of the other side says anything that its last one did not: by the
+    /// version in its o= line, as all else in it stays the same with that (8; RFC 3261 14.2).
+    ///
+    /// # Errors
+    ///
+    /// [`SdpError::Malformed`].
+    pub fn is_news(&self, description: &[u8]) -> Result<bool, SdpError> {
+        let new = sdp_types::Session::parse(description).map_err(|_| SdpError::Malformed)?;
+        Ok(self.theirs.as_ref() != Some(&new))
+    }
+
+    /// What this side can do, for a 200 to OPTIONS or a 488: no offer and no answer (section 9).
+    pub fn capabilities(&self) -> Bytes {
+        let mut session = self.blank(self.id, alloc::vec![Time::new(0, 0)]);
+        for stream in &self.streams {
+            if session
+                .medias
+                .iter()
+                .all(|media| media.media != stream.kind)
+            {
+                let mut media = bare(&stream.kind, &stream.proto, &formats(&stream.codecs));
+                name_formats(&mut media, &stream.codecs);
+                session.medias.push(media);
+            }
+        }
+        printed(&session)
     }
 
     /// The offer of this side was refused, or will not be answered: the session is what it was
@@ -298,8 +375,24 @@ impl Session {
             return Err(SdpError::NothingInCommon);
         }
         self.agree();
-        let directions = self.slots.iter().map(|slot| slot.direction).collect();
-        Ok(self.write(offer.times, directions))
+        let lines = self.lines(|slot| slot.direction, |slot| &slot.codecs);
+        let times = offer.times.clone();
+        self.theirs = Some(offer);
+        Ok(self.write(times, lines))
+    }
+
+    /// The answer that refuses every stream of an offer (section 6): where an offer came in a
+    /// response, which cannot be refused otherwise (RFC 6337 5.2.4).
+    ///
+    /// # Errors
+    ///
+    /// [`SdpError`]; then the session is as it was.
+    pub fn decline(&mut self, offer: &[u8]) -> Result<Bytes, SdpError> {
+        let mut offer = sdp_types::Session::parse(offer).map_err(|_| SdpError::Malformed)?;
+        for media in &mut offer.medias {
+            media.port = 0;
+        }
+        self.answer(printed(&offer).as_ref())
     }
 
     /// Takes the answer to the offer of this side (section 7).
@@ -318,17 +411,20 @@ impl Session {
         }
         let wanted = self.wanted();
         let slots = pairs().map(|(slot, media)| {
-            let codecs = common(media, &slot.codecs);
+            let codecs = common(media, &slot.offered);
             let mut slot = slot.clone();
             if media.port == 0 || codecs.is_empty() {
                 slot.stream = None;
             }
             slot.direction = wanted(&slot).and(direction(&answer, media).reversed());
             slot.remote = remote(&answer, media);
+            slot.silent = is_nowhere(&answer, media);
+            slot.remember(mapped(media));
             slot.codecs = codecs;
             slot
         });
         self.slots = slots.collect();
+        self.theirs = Some(answer);
         self.agree();
         Ok(())
     }
@@ -347,7 +443,10 @@ impl Session {
                 local_port: stream.port,
                 remote: slot.remote,
                 codecs: &slot.codecs,
-                direction: slot.direction,
+                direction: match slot.silent {
+                    true => slot.direction.and(Direction::RecvOnly),
+                    false => slot.direction,
+                },
             })
         })
     }
@@ -361,9 +460,12 @@ impl Session {
             proto: stream.proto.clone(),
             formats: formats(&stream.codecs),
             stream: Some(at),
-            codecs: stream.codecs.clone(),
+            codecs: Vec::new(),
+            offered: Vec::new(),
+            numbers: Vec::new(),
             direction: stream.direction,
             remote: None,
+            silent: false,
         };
         self.slots.push(slot);
     }
@@ -382,7 +484,8 @@ impl Session {
     /// What this side makes of an offered m= line: the stream that it was, or the first that has a
     /// format in common.
     fn taken(&self, at: usize, offer: &sdp_types::Session, media: &Media) -> Slot {
-        let had = self.slots.get(at).and_then(|slot| slot.stream);
+        let old = self.slots.get(at);
+        let had = old.and_then(|slot| slot.stream);
         let is_free = |stream: &usize| {
             let mut slots = self.slots.iter().enumerate();
             !slots.any(|(other, slot)| other != at && slot.stream == Some(*stream))
@@ -404,69 +507,99 @@ impl Session {
             formats: media.fmt.clone(),
             stream,
             codecs,
+            offered: Vec::new(),
+            numbers: old.map_or_else(Vec::new, |slot| slot.numbers.clone()),
             direction: Direction::Inactive,
             remote: remote(offer, media),
+            silent: is_nowhere(offer, media),
         };
+        slot.remember(mapped(media));
         slot.direction = self.wanted()(&slot).and(direction(offer, media).reversed());
         slot
     }
 
     /// 8: the version in o= rises by one if anything has changed, and by none if nothing has.
-    fn write(&mut self, times: Vec<Time>, directions: Vec<Direction>) -> Bytes {
+    fn write(&mut self, times: Vec<Time>, lines: Vec<Media>) -> Bytes {
         let version = self
             .last
             .as_ref()
             .map_or(self.id, |l| l.origin.sess_version);
+        let mut new = self.blank(version, times);
+        new.medias = lines;
+        if self.last.as_ref().is_some_and(|last| *last != new) {
+            new.origin.sess_version = version.saturating_add(1);
+        }
+        let text = printed(&new);
+        self.last = Some(new);
+        text
+    }
+
+    /// One without streams.
+    fn blank(&self, version: u64, times: Vec<Time>) -> sdp_types::Session {
         let mut origin = Origin::with_ip_addr(self.id, version, self.address);
         origin.username = Some("-".to_owned());
         let mut new = sdp_types::Session::new(origin, "-");
         new.connection = Some(Connection::from_ip_addr(self.address));
         new.times = times;
-        let lines = self.slots.iter().zip(directions);
-        new.medias = lines
-            .map(|(slot, direction)| self.line(slot, direction))
-            .collect();
-        if self.last.as_ref().is_some_and(|last| *last != new) {
-            new.origin.sess_version = version.saturating_add(1);
-        }
-        let mut text = Vec::new();
-        // A vector takes everything.
-        let _ = new.write(&mut text);
-        self.last = Some(new);
-        text.into()
+        new
     }
 
-    fn line(&self, slot: &Slot, direction: Direction) -> Media {
-        let mut media = Media {
-            media: slot.kind.clone(),
-            port: 0,
-            num_ports: None,
-            proto: slot.proto.clone(),
-            fmt: slot.formats.clone(),
-            media_title: None,
-            connections: Vec::new(),
-            bandwidths: Vec::new(),
-            key: None,
-            attributes: Vec::new(),
-        };
-        if let Some(stream) = slot.stream.and_then(|at| self.streams.get(at)) {
-            media.port = stream.port;
-            media.fmt = formats(&slot.codecs);
-            for codec in &slot.codecs {
-                let Codec {
-                    payload,
-                    encoding,
-                    parameters,
-                } = codec;
-                media.add_attribute_with_value("rtpmap", format!("{payload} {encoding}"));
-                if let Some(parameters) = parameters {
-                    media.add_attribute_with_value("fmtp", format!("{payload} {parameters}"));
-                }
+    /// The m= lines, each with these formats and this direction.
+    fn lines(
+        &self,
+        direction: impl Fn(&Slot) -> Direction,
+        codecs: impl Fn(&Slot) -> &Vec<Codec>,
+    ) -> Vec<Media> {
+        let line = |slot: &Slot| {
+            let mut media = bare(&slot.kind, &slot.proto, &slot.formats);
+            if let Some(stream) = slot.stream.and_then(|at| self.streams.get(at)) {
+                media.port = stream.port;
+                media.fmt = formats(codecs(slot));
+                name_formats(&mut media, codecs(slot));
+                media.add_attribute_from_str(direction(slot).as_str());
             }
-            media.add_attribute_from_str(direction.as_str());
-        }
-        media
+            media
+        };
+        self.slots.iter().map(line).collect()
     }
+}
+
+/// An m= line with port 0.
+fn bare(kind: &str, proto: &str, formats: &str) -> Media {
+    Media {
+        media: kind.to_owned(),
+        port: 0,
+        num_ports: None,
+        proto: proto.to_owned(),
+        fmt: formats.to_owned(),
+        media_title: None,
+        connections: Vec::new(),
+        bandwidths: Vec::new(),
+        key: None,
+        attributes: Vec::new(),
+    }
+}
+
+/// a=rtpmap and a=fmtp.
+fn name_formats(media: &mut Media, codecs: &[Codec]) {
+    for codec in codecs {
+        let Codec {
+            payload,
+            encoding,
+            parameters,
+        } = codec;
+        media.add_attribute_with_value("rtpmap", format!("{payload} {encoding}"));
+        if let Some(parameters) = parameters {
+            media.add_attribute_with_value("fmtp", format!("{payload} {parameters}"));
+        }
+    }
+}
+
+fn printed(session: &sdp_types::Session) -> Bytes {
+    let mut text = Vec::new();
+    // A vector takes everything.
+    let _ = session.write(&mut text);
+    text.into()
 }
 
 fn formats(codecs: &[Codec]) -> String {
@@ -491,6 +624,15 @@ fn common(media: &Media, known: &[Codec]) -> Vec<Codec> {
     media.fmt.split_ascii_whitespace().filter_map(one).collect()
 }
 
+/// What the payload numbers of an m= line mean.
+fn mapped(media: &Media) -> impl Iterator<Item = (u8, &str)> {
+    let one = |format| {
+        let payload = str::parse(format).ok()?;
+        Some((payload, encoding(media, format, payload)?))
+    };
+    media.fmt.split_ascii_whitespace().filter_map(one)
+}
+
 /// By a=rtpmap, or the static numbers of RFC 3551 section 6.
 fn encoding<'a>(media: &'a Media, format: &str, payload: u8) -> Option<&'a str> {
     let mut maps = media.attributes.iter().filter(|a| a.attribute == "rtpmap");
@@ -513,15 +655,17 @@ fn encoding<'a>(media: &'a Media, format: &str, payload: u8) -> Option<&'a str> 
     })
 }
 
-/// 5.1: of the m= line, or of the session, or both ways. 8.4: who names 0.0.0.0 is sent nothing.
+/// 5.1: of the m= line, or of the session, or both ways.
 fn direction(session: &sdp_types::Session, media: &Media) -> Direction {
     let own = Direction::among(&media.attributes);
     let said = own.or_else(|| Direction::among(&session.attributes));
-    let said = said.unwrap_or_default();
-    match address(session, media) {
-        Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) => said.held(),
-        Some(_) | None => said,
-    }
+    said.unwrap_or_default()
+}
+
+/// 8.4: who names 0.0.0.0 is sent nothing. What is answered still follows its a= line
+/// (RFC 6337 5.4).
+fn is_nowhere(session: &sdp_types::Session, media: &Media) -> bool {
+    address(session, media) == Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 fn address(session: &sdp_types::Session, media: &Media) -> Option<IpAddr> {

@@ -140,16 +140,19 @@ fn direction_answers_the_one_offered() {
     assert!(text(&answer.unwrap()).contains("a=recvonly\r\n"));
 }
 
-// 3264-8.4-03, 6337-5.4-51
+// 3264-8.4-03, 6337-5.4-51, 6337-5.4-01
 #[test]
 fn address_of_zeros_is_sent_nothing() {
     let held =
         offer("m=audio 1000 RTP/AVP 0\r\n").replace("c=IN IP4 192.0.2.1", "c=IN IP4 0.0.0.0");
     let mut bob = with_audio();
     let answer = bob.answer(held.as_bytes()).unwrap();
-    assert!(text(&answer).contains("a=recvonly\r\n"));
+    assert!(text(&answer).contains("a=sendrecv\r\n"));
     let agreed = bob.agreed().next().unwrap();
-    assert_eq!((agreed.remote, agreed.direction.sends()), (None, false));
+    assert_eq!(
+        (agreed.remote, agreed.direction),
+        (None, Direction::RecvOnly)
+    );
 }
 
 // 3264-6-07, 3264-5-05
@@ -264,4 +267,189 @@ fn offer_that_is_withdrawn_leaves_what_was_agreed() {
     let before = bob.clone();
     bob.withdraw();
     assert_eq!(bob, before);
+}
+
+fn opus(payload: u8) -> Codec {
+    Codec::new(payload, "opus/48000/2")
+}
+
+// 3264-5-01, 3264-5-02, 3264-5-03, 3264-5-04, 3264-5.1-04, 3264-6.1-10, 3261-13.2.1-12
+#[test]
+fn offer_is_a_description_as_the_rfc_wants_it() {
+    let codecs = vec![opus(111), pcmu()];
+    let mut alice = Session::new(ALICE, (1 << 62) - 1, vec![audio(40_000, codecs)]);
+    assert_eq!(
+        text(&alice.offer()),
+        "v=0\r\n\
+         o=- 4611686018427387903 4611686018427387903 IN IP4 192.0.2.1\r\n\
+         s=-\r\n\
+         c=IN IP4 192.0.2.1\r\n\
+         t=0 0\r\n\
+         m=audio 40000 RTP/AVP 111 0\r\n\
+         a=rtpmap:111 opus/48000/2\r\n\
+         a=rtpmap:0 PCMU/8000\r\n\
+         a=sendrecv\r\n"
+    );
+}
+
+// 3264-5.1-01
+#[test]
+fn stream_of_one_way_is_offered_so() {
+    for (direction, line) in [
+        (Direction::SendOnly, "a=sendonly\r\n"),
+        (Direction::RecvOnly, "a=recvonly\r\n"),
+        (Direction::Inactive, "a=inactive\r\n"),
+    ] {
+        let mut stream = audio(40_000, vec![pcmu()]);
+        stream.direction = direction;
+        assert!(text(&bob(vec![stream]).offer()).ends_with(line));
+    }
+}
+
+// 3264-6-02, 3264-6-04, 3264-6.1-04, 3264-6.1-06
+#[test]
+fn answer_is_of_its_own_side() {
+    let mut video = Stream::new("video", 50_002, vec![Codec::new(31, "H261/90000")]);
+    video.direction = Direction::RecvOnly;
+    let mut bob = bob(vec![audio(50_000, vec![opus(111), pcmu()]), video]);
+    let lines = "m=audio 9 RTP/AVP 0 8\r\nm=audio 10 RTP/AVP 0\r\nm=video 11 RTP/AVP 31\r\n";
+    let answer = bob.answer(offer(lines).as_bytes()).unwrap();
+    assert!(text(&answer).contains("\r\no=- 7 7 IN IP4 192.0.2.2\r\n"));
+    // One is refused, one is taken one way, and of the formats those that both have.
+    assert_eq!(
+        media(&answer),
+        "m=audio 50000 RTP/AVP 0\na=rtpmap:0 PCMU/8000\na=sendrecv\n\
+         m=audio 0 RTP/AVP 0\n\
+         m=video 50002 RTP/AVP 31\na=rtpmap:31 H261/90000\na=recvonly\n"
+    );
+}
+
+// 3264-5.1-06, 3264-6.1-12, 3264-7-01, 3264-7-02
+#[test]
+fn media_goes_with_what_was_agreed_on() {
+    let mut alice = Session::new(ALICE, 5, vec![audio(40_000, vec![opus(96), pcmu()])]);
+    alice.offer();
+    let answer = offer("m=audio 9 RTP/AVP 0 111\r\na=rtpmap:111 opus/48000/2\r\n");
+    alice.take_answer(answer.as_bytes()).unwrap();
+    let agreed = alice.agreed().next().unwrap();
+    // The first of the answer is preferred, and its numbers count.
+    assert_eq!(agreed.codecs, [pcmu(), opus(111)]);
+    let mut bob = bob(vec![audio(50_000, vec![opus(111)])]);
+    let theirs = offer("m=audio 9 RTP/AVP 99\r\na=rtpmap:99 opus/48000/2\r\n");
+    bob.answer(theirs.as_bytes()).unwrap();
+    assert_eq!(bob.agreed().next().unwrap().codecs, [opus(99)]);
+}
+
+// 3261-14.1-01, 3261-14.1-02, 3261-14.2-08, 3261-14.2-09, 6337-5.1-51, 6337-5.2-03, 6337-5.2.5-55
+// 6337-2.3-57
+#[test]
+fn later_offer_says_all_that_this_side_can_do() {
+    let video = Stream::new("video", 50_002, vec![Codec::new(31, "H261/90000")]);
+    let streams = vec![audio(50_000, vec![opus(96), pcmu()]), video];
+    let mut bob = bob(streams);
+    // 96 is taken by what the other side calls so.
+    let lines = "m=audio 9 RTP/AVP 0 96\r\na=rtpmap:96 speex/8000\r\nm=video 9 RTP/AVP 31\r\n";
+    let answer = bob.answer(offer(lines).as_bytes()).unwrap();
+    assert!(media(&answer).starts_with("m=audio 50000 RTP/AVP 0\n"));
+    bob.hold(true);
+    let later = bob.offer();
+    assert_eq!(
+        media(&later),
+        "m=audio 50000 RTP/AVP 0 97\na=rtpmap:0 PCMU/8000\na=rtpmap:97 opus/48000/2\na=sendonly\n\
+         m=video 50002 RTP/AVP 31\na=rtpmap:31 H261/90000\na=sendonly\n"
+    );
+    assert_eq!(version(&later), version(&answer) + 1);
+}
+
+// 6337-5.2-04, 6337-5.2.5-56, 4028-7.4-11
+#[test]
+fn offer_with_nothing_new_is_the_last_one_to_the_letter() {
+    let mut alice = Session::new(ALICE, 5, vec![audio(40_000, vec![pcmu(), opus(96)])]);
+    let first = alice.offer();
+    let answer = offer("m=audio 9 RTP/AVP 0\r\n");
+    alice.take_answer(answer.as_bytes()).unwrap();
+    assert_eq!(alice.offer(), first);
+    let mut bob = with_audio();
+    let answer = bob.answer(offer("m=audio 9 RTP/AVP 0\r\n").as_bytes());
+    assert_eq!(Ok(bob.offer()), answer);
+}
+
+// 3261-14.2-04, 3311-5.2-05, 3264-8-03, 4028-7.4-12
+#[test]
+fn description_that_says_nothing_new_is_known_and_answered_as_before() {
+    let mut bob = with_audio();
+    let first = offer("m=audio 9 RTP/AVP 0\r\n");
+    assert_eq!(bob.is_news(first.as_bytes()), Ok(true));
+    let answer = bob.answer(first.as_bytes());
+    assert_eq!(bob.is_news(first.as_bytes()), Ok(false));
+    assert_eq!(bob.answer(first.as_bytes()), answer);
+    let second = first.replace("o=- 1 1 ", "o=- 1 2 ");
+    assert_eq!(bob.is_news(second.as_bytes()), Ok(true));
+    assert_eq!(bob.is_news(b"v=1"), Err(SdpError::Malformed));
+    // Of an answer too.
+    bob.offer();
+    bob.take_answer(second.as_bytes()).unwrap();
+    assert_eq!(bob.is_news(second.as_bytes()), Ok(false));
+}
+
+// 6337-5.3-52, 6337-5.3-01, 6337-5.3-03, 6337-5.3-04
+#[test]
+fn sendonly_of_the_other_side_changes_nothing_that_this_side_wants() {
+    let mut bob = with_audio();
+    let line = "m=audio 9 RTP/AVP 0\r\na=sendonly\r\n";
+    let answer = bob.answer(offer(line).as_bytes()).unwrap();
+    assert!(text(&answer).ends_with("a=recvonly\r\n"));
+    assert!(text(&bob.offer()).ends_with("a=sendrecv\r\n"));
+}
+
+// 6337-5.3-02
+#[test]
+fn both_hold_and_the_stream_is_inactive() {
+    let mut alice = Session::new(ALICE, 5, vec![audio(40_000, vec![pcmu()])]);
+    let mut bob = with_audio();
+    alice.hold(true);
+    bob.answer(&alice.offer()).unwrap();
+    bob.hold(true);
+    let offer = bob.offer();
+    assert!(text(&offer).ends_with("a=sendonly\r\n"));
+    let answer = alice.answer(&offer).unwrap();
+    assert!(text(&answer).ends_with("a=inactive\r\n"));
+}
+
+// 6337-5.2-01, 6337-5.2-02, 6337-5.2.3-53, 3261-13.2.2.4-11
+#[test]
+fn declined_offer_is_answered_with_port_0_throughout() {
+    let mut bob = with_audio();
+    let theirs = offer("m=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\nm=video 9 RTP/AVP 31\r\n");
+    let first = bob.answer(theirs.as_bytes()).unwrap();
+    let declined = bob.decline(theirs.as_bytes()).unwrap();
+    assert_eq!(
+        media(&declined),
+        "m=audio 0 RTP/AVP 0\nm=video 0 RTP/AVP 31\n"
+    );
+    assert_eq!(version(&declined), version(&first) + 1);
+    assert_eq!(bob.agreed().count(), 0);
+}
+
+// 3264-9-01
+#[test]
+fn capabilities_have_one_line_for_each_kind_and_no_port() {
+    let more = audio(50_004, vec![opus(111)]);
+    let video = Stream::new("video", 50_002, vec![Codec::new(31, "H261/90000")]);
+    let bob = bob(vec![audio(50_000, vec![pcmu()]), more, video]);
+    let said = text(&bob.capabilities());
+    assert!(said.contains("\r\nt=0 0\r\n"));
+    assert_eq!(
+        media(&bob.capabilities()),
+        "m=audio 0 RTP/AVP 0\na=rtpmap:0 PCMU/8000\nm=video 0 RTP/AVP 31\na=rtpmap:31 H261/90000\n"
+    );
+}
+
+// 3264-8.4-04
+#[test]
+fn hold_keeps_the_address() {
+    let mut alice = Session::new(ALICE, 5, vec![audio(40_000, vec![pcmu()])]);
+    alice.hold(true);
+    let held = text(&alice.offer());
+    assert!(held.contains("c=IN IP4 192.0.2.1\r\n") && held.contains("m=audio 40000 "));
 }

@@ -97,6 +97,12 @@ pub(super) fn event(event: &Event) -> String {
         Event::SessionRefreshed { response, .. } => of("SessionRefreshed", response),
         Event::Refreshed { .. } => "hears Refreshed".to_string(),
         Event::UpdateDeferred { response, .. } => of("UpdateDeferred", response),
+        Event::ReinviteOutdated { .. } => "hears ReinviteOutdated".to_string(),
+        Event::UpdateOutdated { .. } => "hears UpdateOutdated".to_string(),
+        Event::ReofferExpired { status, .. } => {
+            format!("hears ReofferExpired {}", status.as_u16())
+        }
+        Event::RequestExpired { .. } => "hears RequestExpired".to_string(),
         Event::TargetRefreshed { .. } => "hears TargetRefreshed".to_string(),
         Event::Request { call, message, .. } => {
             let within = if call.is_some() {

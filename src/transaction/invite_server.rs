@@ -259,6 +259,16 @@ impl InviteServer {
         matches!(self.state, State::Proceeding(_))
     }
 
+    /// Whether a 300-699 needs no ACK any more, or there never was one.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.state, State::Confirmed { .. } | State::Terminated)
+    }
+
+    /// Whether it can still be refused, or is, without an ACK.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        matches!(self.state, State::Proceeding(_) | State::Completed { .. })
+    }
+
     /// An input, and the timers of zero that it started: nothing is pending afterwards (law L1).
     fn take(&mut self, now: Time, input: Input, out: &mut (impl Sink<Action> + ?Sized)) {
         self.step(now, input, out);

@@ -40,4 +40,17 @@ pub enum Failure {
     NoAck,
     /// No final response within 64*T1 of the CANCEL: the INVITE counts as cancelled (3261 9.1).
     CancelTimeout,
+    /// It was never sent: its next hop is neither a SIP nor a SIPS URI. As the four below, an
+    /// endpoint says it, and no transaction.
+    Unroutable,
+    /// It was never sent: no server was found for its next hop (RFC 3263 4). As
+    /// [`Transport`](Self::Transport).
+    Unresolved,
+    /// It was never sent: there is no local address of that transport and family. As
+    /// [`Transport`](Self::Transport).
+    NoLocalAddress,
+    /// It was never sent: a table of this endpoint is full. As [`Transport`](Self::Transport).
+    NoRoom,
+    /// It was cancelled before it was sent.
+    Withdrawn,
 }

@@ -12,6 +12,7 @@ use drongo::seed::Seed;
 use drongo::time::Time;
 use drongo::transport::{Flow, FlowId, Local, Transport};
 
+mod agents;
 mod failover;
 mod reliable;
 mod rules;

@@ -111,6 +111,9 @@ impl Party {
             | Event::Updated { call, .. }
             | Event::UpdateRefused { call, .. }
             | Event::UpdateDeferred { call, .. }
+            | Event::ReinviteOutdated { call, .. }
+            | Event::UpdateOutdated { call, .. }
+            | Event::ReofferExpired { call, .. }
             | Event::Pracked { call, .. }
             | Event::Refreshed { call, .. }
             | Event::Redirected { call, .. }

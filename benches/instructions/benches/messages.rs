@@ -77,8 +77,19 @@ fn parse_message(items: Vec<Bytes>) -> Vec<Bytes> {
 #[bench::flows("flows")]
 #[bench::generated("generated")]
 fn parse_and_read(items: Vec<Bytes>) -> Vec<Bytes> {
+    each(items, |item| match &Message::parse(item.clone()) {
+        Ok(message) => work::read(message),
+        Err(error) => panic!("{error}"),
+    })
+}
+
+#[library_benchmark(setup = messages)]
+#[bench::corpus("corpus")]
+#[bench::flows("flows")]
+#[bench::generated("generated")]
+fn parse_check_and_read(items: Vec<Bytes>) -> Vec<Bytes> {
     each(items, |item| match &parse(item.clone(), &Limits::DEFAULT) {
-        Ok(incoming) => work::read(incoming),
+        Ok(incoming) => work::read_checked(incoming),
         Err(error) => panic!("{error}"),
     })
 }
@@ -113,6 +124,7 @@ library_benchmark_group!(
         httparse,
         parse_message,
         parse_and_read,
+        parse_check_and_read,
         parse_requests,
         hop,
         write_unedited,

@@ -687,3 +687,19 @@ fn lines_are_read_back_from_a_request() {
     let credentials: Vec<_> = request.authorization().collect();
     assert!(matches!(credentials[..], [Ok(one)] if one.nc() == Some(1)));
 }
+
+#[test]
+fn charset_of_a_challenge_may_be_said_in_any_case_or_not_at_all() {
+    // 7616-3.3-14
+    for charset in [
+        "",
+        ", charset=UTF-8",
+        ", charset=utf-8",
+        ", charset=\"Utf-8\"",
+    ] {
+        let mut client = bob();
+        let asked = ask(&format!("nonce=\"n\"{charset}"));
+        let lines = answer(&mut client, &[&asked]).unwrap();
+        assert_eq!(lines.len(), 1, "{charset}");
+    }
+}

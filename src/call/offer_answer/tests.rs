@@ -106,6 +106,9 @@ const PENDING: Verdict = V::Refuse(Refusal::Pending);
 const OVERLAP: Verdict = V::Refuse(Refusal::Overlap);
 
 // 6337-2.2-51
+// 6337-2.2-08, 6337-2.2-09, 6337-2.2-10, 6337-2.2-11, 6337-2.2-12, 6337-2.2-13, 6337-2.2-14,
+// 6337-2.2-15, 6337-2.2-16, 6337-2.2-17, 6337-2.2-18, 6337-2.2-19, 6337-2.2-20, 6337-2.2-21,
+// 6337-2.2-22, 6337-2.2-23
 #[test]
 fn whole_table_is_as_reviewed() {
     let mut text = String::new();
@@ -130,8 +133,17 @@ fn whole_table_is_as_reviewed() {
     snapshot("offer_answer_exchange", &text);
 }
 
+// 6337-4.3-01
+// 6337-4.3-02
+// 6337-4.3-03
+// 6337-4.3-04
+// 6337-4.3-05
+// 6337-4.3-07
 // 6337-4.3-51, 6337-4.3-52, 6337-4.3-53, 6337-4.3-54, 6337-4.3-55, 6337-4.3-56, 6337-4.3-57,
-// 6337-4.3-58, 6337-4.3-59, 6337-4.3-60, 6337-4.3-61, 6337-4.3-62
+// 6337-4.3-10
+// 6337-4.3-11
+// 6337-4.3-12
+// 6337-4.3-58, 6337-4.3-08, 6337-4.3-59, 6337-4.3-09, 6337-4.3-60, 6337-4.3-61, 6337-4.3-62
 #[test]
 fn whole_table_of_new_requests_is_as_reviewed() {
     let mut text = String::new();
@@ -196,6 +208,7 @@ fn snapshot(name: &str, text: &str) {
 }
 
 // 3261-13.2.1-05, 3261-13.2.1-11
+// 6337-2.2-01, 6337-2.2-07
 #[test]
 fn pattern_1_invite_and_2xx() {
     let mut caller = OfferAnswer::new();
@@ -218,7 +231,8 @@ fn pattern_1_invite_and_2xx() {
     assert!(owing.may_send(M::Success, false).is_err());
 }
 
-// 3261-13.2.1-04, 3261-13.2.1-08, 3261-13.2.1-11, 6337-2.2-59
+// 3261-13.2.1-04, 3261-13.2.1-08, 3261-13.2.1-11, 6337-2.2-59, 6337-2.2-30
+// 6337-2.2-02
 #[test]
 fn pattern_2_2xx_and_ack() {
     let mut caller = after(&[out0(M::Invite), from0(M::Unreliable)]);
@@ -234,6 +248,7 @@ fn pattern_2_2xx_and_ack() {
 }
 
 // 3262-5-01, 3262-5-08
+// 6337-2.2-03
 #[test]
 fn pattern_3_invite_and_reliable_1xx() {
     let mut caller = after(&[out(M::Invite)]);
@@ -249,10 +264,14 @@ fn pattern_3_invite_and_reliable_1xx() {
 }
 
 // 3262-5-02, 3262-5-03, 6337-5.2.2-51
+// 6337-2.2-04
 #[test]
 fn pattern_4_reliable_1xx_and_prack() {
     let callee = after(&[from0(M::Invite)]);
     assert!(callee.may_send(M::Reliable, false).is_err());
+    // 6337-3.1.2-01
+    assert!(callee.may_send(M::Unreliable, true).is_err());
+    assert!(callee.may_send(M::Unreliable, false).is_ok());
     let mut callee = then(callee, &[out(M::Reliable)]);
     assert_eq!(callee.on_received(M::Prack, true), V::Answer);
     let mut caller = after(&[out0(M::Invite)]);
@@ -263,6 +282,7 @@ fn pattern_4_reliable_1xx_and_prack() {
 }
 
 // 3262-5-04, 3262-5-05, 6337-2.2-53, 6337-2.2-56
+// 6337-2.2-05, 6337-3.2-01
 #[test]
 fn pattern_5_prack_and_2xx() {
     let early = after(&[out(M::Invite), from(M::Reliable)]);
@@ -281,7 +301,8 @@ fn pattern_5_prack_and_2xx() {
     assert!(bare.may_send(M::Prack, false).is_ok());
 }
 
-// 3311-5.2-13, 6337-2.2-60, 3311-5.1-17
+// 3311-5.2-13, 6337-2.2-60, 6337-2.2-24, 6337-2.2-25, 6337-2.2-26, 3311-5.1-17
+// 6337-2.2-06
 #[test]
 fn pattern_6_update_and_2xx() {
     let mut state = established();
@@ -297,14 +318,14 @@ fn pattern_6_update_and_2xx() {
     assert!(after(&[out(M::Invite)]).may_send(M::Update, false).is_ok());
 }
 
-// 6337-3.1.1-51, 6337-3.1.1-52, 3311-5.1-08
+// 6337-3.1.1-51, 6337-3.1.1-01, 6337-3.1.1-52, 3311-5.1-08
 #[test]
 fn preview_leaves_the_exchange_open() {
     let mut state = after(&[out(M::Invite)]);
     assert_eq!(state.on_received(M::Unreliable, true), V::Preview);
     assert!(state.is_open() && !state.is_established());
     assert!(state.may_send(M::Update, true).is_err());
-    // 6337-3.1.1-54, 3261-13.2.1-06: the first one stands.
+    // 6337-3.1.1-54, 6337-3.1.1-03, 3261-13.2.1-06: the first one stands.
     assert_eq!(state.on_received(M::Unreliable, true), V::Ignore);
     assert_eq!(state.on_received(M::Success, true), V::Answer);
 }
@@ -317,6 +338,8 @@ fn preview_stands_for_an_answer_that_never_comes() {
     assert_eq!(unseen.on_received(M::Success, false), V::Missing);
 }
 
+// 6337-3.1.1-02
+// 6337-3.1.1-05
 // 3261-13.2.1-06, 3261-13.2.1-10, 6337-2.2-55, 6337-3.1.1-53, 6337-3.1.1-56, 6337-3.1.2-52
 #[test]
 fn after_the_answer_responses_carry_nothing() {
@@ -337,7 +360,7 @@ fn after_the_answer_responses_carry_nothing() {
     }
 }
 
-// 6337-3.1.1-57, 6337-3.1.1-59
+// 6337-3.1.1-57, 6337-3.1.1-06, 6337-3.1.1-59
 #[test]
 fn reliable_1xx_may_leave_the_answer_to_a_later_one() {
     let ring = [from0(M::Reliable), out0(M::Prack), from0(M::PrackSuccess)];
@@ -346,7 +369,7 @@ fn reliable_1xx_may_leave_the_answer_to_a_later_one() {
     assert_eq!(state.on_received(M::Reliable, true), V::Answer);
 }
 
-// 3261-13.2.1-07, 6337-2.2-58, 3311-5.1-18
+// 3261-13.2.1-07, 6337-2.2-58, 6337-2.2-32, 3311-5.1-18
 #[test]
 fn forks_have_a_state_each() {
     let invited = after(&[out(M::Invite)]);
@@ -372,7 +395,7 @@ fn callee_does_not_accept_over_an_unacknowledged_description() {
     }
 }
 
-// 3311-5.1-07, 3311-5.1-09, 3311-5.1-10, 3311-5.1-11, 6337-3.2-53, 6337-4.1-60
+// 3311-5.1-07, 3311-5.1-09, 3311-5.1-10, 3311-5.1-11, 6337-3.2-53, 6337-4.1-60, 6337-4.3-14
 #[test]
 fn callers_update_waits() {
     let may = |state: OfferAnswer| state.may_send(M::Update, true).is_ok();
@@ -435,6 +458,7 @@ fn reinvite_waits() {
 }
 
 // 3261-14.2-01, 3261-14.2-03, 6337-4.3-55, 6337-4.3-56
+// 3264-4-03
 #[test]
 fn crossing_and_overlapping_invites_are_refused() {
     assert_eq!(
@@ -501,7 +525,7 @@ fn invite_meets_an_update() {
 }
 
 // 6337-4.1-53, 6337-4.1-54, 6337-4.1-55, 6337-4.1-56, 6337-4.1-57, 6337-4.2-53, 6337-4.2-54,
-// 6337-4.3-61, 6337-4.3-62, 6337-4.3-63, 6337-4.3-64
+// 6337-4.3-61, 6337-4.3-62, 6337-4.3-63, 6337-4.3-64, 6337-4.3-13
 #[test]
 fn figures_4_to_13_and_18_and_19_come_out_as_drawn() {
     let meets = |messages: &[_]| update_meets(then(established(), messages));
@@ -533,7 +557,7 @@ fn figure_11_the_update_is_refused_and_the_prack_answered() {
     assert_eq!(caller.on_received(M::PrackSuccess, true), V::Answer);
 }
 
-// 6337-4.1-51
+// 6337-4.1-51, 6337-4.1-01
 #[test]
 fn body_is_known_by_its_carrier() {
     // Figure 3: the answer to UPDATE comes behind the offer of a 2xx.
@@ -554,7 +578,7 @@ fn body_is_known_by_its_carrier() {
     assert!(state.may_send(M::Invite, true).is_ok());
 }
 
-// 3264-4-01, 3264-4-02, 3261-13.2.1-09, 6337-4-51, 6337-4-52, 6337-2.2-57
+// 3264-4-01, 3264-4-02, 3261-13.2.1-09, 6337-4-51, 6337-4-52, 6337-2.2-57, 6337-2.2-31
 #[test]
 fn no_offer_goes_while_one_is_open() {
     for state in reachable() {
@@ -609,7 +633,7 @@ fn reachable() -> Vec<OfferAnswer> {
     seen
 }
 
-// 3264-4-04, 3311-5.3-01, 3261-14.1-10, 6337-2.4-51
+// 3264-4-04, 3311-5.3-01, 3261-14.1-10, 6337-2.4-51, 6337-2.2-27
 #[test]
 fn refused_offer_leaves_everything_as_it_was() {
     for verdicts in [
@@ -627,7 +651,7 @@ fn refused_offer_leaves_everything_as_it_was() {
     assert!(!refused.is_open());
 }
 
-// 6337-2.3-54
+// 6337-2.3-54, 6337-2.3-04
 #[test]
 fn prack_whose_offer_is_refused_is_due_again() {
     let offered = after(&[out(M::Invite), from(M::Reliable), out(M::Prack)]);

@@ -8,7 +8,7 @@ use super::sent::ends_session;
 use super::{Reinvite, Reoffer, Retry, Session, To, Unacked};
 use crate::auth;
 use crate::call::callee::Host;
-use crate::call::caller::check_cancel;
+use crate::call::caller::requires_nothing;
 use crate::call::description::{describes, has_session};
 use crate::call::offer_answer::{Message, Refusal, Verdict};
 use crate::call::provisional::Next;
@@ -64,13 +64,10 @@ impl Session {
         match (status.is_success(), core.is_talking()) {
             (true, true) => on_accepted(core, now, &reinvite, response, out),
             // 15.1.1: its dialog has had its BYE, but a 2xx wants its ACK all the same.
-            (true, false) => core.ack(
-                0,
-                request,
-                response.cseq().number,
-                &Outgoing::default(),
-                out,
-            ),
+            (true, false) => {
+                let refusal = core.refusing_late(0, &response);
+                core.ack(0, request, response.cseq().number, &refusal, out);
+            }
             (false, true) => return self.on_refused(core, now, *reinvite, response, out),
             (false, false) => out.push(Action::Absorbed),
         }
@@ -111,6 +108,7 @@ impl Session {
                 at: Some(at),
                 outgoing: reinvite.outgoing,
                 glares: reinvite.glares.saturating_add(1),
+                answers: core.answers(0),
             }));
             out.push(Action::Notify(Notice::UpdateDeferred { response }));
             return State::Confirmed(self);
@@ -137,7 +135,8 @@ impl Session {
         // RFC 6141 5.4: who sends another re-INVITE may have moved since the last, and its ACK never
         // comes. Of the first INVITE that cannot be.
         let mut overtakes = true;
-        if self.reoffer.is_some() {
+        let open = self.reoffer.is_some();
+        if open {
             core.refuse_for_now(server, &reply, out);
         } else if self.reinvite.is_some() || self.hang_up.is_some() || !core.is_talking() {
             // Crossing re-INVITEs; and while the ACK of this side is missing, the answer to the
@@ -166,6 +165,9 @@ impl Session {
             };
             self.reoffer = Some(Box::new(reoffer));
             out.push(Action::Notify(Notice::Reoffered { request }));
+        }
+        if open || self.reoffer.is_none() {
+            self.has_refused(server);
         }
         if let Some(unacked) = &mut self.unacked {
             unacked.overtaken |= overtakes && unacked.again;
@@ -206,6 +208,30 @@ impl Session {
             core.say(Message::Failure, &Outgoing::default());
             core.close_reliable(now);
             core.refuse(reoffer.server, &reoffer.reply, status, out);
+            self.has_refused(reoffer.server);
+        }
+    }
+
+    /// 14.1: no INVITE of this side goes before this one is Confirmed or Terminated.
+    pub(in crate::call) fn has_refused(&mut self, server: ServerId) {
+        self.refused.get_or_insert_default().push(server);
+    }
+
+    /// A refused INVITE of the other side is out of the way: what waited for that goes.
+    pub(super) fn on_settled(
+        &mut self,
+        core: &mut Core,
+        now: Time,
+        server: ServerId,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) {
+        if let Some(refused) = &mut self.refused {
+            refused.retain(|other| *other != server);
+        }
+        if self.refused.take_if(|refused| refused.is_empty()).is_some()
+            && self.retry.as_ref().is_some_and(|retry| retry.at.is_none())
+        {
+            self.retry(core, now, out);
         }
     }
 
@@ -225,6 +251,7 @@ impl Session {
                     core.say(Message::Failure, &Outgoing::default());
                     let status = StatusCode::SERVER_INTERNAL_ERROR;
                     core.refuse(reoffer.server, &reoffer.reply, status, out);
+                    self.has_refused(reoffer.server);
                 }
             }
         }
@@ -268,7 +295,17 @@ impl Session {
             ));
         }
         self.retry = None;
-        self.send(core, outgoing, (0, false), auth::Attempt::new(), out);
+        match self.refused {
+            Some(_) => {
+                self.retry = Some(Box::new(Retry {
+                    at: None,
+                    outgoing,
+                    glares: 0,
+                    answers: core.answers(0),
+                }))
+            }
+            None => self.send(core, outgoing, (0, false), auth::Attempt::new(), out),
+        }
         Ok(())
     }
 
@@ -280,7 +317,7 @@ impl Session {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(&outgoing)?;
-        check_cancel(&outgoing)?;
+        requires_nothing(&outgoing)?;
         self.retry = None;
         let open = self.reinvite.as_mut().filter(|reinvite| !reinvite.refresh);
         if let Some(reinvite) = open.filter(|reinvite| !reinvite.cancelled) {
@@ -293,13 +330,18 @@ impl Session {
         Ok(())
     }
 
-    /// 14.1: another try, unless an INVITE of the other side came first; then it waits again.
+    /// 14.1: another try, unless an INVITE of the other side came first; then it waits again. What
+    /// would offer what was true before another exchange goes back to the user (RFC 3264 8).
     pub(super) fn retry(
         &mut self,
         core: &mut Core,
         now: Time,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
+        if let (Some(retry), Some(_)) = (&mut self.retry, &self.refused) {
+            retry.at = None;
+            return;
+        }
         let Some(mut retry) = self.retry.take() else {
             return;
         };
@@ -312,6 +354,9 @@ impl Session {
             // Later than now, whatever was drawn (law L8).
             retry.at = at.max(now + GLARE_STEP);
             self.retry = Some(retry);
+        } else if core.is_outdated(0, retry.answers, &retry.outgoing) {
+            let outgoing = Box::new(retry.outgoing);
+            out.push(Action::Notify(Notice::ReinviteOutdated { outgoing }));
         } else {
             self.send(
                 core,
@@ -338,7 +383,7 @@ impl Session {
             return core.refresh_by_update(now, due, leg, out);
         }
         let free = place.is_some_and(|leg| leg.exchange.may_send(Message::Invite, true).is_ok());
-        if self.is_busy() || !core.is_talking() || !free {
+        if self.is_busy() || self.refused.is_some() || !core.is_talking() || !free {
             return core.refresh_again(now, due, leg);
         }
         let outgoing = core.description(0);
@@ -417,6 +462,7 @@ impl Session {
         };
         core.say(Message::Success, outgoing);
         let unacked = Unacked::send(core, now, reoffer.to(), outgoing, out);
+        core.accepted_contact(&outgoing.headers);
         core.described(0, outgoing.body.as_ref());
         self.unacked = Some(Box::new(unacked.again()));
         if let Some(contact) = &reoffer.contact {
@@ -449,6 +495,7 @@ impl Session {
         core.say(Message::Failure, &Outgoing::default());
         core.close_reliable(now);
         core.respond(reoffer.server, &reoffer.reply, status, headers, body, out);
+        self.has_refused(reoffer.server);
         Ok(())
     }
 
@@ -508,7 +555,7 @@ fn on_accepted(
     let (request, cseq) = (reinvite.request, response.cseq().number);
     let answer_needed = verdict == Some(Verdict::Offer);
     match answer_needed {
-        true => core.await_answer(now, request, cseq),
+        true => core.await_answer(now, request, &response),
         false => core.ack(0, request, cseq, &Outgoing::default(), out),
     }
     out.push(Action::Notify(match reinvite.refresh && !answer_needed {
@@ -534,7 +581,7 @@ impl Reoffer {
 
 impl Core {
     /// Whether an exchange was completed since the INVITE in progress began.
-    fn has_changed(&self) -> bool {
+    pub(super) fn has_changed(&self) -> bool {
         self.legs
             .first()
             .is_some_and(|leg| leg.exchange.has_changed())

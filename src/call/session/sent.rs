@@ -9,7 +9,8 @@ use super::Session;
 use crate::auth;
 use crate::call::failure::{Effect, Hold, Usage, effect, hold, stand_in, usage_of};
 use crate::call::retries::retry_after;
-use crate::call::{Action, Core, Notice, RequestId, State, check, wrong_state};
+use crate::call::{Action, Core, Notice, RequestId, State, check, refreshes_target, wrong_state};
+use crate::dialog::contact_of;
 use crate::error::Misuse;
 use crate::message::{Method, Outgoing, Response};
 use crate::sink::Sink;
@@ -106,6 +107,13 @@ impl Session {
         }
         let lost = ends_session(sent.method(), &response).then(|| response.clone());
         let request = sent.request;
+        if response.status().is_success() && refreshes_target(sent.method()) {
+            // RFC 5057 5.4.
+            core.accepted_contact(&sent.outgoing.headers);
+            if let Some(contact) = contact_of(&response) {
+                core.refresh_target(0, contact, out);
+            }
+        }
         out.push(Action::Notify(Notice::Response { request, response }));
         match lost {
             Some(response) => self.lose(core, Some(response), out),

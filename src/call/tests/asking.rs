@@ -142,6 +142,7 @@ fn asking_without_an_answer_ends() {
     );
 }
 
+// 3261-9.1-04
 #[test]
 fn asking_hung_up_hears_no_more_and_cancels_nothing() {
     let mut s = Script::ask("OPTIONS", Invitation::new(TARGET, FROM).unwrap());

@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::transaction::Failure;
 
+// 3261-8.1.3.2-03, 5057-4.1-01
 #[test]
 fn inviting_trying_progresses_without_a_dialog() {
     let mut s = Script::place();
@@ -152,6 +153,25 @@ fn inviting_success_keeps_sequence_numbers_of_the_early_dialog() {
         (dialog.local_cseq(), dialog.remote_cseq()),
         (Some(1), Some(7))
     );
+}
+
+#[test]
+fn tags_are_made_in_one_case_and_given_back_as_they_came() {
+    let mut s = Script::place();
+    let contact = [("Contact", "<sip:a@192.0.2.4>")];
+    s.respond_with("INVITE 1", 200, Some("MiXeD-aB"), &contact, Some("answer"));
+    // 3261-19.3-03: a peer that folds the case of tags finds the dialog, and so does one that does
+    // not.
+    let (invite, ack) = (s.sent("INVITE 1"), s.sent("ACK 1"));
+    assert_eq!(ack.to_tag(), Some("MiXeD-aB"));
+    assert_eq!(ack.from_tag(), invite.from_tag());
+    let is_capital = |b: u8| b.is_ascii_uppercase();
+    assert!(!ack.from_tag().unwrap().bytes().any(is_capital));
+    s.hang_up();
+    assert_eq!(s.sent("BYE 2").to_tag(), Some("MiXeD-aB"));
+    let mut s = Script::incoming();
+    s.command(Command::Answer(sdp("answer"))).unwrap();
+    assert!(!s.said().to_tag().unwrap().bytes().any(is_capital));
 }
 
 #[test]
@@ -574,7 +594,7 @@ fn inviting_request_within_an_early_dialog_is_the_users() {
     assert_eq!(s.take(), ["200 INFO 9"]);
     s.request("INFO", 10, "a");
     s.run_to(secs(20));
-    assert_eq!(s.take(), ["request INFO", "500 INFO 10"]);
+    assert_eq!(s.take(), ["request INFO", "500 INFO 10", "request expired"]);
     s.request("INFO", 11, "nobody");
     assert_eq!(s.take(), ["481 INFO 11"]);
 }

@@ -28,7 +28,7 @@ fn updating_cancel_leaves_the_session_and_another_may_follow() {
     s.respond_with("INVITE 2", 487, Some("a"), &[], None);
     assert_eq!(s.take(), ["update refused 487"]);
     assert_eq!(s.call.state(), "Confirmed");
-    // 6141-5.5-51
+    // 6141-5.5-51, 6141-5.5-01
     s.command(Command::Reinvite(sdp("offer 2"))).unwrap();
     assert_eq!(s.take(), ["INVITE 3"]);
 }

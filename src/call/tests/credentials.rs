@@ -75,6 +75,7 @@ fn inviting_challenge_repeated_is_a_refusal_but_a_stale_one_is_not() {
     assert!(one(&s.sent("INVITE 3"), "Proxy-Authorization").contains(r#"nonce="77ab""#));
 }
 
+// 3261-9.1-16
 #[test]
 fn inviting_challenge_after_hang_up_ends_the_call() {
     let mut s = with_account();
@@ -84,6 +85,7 @@ fn inviting_challenge_after_hang_up_ends_the_call() {
     assert_eq!(s.take(), ["ended: cancelled"]);
 }
 
+// 3261-15.1.1-03
 #[test]
 fn confirmed_requests_carry_credentials_unasked_and_bye_is_tried_again() {
     let mut s = with_account();

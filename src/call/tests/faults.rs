@@ -70,7 +70,8 @@ fn own_contact_holds_once_a_reliable_response_has_shown_it() {
             extra,
             reliable.then_some("offer"),
         );
-        // 6141-4.4-51, 6141-4.4-52; 6141-4.4-54: whatever becomes of the re-INVITE.
+        // 6141-4.4-03, 6141-4.3-01
+        // 6141-4.4-51, 6141-4.4-02, 6141-4.4-52; 6141-4.4-54: whatever becomes of the re-INVITE.
         s.respond_with("INVITE 2", 488, Some("a"), &[], None);
         s.command(Command::Update {
             leg: None,

@@ -127,6 +127,7 @@ fn incoming_offer_of_its_own_goes_only_in_an_update() {
     let rack = format!("{} 100 INVITE", rseq(&s.said()));
     prack(&mut s, 101, &rack, None);
     s.skip();
+    // 6337-3.2-02
     // 6337-3.2-51, 6337-2.2-54: the exchange is complete; another description is an offer.
     assert!(s.command(progress(183, sdp("offer 2"))).is_err());
     assert!(s.command(Command::Answer(sdp("offer 2"))).is_err());
@@ -137,13 +138,13 @@ fn incoming_offer_of_its_own_goes_only_in_an_update() {
 
 #[test]
 fn incoming_exchange_that_is_made_leaves_no_more_to_say() {
-    // 6337-3.1.2-51: offer in 183, answer in PRACK.
+    // 6337-3.1.2-51, 6337-3.1.2-02: offer in 183, answer in PRACK.
     let mut s = incoming(&[("Supported", "100rel")], None);
     s.command(progress(183, sdp("offer"))).unwrap();
     let rack = format!("{} 100 INVITE", rseq(&s.said()));
     prack(&mut s, 101, &rack, Some("answer"));
     s.skip();
-    // 6337-2.2-52: not one placement and then another.
+    // 6337-2.2-52, 6337-2.2-29: not one placement and then another.
     assert!(s.command(Command::Answer(sdp("offer 2"))).is_err());
     s.command(Command::Answer(sdp("offer"))).unwrap();
     assert!(s.said().body_slice().is_empty());
@@ -300,7 +301,7 @@ fn incoming_refused_prack_offer_leaves_the_answer_in_force() {
     s.command(progress(183, sdp("answer"))).unwrap();
     let rack = format!("{} 100 INVITE", rseq(&s.said()));
     let server = prack(&mut s, 101, &rack, Some("offer 2"));
-    // 6337-2.3-53: 200 with an answer, and then an offer of this side.
+    // 6337-2.3-53, 6337-5.2-02, 6337-2.3-03: 200 with an answer, and then an offer of this side.
     s.command(respond(server, 200, sdp("answer 2"))).unwrap();
     assert_eq!(s.command(update(sdp("offer 3"))), Ok(()));
     assert_eq!(s.said_to(server), [200]);

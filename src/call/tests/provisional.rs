@@ -152,6 +152,8 @@ fn incoming_answer_waits_for_the_prack_of_the_answer() {
     let mut s = incoming("Supported", Some("offer"));
     s.command(progress(183, sdp("answer"))).unwrap();
     let number = rseq(&s.said());
+    // 6337-3.1.1-04
+    // 6337-3.1.1-05
     // 6337-3.1.1-55, 6337-3.1.1-56: the same answer is not said again, another one is none.
     assert!(is_wrong_state(s.command(Command::Answer(sdp("another")))));
     s.command(Command::Answer(sdp("answer"))).unwrap();
@@ -234,7 +236,7 @@ fn incoming_prack_whose_offer_was_refused_comes_again_without() {
     .unwrap();
     s.skip();
     prack(&mut s, 102, number, None);
-    // 6337-2.3-54
+    // 6337-2.3-54, 6337-2.3-04
     assert_eq!(s.take(), ["200 PRACK 102"]);
     s.command(Command::Answer(nothing())).unwrap();
     assert_eq!(s.take(), ["200 INVITE 100"]);
@@ -306,6 +308,7 @@ fn incoming_reject_answers_an_offer_in_a_late_prack_itself() {
     assert_eq!(s.call.deadline(), None);
 }
 
+// 3261-13.3.1.1-03, 3262-3-09
 #[test]
 fn incoming_reliable_ring_is_refreshed_before_a_proxy_gives_up() {
     let mut s = incoming("Supported", Some("offer"));
@@ -328,7 +331,7 @@ fn incoming_update_waits_for_the_prack() {
         outgoing,
     };
     s.command(progress(183, sdp("answer"))).unwrap();
-    // 3311-5.1-12, 6337-4.1-58, 6337-4.1-60
+    // 3311-5.1-12, 6337-4.1-58, 6337-4.1-60, 6337-4.3-14
     assert!(is_wrong_state(s.command(update(sdp("offer")))));
     let number = rseq(&s.said());
     prack(&mut s, 101, number, None);
@@ -365,14 +368,14 @@ fn reoffered_with_changes_made_is_not_refused() {
     let rack = format!("{} 101 INVITE", rseq(&s.said()));
     s.request_with("PRACK", 102, Some("them"), &[("RAck", &rack)], None);
     s.skip();
-    // 6141-3.3-51
+    // 6141-3.3-51, 6141-3.3-01, 6141-3.3-04, 6141-3.3-53
     let reject = Command::Reject {
         status: StatusCode::DECLINE,
         outgoing: nothing(),
     };
     assert!(is_wrong_state(s.command(reject)));
     s.cancel(server);
-    // 6141-3.3-52, 6141-3.8-51
+    // 6141-3.3-52, 6141-3.3-02, 6337-2.3-02, 6141-3.8-51, 6141-3.8-01
     assert_eq!(s.take(), ["200 INVITE 101", "reoffer cancelled"]);
 }
 
@@ -552,9 +555,9 @@ fn early_media_comes_in_any_101_to_199() {
     for status in [101, 180, 181, 182, 183, 198] {
         let mut s = Script::place();
         s.respond_with("INVITE 1", status, Some("a"), &[], Some("answer"));
-        // 6337-3.1.1-51
+        // 6337-3.1.1-51, 6337-3.1.1-01
         assert_eq!(s.take()[1..], [format!("progress {status}, preview")]);
-        // 6337-3.1.1-54
+        // 6337-3.1.1-54, 6337-3.1.1-03
         s.respond_with("INVITE 1", 183, Some("a"), &[], Some("other"));
         assert_eq!(s.take(), ["progress 183, body ignored"]);
     }

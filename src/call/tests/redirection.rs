@@ -177,6 +177,7 @@ fn inviting_redirection_that_is_not_wanted_is_a_refusal() {
     assert_eq!(s.take(), ["ended: refused 302"]);
 }
 
+// 3261-9.1-16
 #[test]
 fn inviting_redirection_after_hang_up_is_not_followed() {
     let mut s = placed(invitation());
@@ -197,6 +198,7 @@ fn inviting_redirection_after_hang_up_is_not_followed() {
     assert_eq!(s.take(), ["ended: cancelled"]);
 }
 
+// 5630-5.1.1-01
 #[test]
 fn inviting_secure_call_is_not_led_into_the_open() {
     let secure = || Invitation::new("sips:bob@192.0.2.4", FROM).unwrap();
@@ -266,6 +268,7 @@ fn inviting_redirection_forgets_early_dialogs() {
     assert!(!s.call.has_dialog(Some("ringing")));
 }
 
+// 3261-9.1-17
 #[test]
 fn inviting_cancel_is_for_the_try_that_is_out() {
     let mut s = placed(invitation());

@@ -37,6 +37,7 @@ fn answered(extra: &[(&str, &str)]) -> Script {
     s
 }
 
+// 4028-7.3-02
 #[test]
 fn inviting_asks_for_the_interval_and_lengthens_it_after_a_422() {
     let mut s = Script::place_with(timed(), invitation());
@@ -78,6 +79,7 @@ fn confirmed_refresher_refreshes_by_update_at_half_the_interval() {
     assert_eq!(s.take(), ["UPDATE 3"]);
 }
 
+// 4028-7.4-11
 #[test]
 fn confirmed_refresher_repeats_what_it_said_in_a_reinvite() {
     let mut s = placed("1800;refresher=uac", "INVITE, BYE");

@@ -179,6 +179,7 @@ fn updating_invite_of_the_other_side_is_glare() {
     // 3261-14.2-03, PAINS 29, 99
     assert_eq!(s.take(), ["491 INVITE 5"]);
     assert!(all(&s.said(), "Retry-After").is_empty());
+    s.settle(ServerId(2));
     s.respond("INVITE 2", 491, "a");
     assert_eq!(s.take(), ["update deferred 491"]);
     // 3261-14.1-12, 3261-14.1-14: 2.1 to 4 s in steps of 10 ms, since this side made the Call-ID. PAINS 30, 31
@@ -193,6 +194,7 @@ fn updating_invite_of_the_other_side_is_glare() {
     assert_eq!(s.take(), ["ACK 3", "updated 200"]);
 }
 
+// 3261-14.1-15
 #[test]
 fn updating_callee_tries_again_sooner_than_the_caller() {
     let mut s = Script::confirmed_as_callee();
@@ -346,7 +348,7 @@ fn reoffered_progress_is_sent() {
 fn reoffered_nobody_answers_refuses_and_keeps_the_call() {
     let (mut s, _) = reoffered();
     s.run_to(secs(180));
-    assert_eq!(s.take(), ["500 INVITE 101"]);
+    assert_eq!(s.take(), ["500 INVITE 101", "reoffer expired 500"]);
     assert_eq!(s.call.state(), "Confirmed");
     assert_eq!(s.call.deadline(), None);
 }
@@ -486,4 +488,89 @@ fn updating_hang_up_and_no_final_response_cancels_the_reinvite() {
     s.respond_with("INVITE 2", 487, Some("a"), &[], None);
     s.gone("INVITE 2");
     assert_eq!(s.take(), ["absorbed", "terminated"]);
+}
+
+#[test]
+fn rejected_reinvite_is_followed_by_none_before_its_ack() {
+    let (mut s, server) = reoffered();
+    s.command(reject(488)).unwrap();
+    // 3261-14.1-07
+    s.command(Command::Reinvite(sdp("mine"))).unwrap();
+    assert_eq!(s.take(), ["488 INVITE 101"]);
+    assert_eq!(s.call.deadline(), None);
+    // Of another one.
+    s.settle(ServerId(77));
+    assert_eq!(s.take(), [""; 0]);
+    s.settle(server);
+    assert_eq!(s.take(), ["INVITE 1"]);
+    assert_eq!(s.sent("INVITE 1").body_slice(), b"mine");
+    s.settle(server);
+    assert_eq!(s.take(), [""; 0]);
+}
+
+#[test]
+fn rejected_reinvite_lets_other_requests_go_and_takes_the_last_wish() {
+    let (mut s, server) = reoffered();
+    s.command(reject(488)).unwrap();
+    s.command(Command::Reinvite(sdp("first"))).unwrap();
+    s.command(Command::Reinvite(sdp("second"))).unwrap();
+    // 3261-14.1-09
+    s.command(Command::Request {
+        method: "INFO".into(),
+        outgoing: nothing(),
+    })
+    .unwrap();
+    assert_eq!(s.take(), ["488 INVITE 101", "INFO 1"]);
+    s.settle(server);
+    assert_eq!(s.take(), ["INVITE 2"]);
+    assert_eq!(s.sent("INVITE 2").body_slice(), b"second");
+
+    let (mut s, server) = reoffered();
+    s.command(reject(488)).unwrap();
+    s.command(Command::Reinvite(sdp("first"))).unwrap();
+    s.command(Command::CancelReinvite(nothing())).unwrap();
+    s.settle(server);
+    assert_eq!(s.take(), ["488 INVITE 101"]);
+}
+
+#[test]
+fn retrying_waits_for_the_ack_of_what_this_side_refused() {
+    let mut s = updating();
+    let server = s.request_with("INVITE", 5, Some("a"), &[], Some("offer"));
+    s.respond("INVITE 2", 491, "a");
+    s.skip();
+    s.fire();
+    // 3261-14.1-07
+    assert_eq!(s.take(), [""; 0]);
+    assert_eq!(s.call.deadline(), None);
+    s.settle(server);
+    assert_eq!(s.take(), ["INVITE 3"]);
+}
+
+#[test]
+fn retrying_offer_that_another_exchange_has_overtaken_goes_back_to_the_user() {
+    let mut s = updating();
+    let refused = s.request_with("INVITE", 5, Some("a"), &[], Some("offer"));
+    s.settle(refused);
+    s.respond("INVITE 2", 491, "a");
+    s.request_with("INVITE", 6, Some("a"), &[], Some("offer"));
+    s.command(Command::Answer(sdp("answer"))).unwrap();
+    s.ack(6, "a");
+    s.skip();
+    s.fire();
+    assert_eq!(s.take(), ["reinvite outdated"]);
+    assert_eq!(s.call.deadline(), None);
+    s.command(Command::Reinvite(sdp("new"))).unwrap();
+    assert_eq!(s.take(), ["INVITE 3"]);
+
+    // One that describes nothing is as good as ever.
+    let mut s = Script::confirmed_as_caller();
+    s.command(Command::Reinvite(nothing())).unwrap();
+    s.respond("INVITE 2", 491, "a");
+    s.request_with("INVITE", 6, Some("a"), &[], Some("offer"));
+    s.command(Command::Answer(sdp("answer"))).unwrap();
+    s.ack(6, "a");
+    s.skip();
+    s.fire();
+    assert_eq!(s.take(), ["INVITE 3"]);
 }

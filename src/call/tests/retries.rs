@@ -6,6 +6,7 @@ use super::script::{FROM, Script, all, context, headers, invitation, one, sdp};
 use crate::call::failure::Hold;
 use crate::call::{Action, Event, Invitation, Notice, Retries};
 use crate::machine::Machine;
+use crate::message::{Body, Outgoing};
 
 fn placed(invitation: Invitation) -> Script {
     let mut s = Script::place_with(context(), invitation);
@@ -71,6 +72,37 @@ fn inviting_413_and_415_are_tried_without_the_body() {
 }
 
 #[test]
+fn inviting_415_without_multipart_is_tried_with_the_session_description_alone() {
+    const MIXED: &str = "--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n\
+        --b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\r\n--b--\r\n";
+    let mixed = |text: &'static str| {
+        let body = Body::new("multipart/mixed;boundary=b", text).unwrap();
+        let outgoing = Outgoing::new().with_body(body);
+        placed(invitation().with(outgoing).with_retries(Retries::ALL))
+    };
+    // 3261-7.4.1-04
+    let mut s = mixed(MIXED);
+    let said = refused(&mut s, 415, &[("Accept", "application/sdp, text/plain")]);
+    assert_eq!(said, ["retried 415", "INVITE 2"]);
+    let second = s.sent("INVITE 2");
+    assert_eq!(one(&second, "Content-Type"), "application/sdp");
+    assert_eq!(second.body_slice(), b"v=0\r\n");
+    // It is still an offer.
+    let contact = [("Contact", "<sip:a@192.0.2.4>")];
+    s.respond_with("INVITE 2", 200, Some("a"), &contact, Some("their answer"));
+    assert_eq!(s.take(), ["ACK 2", "answered 200"]);
+    // Without one, or with one that is not taken either, nothing is left to send.
+    for (text, accept) in [
+        (MIXED, "application/isup"),
+        ("--b\r\n\r\nhello\r\n--b--\r\n", "application/sdp"),
+    ] {
+        let mut s = mixed(text);
+        refused(&mut s, 415, &[("Accept", accept)]);
+        assert_eq!(s.sent("INVITE 2").body_slice(), b"");
+    }
+}
+
+#[test]
 fn inviting_415_that_names_what_was_sent_is_a_refusal() {
     let mut s = placed(with(&[]));
     let said = refused(&mut s, 415, &[("Accept", "application/sdp")]);
@@ -93,6 +125,7 @@ fn inviting_416_to_a_number_is_tried_as_a_sip_uri() {
     assert_eq!(s.take(), ["ended: refused 416"]);
 }
 
+// 5630-5.1.1-02, 5630-5.1.1-03
 #[test]
 fn inviting_416_to_a_sip_or_sips_uri_is_a_refusal() {
     // 3261-8.1.3.5-05
@@ -100,6 +133,9 @@ fn inviting_416_to_a_sip_or_sips_uri_is_a_refusal() {
         let mut s = placed(Invitation::new(target, FROM).unwrap());
         assert_eq!(refused(&mut s, 416, &[]), ["ended: refused 416"]);
     }
+    let mut s = placed(Invitation::new("sips:bob@192.0.2.4", FROM).unwrap());
+    let warning = [("Warning", "380 example.com \"SIPS Not Allowed\"")];
+    assert_eq!(refused(&mut s, 480, &warning), ["ended: refused 480"]);
 }
 
 #[test]

@@ -376,6 +376,11 @@ impl Script {
         self.receive(Event::Ack { ack: ack.into() });
     }
 
+    /// The ACK for a refused INVITE of the other side has come.
+    pub(super) fn settle(&mut self, server: ServerId) {
+        self.receive(Event::Settled { server });
+    }
+
     pub(super) fn cancel(&mut self, server: ServerId) {
         let cancel = self.their_request("CANCEL", 100, Some("them"), &[], None);
         self.receive(Event::Cancel {
@@ -572,6 +577,10 @@ fn describe(notice: Notice) -> String {
             format!("update refused {}{undone}", status(&response))
         }
         Notice::UpdateDeferred { response } => format!("update deferred {}", status(&response)),
+        Notice::ReinviteOutdated { .. } => "reinvite outdated".into(),
+        Notice::UpdateOutdated { .. } => "update outdated".into(),
+        Notice::ReofferExpired { status } => format!("reoffer expired {}", status.as_u16()),
+        Notice::RequestExpired { .. } => "request expired".into(),
         Notice::TargetRefreshed => "target refreshed".into(),
         Notice::Request { request, .. } => format!("request {}", request.method().as_str()),
         Notice::Response { response, .. } => format!("response {}", status(&response)),

@@ -173,7 +173,15 @@ fn confirmed_request_that_nobody_answers_is_refused() {
     assert_eq!(s.said_to(first), [500]);
     s.run_to(secs(25));
     assert_eq!(s.said_to(second), [500]);
-    assert_eq!(s.take(), ["500 INFO 101", "500 INFO 102"]);
+    assert_eq!(
+        s.take(),
+        [
+            "500 INFO 101",
+            "request expired",
+            "500 INFO 102",
+            "request expired"
+        ]
+    );
     assert_eq!(s.call.deadline(), None);
     s.command(respond(first, 200)).unwrap();
     assert_eq!(s.take(), [""; 0]);

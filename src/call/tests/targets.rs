@@ -81,11 +81,11 @@ fn inviting_unreliable_response_moves_no_early_dialog_but_the_2xx_does() {
     let mut s = Script::place();
     s.respond("INVITE 1", 180, "a");
     s.respond_with("INVITE 1", 180, Some("a"), &[NEW], None);
-    // 6141-4.9-51, 6141-4.9-52
+    // 6141-4.9-51, 6141-4.9-52, 6141-4.9-01
     assert_eq!(target(&s), b"sip:a@192.0.2.4:5070");
     let route = ("Record-Route", "<sip:p1.example.org;lr>");
     s.respond_with("INVITE 1", 200, Some("a"), &[NEW, route], Some("answer"));
-    // 6141-4.9-53
+    // 6141-4.9-53, 6141-4.9-02
     assert_eq!(target(&s), b"sip:new@192.0.2.44");
     assert_eq!(one(&s.sent("ACK 1"), "Route"), "<sip:p1.example.org;lr>");
 }
@@ -130,7 +130,7 @@ fn updating_own_target_moves_with_the_2xx_and_not_with_a_refusal() {
         s.respond_with("INVITE 1", status, Some("them"), &[], None);
         s.skip();
         s.request("UPDATE", 101, "them");
-        // 6141-4.4-53
+        // 6141-4.4-53, 6141-4.4-01
         assert_eq!(one(&s.said(), "Contact"), contact, "{status}");
     }
 }

@@ -76,13 +76,13 @@ fn updating_success_tells_the_answer_and_refreshes_the_target() {
 #[test]
 fn updating_refuses_another_offer_of_this_side() {
     let mut s = updating();
-    // 3311-5.1-16, 6337-4.3-52, 6337-4.3-53
+    // 3311-5.1-16, 6337-4.3-52, 6337-4.3-02, 6337-4.3-53, 6337-4.3-03
     assert!(is_wrong_state(s.command(update(sdp("offer")))));
     assert!(is_wrong_state(s.command(update(nothing()))));
     assert!(is_wrong_state(s.command(Command::Reinvite(sdp("offer")))));
     s.respond_with("UPDATE 2", 200, Some("a"), &[], Some("answer"));
     assert_eq!(s.command(Command::Reinvite(sdp("offer"))), Ok(()));
-    // 6337-4.3-54
+    // 6337-4.3-54, 6337-4.3-04
     assert!(is_wrong_state(s.command(update(sdp("offer")))));
 }
 
@@ -240,6 +240,7 @@ fn offered_refusal_changes_nothing() {
     assert_eq!(s.take(), ["offered UPDATE"]);
 }
 
+// 6337-3.3-51
 #[test]
 fn offered_and_nobody_answers_is_refused_in_time() {
     let mut s = Script::confirmed_as_callee();
@@ -247,7 +248,7 @@ fn offered_and_nobody_answers_is_refused_in_time() {
     s.skip();
     // 3311-5.2-07: well before the other side gives up.
     s.run_to(secs(32));
-    assert_eq!(s.take(), ["500 UPDATE 101"]);
+    assert_eq!(s.take(), ["500 UPDATE 101", "request expired"]);
     assert!(s.call.deadline().is_none());
     assert_eq!(s.command(update(sdp("offer"))), Ok(()));
 }
@@ -261,17 +262,17 @@ fn update_meets_what_the_tables_say() {
         offered(&mut s, cseq, tag);
         s.take().join(", ")
     };
-    // 6337-4.3-58, 3311-5.2-01
+    // 6337-4.3-58, 6337-4.3-08, 3311-5.2-01
     let mut s = Script::confirmed_as_callee();
     offered(&mut s, 101, "them");
     assert_eq!(cell(s, 102, "them"), "500 UPDATE 102");
-    // 6337-4.3-57, 3311-5.2-02
+    // 6337-4.3-57, 6337-4.3-07, 3311-5.2-02
     assert_eq!(cell(updating(), 5, "a"), "491 UPDATE 5");
-    // 6337-4.3-61, 6337-4.1-56
+    // 6337-4.3-61, 6337-4.3-11, 6337-4.1-56
     let mut s = Script::confirmed_as_caller();
     s.command(Command::Reinvite(sdp("offer"))).unwrap();
     assert_eq!(cell(s, 5, "a"), "491 UPDATE 5");
-    // 6337-4.3-62, 3311-5.2-03
+    // 6337-4.3-62, 6337-4.3-12, 3311-5.2-03
     let mut s = Script::confirmed_as_callee();
     s.request_with("INVITE", 101, Some("them"), &[], Some("offer"));
     assert_eq!(cell(s, 102, "them"), "500 UPDATE 102");
@@ -281,11 +282,11 @@ fn update_meets_what_the_tables_say() {
     assert_eq!(cell(s, 5, "a"), "491 UPDATE 5");
     // The callee has not answered.
     assert_eq!(cell(Script::incoming(), 101, "them"), "500 UPDATE 101");
-    // 6337-4.3-59: and a re-INVITE.
+    // 6337-4.3-59, 6337-4.3-09: and a re-INVITE.
     let mut s = updating();
     s.request_with("INVITE", 5, Some("a"), &[], Some("offer"));
     assert_eq!(s.take(), ["491 INVITE 5"]);
-    // 6337-4.3-60, 6337-4.1-52
+    // 6337-4.3-60, 6337-4.3-10, 6337-4.1-52
     let mut s = Script::confirmed_as_callee();
     offered(&mut s, 101, "them");
     s.request_with("INVITE", 102, Some("them"), &[], None);
@@ -454,4 +455,17 @@ fn confirmed_ack_without_the_answer_says_so() {
     assert_eq!(s.now, Time::ZERO);
     let words: Vec<String> = s.take();
     assert!(words.is_empty());
+}
+
+#[test]
+fn deferred_offer_that_another_exchange_has_overtaken_goes_back_to_the_user() {
+    let mut s = updating();
+    s.respond_with("UPDATE 2", 491, Some("a"), &[], None);
+    let server = offered(&mut s, 5, "a");
+    s.command(respond(server, 200, sdp("answer"))).unwrap();
+    s.skip();
+    s.fire();
+    assert_eq!(s.take(), ["update outdated"]);
+    assert_eq!(s.call.deadline(), None);
+    assert_eq!(s.command(update(sdp("new"))), Ok(()));
 }

@@ -322,6 +322,18 @@ mod tests {
     }
 
     #[test]
+    fn a_part_tells_whether_it_has_parts_and_what_is_in_it() {
+        let whole = multipart("mixed", "", &[part("text/plain", "", "hello")]);
+        let part = message("Content-Type: text/plain\r\n", "one");
+        assert!(whole.root_part().is_multipart() && !part.root_part().is_multipart());
+        let told = format!("{:?}", part.root_part());
+        assert!(
+            told.contains("text/plain") && told.contains("one"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn a_session_is_found_in_every_kind_of_multipart() {
         // 5621-4.2-02, 5621-4.2-03
         let parts = [

@@ -1,6 +1,6 @@
 //! Pieces of messages: `message/sipfrag` (RFC 3420).
 
-use super::super::scan::{is_token, trim};
+use super::super::scan::trim;
 use super::super::{
     CSeq, ContentType, Header, Method, Name, NameAddr, StatusCode, Uri, ValueError, Via,
 };
@@ -175,7 +175,7 @@ fn status_line(line: &[u8]) -> Option<FragStart<'_>> {
 fn request_line(line: &[u8]) -> Option<FragStart<'_>> {
     let mut words = line.split(|&b| b == b' ');
     let (method, uri, version) = (words.next()?, words.next()?, words.next()?);
-    if words.next().is_some() || !is_token(method) || !version.eq_ignore_ascii_case(b"SIP/2.0") {
+    if words.next().is_some() || !version.eq_ignore_ascii_case(b"SIP/2.0") {
         return None;
     }
     let method = Method::parse(method).ok()?;
@@ -267,6 +267,8 @@ mod tests {
             "404 Not Found",
             "SIP/1.09 404 Not Found",
             "INVITE sip:a@b SIP/1.09",
+            "INVITE sip:a@b SIP/2.0 x",
+            "IN/VITE sip:a@b SIP/2.0",
             "SIP/2.0 20 OK",
             "SIP/2.0 2000",
             "SIP/2.0  200 OK",

@@ -210,6 +210,9 @@ mod tests {
         assert_eq!(replaces.to_string().as_bytes(), text);
         let join = Join::parse(b"a(b)<c>@d ; from-tag=1; to-tag=2").unwrap();
         assert_eq!((join.call_id(), join.to_tag()), ("a(b)<c>@d", "2"));
+        assert_eq!(join.from_tag(), "1");
+        let replaces = Replaces::parse(b"a;from-tag=1;to-tag=0").unwrap();
+        assert_eq!((replaces.to_tag(), replaces.from_tag()), ("0", "1"));
         let target = TargetDialog::parse(b"f@x;local-tag=kkaz-;remote-tag=6544").unwrap();
         assert_eq!((target.local_tag(), target.remote_tag()), ("kkaz-", "6544"));
         for wrong in [

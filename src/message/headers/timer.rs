@@ -83,6 +83,7 @@ mod tests {
     fn seconds_and_parameters_are_told_apart() {
         let expires = SessionExpires::parse(b" 1800 ; refresher=uac;x").unwrap();
         assert_eq!(expires.to_string(), "1800;refresher=uac;x");
+        assert_eq!(expires.refresher(), Some("uac"));
         assert_eq!(MinSe::parse(b"90;lr").unwrap().seconds(), 90);
         assert_eq!(SessionExpires::parse(b"90").unwrap().refresher(), None);
         for wrong in ["", "x", "-1", "1 2", "4294967296", "90 refresher=uac"] {

@@ -108,6 +108,10 @@ fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
         | Event::Updated { .. }
         | Event::UpdateRefused { .. }
         | Event::UpdateDeferred { .. }
+        | Event::ReinviteOutdated { .. }
+        | Event::UpdateOutdated { .. }
+        | Event::ReofferExpired { .. }
+        | Event::RequestExpired { .. }
         | Event::TargetRefreshed { .. }
         | Event::Response { .. }
         | Event::RequestFailed { .. }
@@ -130,6 +134,13 @@ fn hear(node: usize, ledger: &Shared, event: &Event) -> Manners {
         Event::Updated { call, .. } => ("Updated", *call),
         Event::UpdateRefused { call, .. } => ("UpdateRefused", *call),
         Event::UpdateDeferred { call, .. } => ("UpdateDeferred", *call),
+        Event::ReinviteOutdated { call, .. } => ("ReinviteOutdated", *call),
+        Event::UpdateOutdated { call, .. } => ("UpdateOutdated", *call),
+        Event::ReofferExpired { call, .. } => ("ReofferExpired", *call),
+        Event::RequestExpired { call, .. } => match call {
+            Some(call) => ("RequestExpired", *call),
+            None => return Manners::Good,
+        },
         Event::TargetRefreshed { call } => ("TargetRefreshed", *call),
         Event::Offered { call, .. } => ("Offered", *call),
         Event::Pracked { call, .. } => ("Pracked", *call),

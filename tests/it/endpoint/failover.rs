@@ -78,6 +78,7 @@ fn is_the_same_elsewhere(first: &Transmit, second: &Transmit) {
     assert_ne!(header(first, "Via"), header(second, "Via"));
 }
 
+// 3261-8.1.2-04
 #[test]
 fn server_that_is_unavailable_is_passed_over() {
     // 3263-4.3-01, 3261-21-06

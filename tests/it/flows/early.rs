@@ -36,7 +36,7 @@ pub(super) fn agrees(turn: &mut Turn<'_>, event: Event) {
                 call.prack(now, early.leg, sdp(), out)
             })
             .unwrap(),
-        _ => {}
+        other => super::support::offers_again(turn, &other),
     }
 }
 

@@ -78,6 +78,7 @@ fn refusal_after_a_fork_rang_ends_the_call() {
     assert_snapshot!(flow.end());
 }
 
+// 3261-13.2.2.4-15
 #[test]
 fn fork_that_answers_after_64_t1_is_a_stray() {
     // 3261-13.2.2.4-18, 6026-8.9-01

@@ -157,12 +157,17 @@ impl User for Person {
             | Event::Updated { call, .. }
             | Event::UpdateRefused { call, .. }
             | Event::UpdateDeferred { call, .. }
+            | Event::ReinviteOutdated { call, .. }
+            | Event::UpdateOutdated { call, .. }
+            | Event::ReofferExpired { call, .. }
             | Event::TargetRefreshed { call }
             | Event::Response { call, .. }
             | Event::RequestFailed { call, .. }
             | Event::ForkDropped { call, .. }
             | Event::Ended { call, .. } => *call,
-            Event::Request { call, .. } => call.expect("all requests are within calls"),
+            Event::Request { call, .. } | Event::RequestExpired { call, .. } => {
+                call.expect("all requests are within calls")
+            }
             other => panic!("unknown event {other:?}"),
         };
         let ended = self.heard.borrow().get(&call).copied();

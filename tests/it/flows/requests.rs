@@ -284,6 +284,7 @@ fn garbage_is_counted_and_nothing_else() {
     assert_snapshot!(flow.end());
 }
 
+// 3261-21-11
 #[test]
 fn merged_request_gets_482() {
     // 3261-8.2.2.2-01, 3261-8.2.2.2-02, 3261-8.2.2.2-03

@@ -168,7 +168,7 @@ pub(crate) fn rings(turn: &mut Turn<'_>, event: Event) {
             turn.call(call, |call, now, out| call.answer(now, sdp(), out))
                 .unwrap();
         }
-        _ => {}
+        other => offers_again(turn, &other),
     }
 }
 
@@ -188,6 +188,21 @@ pub(crate) fn answers(turn: &mut Turn<'_>, event: Event) {
     rings(turn, event);
 }
 
+/// Makes an offer anew that another exchange has overtaken.
+pub(crate) fn offers_again(turn: &mut Turn<'_>, event: &Event) {
+    match event {
+        Event::ReinviteOutdated { call, .. } => {
+            turn.call(*call, |call, now, out| call.reinvite(now, sdp(), out))
+                .unwrap();
+        }
+        Event::UpdateOutdated { call, .. } => {
+            turn.call(*call, |call, now, out| call.update(now, sdp(), out))
+                .unwrap();
+        }
+        _ => {}
+    }
+}
+
 /// Answers at once.
 pub(crate) fn answers_at_once(turn: &mut Turn<'_>, event: Event) {
     match event {
@@ -195,7 +210,7 @@ pub(crate) fn answers_at_once(turn: &mut Turn<'_>, event: Event) {
             turn.call(call, |call, now, out| call.answer(now, sdp(), out))
                 .unwrap();
         }
-        _ => {}
+        other => offers_again(turn, &other),
     }
 }
 

@@ -344,7 +344,7 @@ fn refusal_that_an_update_overtook_is_made_good_by_another_reinvite() {
 
 #[test]
 fn reinvite_that_is_taken_back_is_followed_by_another() {
-    // Flow 29: 6141 5.5. 6141-5.5-51
+    // Flow 29: 6141 5.5. 6141-5.5-51, 6141-5.5-01
     let bob = |turn: &mut Turn<'_>, event: Event| match event {
         Event::Reoffered { call, .. } if turn.now < Time::from_secs(2) => {
             let (status, outgoing) = (StatusCode::RINGING, empty());

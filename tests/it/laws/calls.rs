@@ -164,6 +164,7 @@ impl OfCall {
                 server,
                 cancel: cancel.into(),
             });
+            events.push(Event::Settled { server });
         }
         events
     }

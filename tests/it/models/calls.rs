@@ -427,6 +427,16 @@ impl State {
             }
             Event::Updated { .. } => user.updated += 1,
             Event::UpdateDeferred { .. } => user.deferred = true,
+            Event::ReinviteOutdated { call, .. } => {
+                if let Ok(mut call) = end.call(call) {
+                    let _ = call.reinvite(now, sdp(), out);
+                }
+            }
+            Event::UpdateOutdated { call, .. } => {
+                if let Ok(mut call) = end.call(call) {
+                    let _ = call.update(now, sdp(), out);
+                }
+            }
             Event::Pracked { .. } => user.pracked = true,
             Event::Progress {
                 early:

@@ -1,45 +1,76 @@
-//! baresip, headless and without an audio device, calls `answer`.
+//! baresip, headless and without an audio device, calls `answer` and is called by `call`: hold and
+//! resume from either side, and either side hangs up.
 //!
-//! baresip 1.0.0 takes samples from a WAV file of two seconds, and hangs up by itself when the file
-//! ends ("audio error (0,end of file)"): a hang-up that comes two seconds after the answer, however
-//! slow the machine. It needs `net_interface` to keep it on loopback, in its SDP too, and exits 0
-//! on SIGINT.
+//! baresip 1.0.0 takes samples from a WAV file, and hangs up by itself when the file ends ("audio
+//! error (0,end of file)"): a hang-up that comes a while after the answer, however slow the machine.
+//! It needs `net_interface` to keep it on loopback, in its SDP too, exits 0 on SIGINT, and takes
+//! keys by datagrams to its console (`x` holds, `X` resumes, `b` hangs up). It has neither reliable
+//! provisional responses nor session timers.
 
 use std::fs;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
-use super::examples::{Answer, DRAIN};
+use super::examples::{Answer, Call, DRAIN, Report};
+use super::sipp::is_bound;
 use super::{BARESIP, Process, free_port, scratch, wanted};
 
-#[test]
-fn baresip_calls_answer_and_hangs_up() {
-    if !wanted("baresip_calls_answer_and_hangs_up", &[BARESIP]) {
-        return;
+/// How long it may take for anything, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any call here.
+const LONG: Duration = Duration::from_secs(60);
+
+/// What the examples do with a call.
+const ACTIVE: [&str; 4] = ["--hold-after", "1", "--resume-after", "2.5"];
+
+struct Phone {
+    process: Process,
+    address: SocketAddr,
+    console: SocketAddr,
+}
+
+impl Phone {
+    /// One with that much to say; it calls if it is told whom, and answers by itself.
+    fn start(test: &str, tone: Duration, to: Option<SocketAddr>) -> Self {
+        let folder = scratch(test);
+        let (port, console) = (free_port(), free_port());
+        configure(&folder, (port, console), tone);
+        let mut command = Command::new("baresip");
+        command.args(["-4", "-t", "120"]);
+        if let Some(to) = to {
+            command.args(["-e", &format!("/dial sip:bob@{to}")]);
+        }
+        command.arg("-f").arg(&folder);
+        let mut process = Process::start("baresip", &mut command);
+        for port in [port, console] {
+            process.wait_until("bound to its port", PATIENCE, || is_bound(port));
+        }
+        let here = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Self {
+            process,
+            address: here(port),
+            console: here(console),
+        }
     }
-    let folder = scratch("baresip_calls_answer_and_hangs_up");
-    configure(&folder);
-    let mut answer = Answer::start(&["--stop-after", "1"]);
-    let mut command = Command::new("baresip");
-    command
-        .args([
-            "-4",
-            "-t",
-            "90",
-            "-e",
-            &format!("/dial sip:bob@{}", answer.address),
-            "-f",
-        ])
-        .arg(&folder);
-    let mut baresip = Process::start("baresip", &mut command);
-    let report = answer.end(Duration::from_secs(20) + DRAIN);
-    baresip.signal("INT");
-    let status = baresip.wait(Duration::from_secs(10));
-    let said = baresip.transcript();
-    assert!(status.success(), "{status}\n{said}");
-    assert!(said.contains("Call established: "), "{said}");
-    assert!(said.contains(" terminated (duration: "), "{said}");
+
+    fn press(&self, key: &str) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(key.as_bytes(), self.console).unwrap();
+    }
+
+    fn quit(mut self) {
+        self.process.signal("INT");
+        let status = self.process.wait(Duration::from_secs(10));
+        let said = self.process.transcript();
+        assert!(status.success(), "{status}\n{said}");
+        assert!(said.contains("Call established: "), "{said}");
+    }
+}
+
+fn check(report: &Report) {
     report.check("calls", 1);
     report.check("answered", 1);
     report.check("failed", 0);
@@ -47,24 +78,113 @@ fn baresip_calls_answer_and_hangs_up() {
     report.check_nothing_left();
 }
 
-fn configure(folder: &Path) {
+fn calls_and_hangs_up() {
+    let mut answer = Answer::start(&["--stop-after", "1"]);
+    let short = Duration::from_secs(2);
+    let phone = Phone::start("baresip_calls", short, Some(answer.address));
+    let report = answer.end(Duration::from_secs(20) + DRAIN);
+    phone.quit();
+    check(&report);
+    report.check_said("hung up, Remote", 1);
+}
+
+fn calls_holds_resumes_and_hangs_up() {
+    let mut answer = Answer::start(&["--stop-after", "1"]);
+    let phone = Phone::start("baresip_holds", LONG, Some(answer.address));
+    answer.wait_to_say_times(" acknowledged", 1, PATIENCE);
+    phone.press("x");
+    answer.wait_to_say_times(" acknowledged", 2, PATIENCE);
+    phone.press("X");
+    answer.wait_to_say_times(" acknowledged", 3, PATIENCE);
+    phone.press("b");
+    let report = answer.end(DRAIN);
+    phone.quit();
+    check(&report);
+    report.check_said(" re-INVITE", 2);
+    report.check_said("hung up, Remote", 1);
+}
+
+fn calls_and_is_held_resumed_and_hung_up() {
+    let end = ["--hang-up-after", "4", "--stop-after", "1"];
+    let mut answer = Answer::start(&[&ACTIVE[..], &end].concat());
+    let phone = Phone::start("baresip_is_held", LONG, Some(answer.address));
+    let report = answer.end(Duration::from_secs(20) + DRAIN);
+    phone.quit();
+    check(&report);
+    report.check_said(" updated: 200", 2);
+    report.check_said("hung up, Local", 1);
+}
+
+fn is_called_holds_resumes_and_hangs_up() {
+    let phone = Phone::start("baresip_is_called", LONG, None);
+    let mut call = Call::start(phone.address, &["--hold", "60"]);
+    call.wait_to_say_times(" answered", 1, PATIENCE);
+    phone.press("x");
+    call.wait_to_say_times(" acknowledged", 1, PATIENCE);
+    phone.press("X");
+    call.wait_to_say_times(" acknowledged", 2, PATIENCE);
+    phone.press("b");
+    let (status, report) = call.end(DRAIN);
+    phone.quit();
+    check(&report);
+    report.check_said(" re-INVITE", 2);
+    report.check_said("hung up, Remote", 1);
+    assert!(status.success(), "call: {status}");
+}
+
+fn is_called_and_is_held_resumed_and_hung_up() {
+    let phone = Phone::start("baresip_is_called_too", LONG, None);
+    let arguments = [&["--hold", "4"][..], &ACTIVE].concat();
+    let mut call = Call::start(phone.address, &arguments);
+    let (status, report) = call.end(Duration::from_secs(20) + DRAIN);
+    phone.quit();
+    check(&report);
+    report.check_said(" updated: 200", 2);
+    report.check_said("hung up, Local", 1);
+    assert!(status.success(), "call: {status}");
+}
+
+#[test]
+fn baresip_calls_and_is_called() {
+    if wanted("baresip_calls_and_is_called", &[BARESIP]) {
+        // Side by side, as each takes half a minute to drain.
+        thread::scope(|scope| {
+            for play in [
+                calls_and_hangs_up,
+                calls_holds_resumes_and_hangs_up,
+                calls_and_is_held_resumed_and_hung_up,
+                is_called_holds_resumes_and_hangs_up,
+                is_called_and_is_held_resumed_and_hung_up,
+            ] {
+                scope.spawn(play);
+            }
+        });
+    }
+}
+
+fn configure(folder: &Path, (port, console): (u16, u16), tone: Duration) {
     let place = folder.display();
     let config = format!(
         "module_path /usr/lib/baresip/modules\n\
          sip_listen 127.0.0.1:{port}\n\
+         cons_listen 127.0.0.1:{console}\n\
          net_interface 127.0.0.1\n\
          audio_player aufile,{place}/heard.wav\n\
          audio_source aufile,{place}/tone.wav\n\
          module g711.so\n\
          module aufile.so\n\
          module_tmp account.so\n\
-         module_app menu.so\n",
-        port = free_port(),
+         module_app menu.so\n\
+         module cons.so\n"
     );
     fs::write(folder.join("config"), config).unwrap();
-    fs::write(folder.join("accounts"), "<sip:alice@127.0.0.1>;regint=0\n").unwrap();
+    fs::write(
+        folder.join("accounts"),
+        "<sip:bob@127.0.0.1>;regint=0;answermode=auto\n",
+    )
+    .unwrap();
     fs::write(folder.join("contacts"), "").unwrap();
-    fs::write(folder.join("tone.wav"), silence(Duration::from_secs(2))).unwrap();
+    fs::write(folder.join("tone.wav"), silence(tone)).unwrap();
 }
 
 /// A WAV file of zeros: 8,000 samples a second, 16 bits, one channel.

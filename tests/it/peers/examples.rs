@@ -57,6 +57,11 @@ impl Answer {
         self.process.wait_for_line(text, limit, said);
     }
 
+    /// Waits until it has said so on stderr, so many times.
+    pub(super) fn wait_to_say_times(&self, text: &str, times: usize, limit: Duration) {
+        self.process.wait_for_lines(text, times, limit);
+    }
+
     /// Ctrl-C.
     pub(super) fn interrupt(&self) {
         self.process.signal("INT");
@@ -89,6 +94,11 @@ impl Call {
             .args(["--to", &format!("sip:bob@{to}")])
             .args(arguments);
         Self(Process::start("call", &mut command))
+    }
+
+    /// Waits until it has said so on stderr, so many times.
+    pub(super) fn wait_to_say_times(&self, text: &str, times: usize, limit: Duration) {
+        self.0.wait_for_lines(text, times, limit);
     }
 
     /// Waits until all its calls have ended: it drains then.

@@ -267,9 +267,28 @@ fn twinkle_calls_and_is_called() {
 
 #[test]
 fn linphonec_refreshes_the_session() {
-    if !wanted("linphonec_refreshes_the_session", &[LINPHONE]) {
-        return;
+    if wanted("linphonec_refreshes_the_session", &[LINPHONE]) {
+        thread::scope(|scope| {
+            scope.spawn(calls_and_refreshes);
+            scope.spawn(is_called_and_the_session_is_refreshed);
+        });
     }
+}
+
+/// Whoever it is that refreshes: after half the session one has.
+fn is_called_and_the_session_is_refreshed() {
+    let mut phone = Phone::start(&LINPHONEC, "linphonec_is_refreshed");
+    let mut call = Call::start(phone.address, &["--hold", "50", "--session-expires", "90"]);
+    phone.answer();
+    call.wait_to_say_times(" refreshed", 1, Duration::from_secs(45) + PATIENCE);
+    let (status, report) = call.end(Duration::from_secs(20) + DRAIN);
+    phone.quit();
+    check(&report);
+    report.check_said("hung up, Local", 1);
+    assert!(status.success(), "call: {status}");
+}
+
+fn calls_and_refreshes() {
     let mut answer = Answer::start(&["--session-expires", "90", "--stop-after", "1"]);
     let mut phone = Phone::start(&LINPHONEC, "linphonec_refreshes");
     phone.call(answer.address);

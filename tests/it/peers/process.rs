@@ -79,6 +79,16 @@ impl Process {
         found.unwrap_or_else(|| panic!("no {what} within {limit:?}\n{}", self.transcript()))
     }
 
+    /// Waits until so many lines on stderr have `text` in them.
+    pub(super) fn wait_for_lines(&self, text: &str, times: usize, limit: Duration) {
+        let is_there = self.stderr.has(text, times, limit);
+        assert!(
+            is_there,
+            "no `{text}` {times} times within {limit:?}\n{}",
+            self.transcript()
+        );
+    }
+
     /// Waits until `is_so`, asked every 10 ms.
     pub(super) fn wait_until(&mut self, what: &str, limit: Duration, is_so: impl Fn() -> bool) {
         let start = Instant::now();
@@ -202,6 +212,18 @@ impl Lines {
         let waiting = |gathered: &mut Gathered| !gathered.is_closed && search(gathered).is_none();
         let guard = changed.wait_timeout_while(gathered.lock().unwrap(), limit, waiting);
         search(&guard.unwrap().0)
+    }
+
+    /// Whether so many lines have `text` in them, within `limit`.
+    fn has(&self, text: &str, times: usize, limit: Duration) -> bool {
+        let (gathered, changed) = &*self.0;
+        let is_there = |gathered: &Gathered| {
+            let lines = gathered.lines.iter();
+            lines.filter(|line| line.contains(text)).count() >= times
+        };
+        let waiting = |gathered: &mut Gathered| !gathered.is_closed && !is_there(gathered);
+        let guard = changed.wait_timeout_while(gathered.lock().unwrap(), limit, waiting);
+        is_there(&guard.unwrap().0)
     }
 
     /// Which line, counted from one, is the first after `skip` with `text` in it.

@@ -104,7 +104,7 @@ impl Scenario {
             let mut command = sipp(&folder, free_port(), limit);
             let to = answer.address.to_string();
             command
-                .args(["-sf", &path, &to, "-m", &count, "-r", "20"])
+                .args(["-sf", &path, &to, "-m", &count, "-r", "20", "-l", &count])
                 .args(LOSSES);
             let mut process = Process::start("sipp uac", &mut command);
             let status = process.wait(limit + Duration::from_secs(10));
