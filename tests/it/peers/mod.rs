@@ -27,7 +27,7 @@ mod tshark;
 use std::env;
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 
 use process::Process;
@@ -129,6 +129,12 @@ fn free_port() -> u16 {
         .local_addr()
         .unwrap()
         .port()
+}
+
+/// A TCP port of 127.0.0.1 that nobody has. One that only UDP has free may be that of a connection.
+fn free_tcp_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 /// An empty folder for the files of the test called `test`.
