@@ -45,6 +45,8 @@ Options:
   --hold-after SECONDS        put the caller on hold so long after the ACK, by re-INVITE
   --resume-after SECONDS      take the caller off hold so long after the ACK, by re-INVITE
   --update-after SECONDS      offer once more so long after the ACK, by UPDATE (RFC 3311)
+  --max-rate N                take so many new calls a second, refuse others with 503 and
+                              Retry-After [default: as many as come]
   --reject CODE               refuse every call with this status, 300-699
   --require-auth              take calls only from who knows the password
   --user NAME                 whose password
@@ -137,6 +139,11 @@ fn options() -> Result<Options, Exit> {
             Long("update-after") => {
                 let value = parser.value()?;
                 options.update_after = Some(seconds("--update-after", &value.to_string_lossy())?);
+            }
+            Long("max-rate") => {
+                let rate = count("--max-rate", &parser.value()?.to_string_lossy())?;
+                let rate = u32::try_from(rate).unwrap_or(u32::MAX);
+                options.config.limits.request_rate = Some(rate);
             }
             Long("require-auth") => options.require_auth = true,
             Long("user") => options.user = Some(parser.value()?.string()?),

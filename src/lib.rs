@@ -17,6 +17,7 @@
 //! | reading, writing and editing messages | [`message`] |
 //! | addresses, flows, where a response goes | [`transport`] |
 //! | bounds | [`limits::Limits`] |
+//! | too much work, one's own or that of others | [`overload`] |
 //! | testing an application in virtual time | `sim`, with the feature `sim` |
 //! | one endpoint a core | [`shard`] |
 //! | a socket and a clock | `driver`, with the feature `tokio` or `mio` |
@@ -39,6 +40,7 @@ pub mod limits;
 pub mod locate;
 pub mod machine;
 pub mod message;
+pub mod overload;
 pub mod queued;
 #[cfg(feature = "sdp")]
 pub mod sdp;

@@ -48,6 +48,32 @@ pub struct Limits {
     /// Transactions in one endpoint, lingering ones included. New work is refused then; requests of
     /// calls that stand go on up to twice as many, so that a full endpoint can end its calls.
     pub transactions: usize,
+    /// Requests outside of any dialog that are taken in a second; others are refused with 503. As
+    /// many as come by default, since only a measurement can say what a machine carries. Zero
+    /// takes nothing new.
+    pub request_rate: Option<u32>,
+    /// Requests that are taken at once where there were none for a while: callers do not come in
+    /// equal intervals. Those of a tenth of a second at the rate of a busy server.
+    pub request_burst: u32,
+    /// How long a request outside of any dialog may have waited before it is refused with 503. Its
+    /// answer would come after as much again: a fifth of T1, so that nothing is sent twice.
+    pub queue_wait: Duration,
+    /// How long a request outside of any dialog may have waited before it is dropped without a
+    /// word, if it came over UDP, and all behind it that has waited: then refusing does not keep
+    /// up. Under T1, when copies begin to come besides.
+    pub queue_shed: Duration,
+    /// Bytes of datagrams that a driver holds before it leaves what comes to the operating system,
+    /// which drops what it has no room for. More than can be processed in
+    /// [`queue_shed`](Self::queue_shed), so that age decides what is lost, and not chance.
+    pub queue_bytes: usize,
+    /// Requests that were refused for overload of which their copies shall meet the same answer:
+    /// those of 32 s at 2,000 a second. Each costs 50 bytes.
+    pub refusals: usize,
+    /// Servers of which it is remembered that they asked this side to wait, or to send less. A
+    /// proxy talks to under 100.
+    pub restraints: usize,
+    /// The longest Retry-After that is kept to. More is said by mistake, or by an enemy.
+    pub restraint_wait: Duration,
     /// Requests of one call that the application has not answered yet.
     pub pending_requests: usize,
     /// Realms of which one call keeps a nonce. Real calls meet two or three.
@@ -104,6 +130,14 @@ impl Limits {
         forks: 16,
         calls: 1_000_000,
         transactions: 4_000_000,
+        request_rate: None,
+        request_burst: 50,
+        queue_wait: Duration::from_millis(100),
+        queue_shed: Duration::from_millis(250),
+        queue_bytes: 16_777_216,
+        refusals: 65_536,
+        restraints: 4_096,
+        restraint_wait: Duration::from_secs(3_600),
         pending_requests: 16,
         auth_realms: 8,
         auth_rounds: 8,

@@ -206,6 +206,7 @@ impl Core {
         match failure {
             // 8.1.3.1: a transport that cannot send is a 503, which ends no dialog.
             Failure::Transport
+            | Failure::Withheld
             | Failure::Unroutable
             | Failure::Unresolved
             | Failure::NoLocalAddress

@@ -141,7 +141,9 @@ pub fn effect(method: Method<'_>, status: StatusCode) -> Effect {
 pub const fn stand_in(failure: Failure) -> StatusCode {
     match failure {
         Failure::Timeout | Failure::NoAck => StatusCode::REQUEST_TIMEOUT,
+        // RFC 7339 5.10, for what was not sent.
         Failure::Transport
+        | Failure::Withheld
         | Failure::Unroutable
         | Failure::Unresolved
         | Failure::NoLocalAddress

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::clock::Clock;
+use super::observe::Observer;
 use crate::call::Invitation;
 use crate::endpoint::{
     Answer, CallHandle, Config, Endpoint, Event, Input, Output, Query, QueryId, Transmit,
@@ -38,6 +39,7 @@ pub(super) struct Core {
     pub(super) events: VecDeque<Event>,
     outputs: VecDeque<Output>,
     ordinals: Ordinals,
+    observer: Observer,
 }
 
 impl Core {
@@ -52,6 +54,7 @@ impl Core {
             events: VecDeque::new(),
             outputs: VecDeque::new(),
             ordinals,
+            observer: Observer::default(),
         })
     }
 
@@ -78,13 +81,24 @@ impl Core {
         invitation: Invitation,
     ) -> Result<CallHandle, Misuse> {
         let ordinal = self.ordinals.next().ok_or(NO_ORDINALS)?;
-        self.act(wires, |endpoint, now, out| match method {
+        let placed = self.act(wires, |endpoint, now, out| match method {
             Some(method) => endpoint.ask(now, ordinal, method, invitation, out),
             None => endpoint.place(now, ordinal, invitation, out),
-        })
+        })?;
+        let call_id = self.endpoint.call_id(ordinal);
+        self.observer.placed(placed, call_id.as_str());
+        Ok(placed)
+    }
+
+    /// Tells those who watch where it stands, after a turn.
+    pub(super) fn observe(&mut self) {
+        self.observer.turned(&self.endpoint);
     }
 
     pub(super) fn receive(&mut self, wires: &mut impl Wires, input: Input) {
+        if let Input::Datagram { flow, bytes } | Input::Delayed { flow, bytes, .. } = &input {
+            self.observer.received(flow, bytes);
+        }
         self.act(wires, |endpoint, now, out| {
             endpoint.receive(now, input, out);
         });
@@ -111,7 +125,10 @@ impl Core {
             while let Some(output) = self.outputs.pop_front() {
                 match output {
                     Output::Transmit(transmit) => self.transmit(wires, transmit),
-                    Output::Event(event) => self.events.push_back(event),
+                    Output::Event(event) => {
+                        self.observer.heard(&event);
+                        self.events.push_back(event);
+                    }
                     Output::Query { id, query } => {
                         let Query::Dns(question) = query;
                         wires.look_up(id, question);
@@ -135,6 +152,7 @@ impl Core {
 
     fn transmit(&mut self, wires: &mut impl Wires, transmit: Transmit) {
         let id = transmit.id;
+        self.observer.sent(&transmit.flow, &transmit.bytes);
         if !wires.send(self.clock.now(), transmit) {
             self.on_send_failed(id);
         }

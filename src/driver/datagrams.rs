@@ -12,9 +12,11 @@ use bytes::Bytes;
 #[cfg(target_os = "linux")]
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
 
+use super::clock::Clock;
 use super::counters::add;
 use super::listen::second;
 use crate::endpoint::{Input, Transmit, TransmitId};
+use crate::time::Time;
 use crate::transport::{Flow, FlowId, Transport};
 
 /// The largest datagram that IP can carry.
@@ -23,8 +25,13 @@ const DATAGRAM: usize = 65_535;
 /// transaction repeats what it needs.
 const BACKLOG: usize = 4096;
 
-/// How many datagrams are read before what else there is to do is looked at.
+/// How many datagrams are processed before what else there is to do is looked at.
 pub(super) const BATCH: usize = 64;
+/// How many are read before any is processed: more than come while a batch is processed, and few
+/// enough that one who sends without end holds up nobody.
+const READS: usize = 1024;
+/// What a datagram in the queue costs besides its bytes.
+const OVERHEAD: usize = 128;
 
 /// How many datagrams are received one by one before those behind them are read together: where one
 /// comes now and then, to make ready for many costs more than it saves.
@@ -50,10 +57,15 @@ pub(super) struct Datagrams<S> {
     buffer: Box<[u8]>,
     #[cfg(target_os = "linux")]
     many: Many,
+    /// What was read and not processed yet, and when it was read.
+    queue: VecDeque<(Time, Flow, Bytes)>,
+    /// The bytes in it, and the most that there may be.
+    queued: (usize, usize),
 }
 
 impl<S: Socket> Datagrams<S> {
-    pub(super) fn new(socket: S, local: SocketAddr) -> Self {
+    /// Of what comes it holds up to `most` bytes.
+    pub(super) fn new(socket: S, local: SocketAddr, most: usize) -> Self {
         Self {
             socket,
             local,
@@ -62,6 +74,8 @@ impl<S: Socket> Datagrams<S> {
             buffer: vec![0; DATAGRAM].into(),
             #[cfg(target_os = "linux")]
             many: Many::default(),
+            queue: VecDeque::new(),
+            queued: (0, most),
         }
     }
 
@@ -70,14 +84,55 @@ impl<S: Socket> Datagrams<S> {
         !self.unsent.is_empty()
     }
 
-    /// One datagram, if there is one. `None` ends the batch.
-    pub(super) fn read(&mut self) -> io::Result<Option<Input>> {
+    /// Whether more may be held: there is always room for one.
+    pub(super) fn has_room(&self) -> bool {
+        let (bytes, most) = self.queued;
+        bytes < most || self.queue.is_empty()
+    }
+
+    /// Reads what has come. All of it is stamped before any is processed, so that its age says how
+    /// long it waited. Whether all was read.
+    pub(super) fn fetch(&mut self, clock: Clock) -> io::Result<bool> {
+        for _ in 0..READS {
+            if !self.has_room() {
+                return Ok(false);
+            }
+            let Some((flow, bytes)) = self.read()? else {
+                return Ok(true);
+            };
+            let cost = bytes.len().saturating_add(OVERHEAD);
+            self.queued.0 = self.queued.0.saturating_add(cost);
+            self.queue.push_back((clock.now(), flow, bytes));
+        }
+        Ok(false)
+    }
+
+    /// The oldest datagram that was read.
+    pub(super) fn next(&mut self) -> Option<Input> {
+        let (arrived, flow, bytes) = self.queue.pop_front()?;
+        let cost = bytes.len().saturating_add(OVERHEAD);
+        self.queued.0 = self.queued.0.saturating_sub(cost);
+        if self.queue.is_empty() {
+            // After a burst its memory is given back.
+            self.queue.shrink_to(READS);
+        }
+        Some(Input::Delayed {
+            flow,
+            bytes,
+            arrived,
+        })
+    }
+
+    /// How many were read and not processed yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// One datagram, if there is one.
+    fn read(&mut self) -> io::Result<Option<(Flow, Bytes)>> {
         for _ in 0..BATCH {
             match self.read_one() {
-                Ok((remote, bytes)) => {
-                    let flow = self.flow_from(remote);
-                    return Ok(Some(Input::Datagram { flow, bytes }));
-                }
+                Ok((remote, bytes)) => return Ok(Some((self.flow_from(remote), bytes))),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     #[cfg(target_os = "linux")]
                     self.many.pause();

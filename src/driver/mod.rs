@@ -15,6 +15,7 @@ mod counters;
 mod datagrams;
 mod listen;
 mod names;
+pub mod observe;
 mod peers;
 mod pool;
 

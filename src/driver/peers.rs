@@ -127,7 +127,9 @@ impl<P: Post> Peers<P> {
 
     fn owner_of(&self, input: &Input) -> u32 {
         match input {
-            Input::Datagram { bytes, .. } => self.shard.owner_of(bytes),
+            Input::Datagram { bytes, .. } | Input::Delayed { bytes, .. } => {
+                self.shard.owner_of(bytes)
+            }
             // It is answered without a state, alike by all.
             Input::Malformed { .. }
             | Input::SendFailed { .. }

@@ -2,8 +2,10 @@
 
 use super::Endpoint;
 use super::detour::ReturnPath;
+use super::overload::said;
 use crate::message::{Method, Reply, Request, Via};
 use crate::table::Hashed;
+use crate::time::Time;
 use crate::transaction::key::ServerKey;
 use crate::transport::Flow;
 
@@ -23,18 +25,23 @@ pub(super) struct Arrival {
 
 impl Endpoint {
     pub(super) fn arrival(
-        &self,
+        &mut self,
+        now: Time,
         flow: Flow,
         request: &Request,
         via: &Via<'_>,
         (key, hashed): (ServerKey, Hashed),
     ) -> Arrival {
+        let mut reply = Reply::new(request);
+        if let Some(feedback) = self.feedback_for(now, via) {
+            reply.say_feedback(&said(&feedback));
+        }
         Arrival {
             flow,
             key,
             hashed,
             path: ReturnPath::new(via, &flow),
-            reply: Reply::new(request),
+            reply,
             origin: self.origin_of(request),
         }
     }

@@ -209,13 +209,9 @@ impl Endpoint {
             let none = HeaderList::new();
             return self.refuse(&request, arrival, StatusCode::LOOP_DETECTED, &none, out);
         }
-        let full = self.calls() >= self.limits().calls || !self.has_room(false);
-        let server = match full {
-            true => None,
-            false => self.start_server(now, &request, arrival, tag, Owner::Nobody, out),
-        };
+        let server = self.start_server(now, &request, arrival, tag, Owner::Nobody, out);
         let Some(server) = server else {
-            return self.overload(&request, arrival, out);
+            return self.busy(&request, arrival, out);
         };
         let host = self.places.contact(&arrival.flow);
         let context = self.context.clone();
@@ -230,7 +226,7 @@ impl Endpoint {
         );
         let Some(call) = self.insert_call(call, (key, hashed), Some(arrival.flow)) else {
             self.end_server(server);
-            return self.overload(&request, arrival, out);
+            return self.busy(&request, arrival, out);
         };
         if let Some(entry) = self.servers.get_mut(server) {
             entry.owner = Owner::Call(call);
@@ -469,6 +465,9 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let call = errand.call;
+        if !self.may_send(now, &errand, flow.remote) {
+            return self.withhold(now, errand, locate, unsent, out);
+        }
         let Some(bytes) = self.seal(&errand, &flow) else {
             return self.fail(errand, Failure::NoLocalAddress, unsent);
         };
@@ -515,7 +514,8 @@ impl Endpoint {
 
     /// The whole request as it goes on that flow.
     fn seal(&self, errand: &Errand, flow: &Flow) -> Option<Bytes> {
-        Some(errand.draft.seal(self.places.origin(flow)?))
+        let origin = self.places.origin(flow)?;
+        Some(errand.draft.seal_with(origin, self.own_feedback()))
     }
 
     /// A request of a call could not be sent, to this server or at all. Nobody waits for an ACK;
@@ -585,25 +585,6 @@ impl Endpoint {
         for server in servers {
             self.end_server(server);
         }
-    }
-
-    /// 503 with Retry-After, without a trace in the tables.
-    fn overload(
-        &mut self,
-        request: &Request,
-        arrival: &Arrival,
-        out: &mut (impl Sink<Output> + ?Sized),
-    ) {
-        let mut headers = HeaderList::new();
-        let _ = headers.push("Retry-After", "5");
-        self.refuse(
-            request,
-            arrival,
-            StatusCode::SERVICE_UNAVAILABLE,
-            &headers,
-            out,
-        );
-        self.drop_packet(Dropped::Overload, out);
     }
 }
 

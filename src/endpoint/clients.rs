@@ -237,6 +237,7 @@ impl Endpoint {
                 }
                 Action::Response(response) => {
                     entry.heard = true;
+                    self.heed(now, flow.remote, &response);
                     let is_final = response.status().is_final();
                     if let Some(request) = owner.request {
                         let event = CallEvent::Response { request, response };

@@ -60,6 +60,8 @@ pub struct Config {
     pub large_requests: LargeRequests,
     /// The accounts with which challenges are answered (22).
     pub keyring: Keyring,
+    /// What becomes of too much work, this side's own and that of others.
+    pub overload: crate::overload::Policy,
     /// Bounds.
     pub limits: Limits,
     /// T1, T2 and T4.
@@ -80,6 +82,7 @@ impl Default for Config {
             session_timer: None,
             large_requests: LargeRequests::Stream,
             keyring: Keyring::new(),
+            overload: crate::overload::Policy::DEFAULT,
             limits: Limits::DEFAULT,
             timers: Timers::DEFAULT,
         }

@@ -46,6 +46,9 @@ impl Endpoint {
         if bytes.iter().all(|b| matches!(b, b'\r' | b'\n')) {
             return self.drop_packet(Dropped::KeepAlive, out);
         }
+        if !flow.transport.is_reliable() && self.is_shed_unread(now, &bytes, out) {
+            return;
+        }
         match parse_boxed(bytes, &self.context.limits) {
             Ok(Boxed::Request(mut request)) => {
                 request.stamp_source(flow.remote);
@@ -102,7 +105,7 @@ impl Endpoint {
                 machine.receive(now, invite_server::Event::Invite, actions);
             });
         }
-        let arrival = self.arrival(flow, &request, &via, (key, hashed));
+        let arrival = self.arrival(now, flow, &request, &via, (key, hashed));
         match (request.method(), request.has_to_tag()) {
             (Method::Cancel, _) => self.on_cancel(now, &arrival, request, out),
             (_, true) => self.on_request_in_dialog(now, &arrival, request, out),
@@ -129,6 +132,7 @@ impl Endpoint {
         let tag = ack.to_tag_bytes().unwrap_or_default();
         match self.find_dialog(ack.call_id_bytes(), tag, ack.tag_of_from()) {
             Some(call) => self.tell_call(now, call, CallEvent::Ack { ack }, out),
+            None if self.acknowledges_refusal(&ack) => {}
             None => self.drop_packet(Dropped::StrayAck, out),
         }
     }
@@ -252,6 +256,15 @@ impl Endpoint {
         request: Box<Request>,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
+        // A refusal must cost little, so the rest is looked at later. What names no dialog in
+        // which alone it makes sense is refused below, and is no work.
+        let is_work = !matches!(
+            request.method(),
+            Method::Bye | Method::Prack | Method::Update
+        );
+        if is_work && !self.is_admitted(now, &request, arrival, out) {
+            return;
+        }
         if let Some((status, headers)) = self.refusal(&request, arrival, None) {
             return self.refuse(&request, arrival, status, &headers, out);
         }
@@ -259,10 +272,6 @@ impl Endpoint {
         match request.method() {
             Method::Invite => self.take_invite(now, request, arrival, tag, out),
             Method::Options if !self.config.asks_of_options() => {
-                // 11.2: what an INVITE would be told.
-                if !self.has_room(false) || self.calls() >= self.limits().calls {
-                    return self.busy(&request, arrival, out);
-                }
                 let options = self.options.clone();
                 self.answer_at_once(now, &request, arrival, (StatusCode::OK, &options), tag, out);
             }
@@ -335,7 +344,7 @@ impl Endpoint {
 
     /// 8.2.7: a response that leaves nothing in the tables. Its tag is a keyed hash of the request,
     /// so the next copy gets the same bytes.
-    fn stateless(
+    pub(super) fn stateless(
         &mut self,
         request: &Request,
         arrival: &Arrival,
@@ -350,7 +359,7 @@ impl Endpoint {
     }
 
     /// The To tag of every response to a request that has none.
-    fn tag_for(&self, request: &Request) -> Token {
+    pub(super) fn tag_for(&self, request: &Request) -> Token {
         self.context.ids.to_tag_of(
             request.call_id_bytes(),
             request.tag_of_from(),
@@ -394,23 +403,5 @@ impl Endpoint {
     fn may_ask(&self, call: CallHandle, request: &Request) -> bool {
         let servers = self.calls.get(call).map_or(0, |entry| entry.servers.len());
         request.method() == Method::Bye || servers < self.limits().call_transactions
-    }
-
-    fn busy(
-        &mut self,
-        request: &Request,
-        arrival: &Arrival,
-        out: &mut (impl Sink<Output> + ?Sized),
-    ) {
-        let mut headers = HeaderList::new();
-        let _ = headers.push("Retry-After", "5");
-        self.refuse(
-            request,
-            arrival,
-            StatusCode::SERVICE_UNAVAILABLE,
-            &headers,
-            out,
-        );
-        self.drop_packet(Dropped::Overload, out);
     }
 }

@@ -8,7 +8,9 @@ use smallvec::smallvec;
 use super::calls::{CallEntry, Unsent};
 use super::config::LargeRequests;
 use super::locations::{Actions, Errand, Waiting};
-use super::{CallEvent, CallHandle, ClientHandle, Endpoint, Event, Output, Reroute};
+use super::{
+    CallEvent, CallHandle, ClientHandle, Endpoint, Event, LocationHandle, Output, Reroute,
+};
 use crate::call::RequestId;
 use crate::locate::{self, Command, Locate};
 use crate::machine::Machine;
@@ -99,32 +101,48 @@ impl Endpoint {
             self.send_as_datagram(now, (call, request, draft), flow, locate.as_ref(), out);
             return None;
         }
-        let Some(mut locate) = locate else {
+        let Some(locate) = locate else {
             return Some(verdict);
         };
-        let mut actions = Actions::new();
-        // It has named a target, and that has failed.
-        let _ = locate.command(now, Command::Next, &mut actions);
-        if actions.is_empty() || actions.contains(&locate::Action::Exhausted) {
-            return Some(verdict);
-        }
         let errand = Errand {
             call,
             request: Some(request),
             draft,
             verdict: Some(Box::new(verdict.clone())),
         };
+        match self.next_place(now, errand, locate) {
+            Ok((location, mut actions)) => {
+                self.detach(call, request, client);
+                self.perform_location(now, location, &mut actions, out);
+                None
+            }
+            Err(_) => Some(verdict),
+        }
+    }
+
+    /// Has an errand wait for the server after the one that does not serve; gives it back if there
+    /// is none.
+    pub(super) fn next_place(
+        &mut self,
+        now: Time,
+        errand: Errand,
+        mut locate: Locate,
+    ) -> Result<(LocationHandle, Actions), Box<Errand>> {
+        let mut actions = Actions::new();
+        // It has named a target.
+        let _ = locate.command(now, Command::Next, &mut actions);
+        if actions.is_empty() || actions.contains(&locate::Action::Exhausted) {
+            return Err(Box::new(errand));
+        }
         let waiting = Waiting::Requests {
-            call,
-            errands: smallvec![errand],
+            call: errand.call,
+            errands: smallvec![errand.clone()],
             place: None,
         };
-        let Some(location) = self.wait_for(locate, waiting) else {
-            return Some(verdict);
-        };
-        self.detach(call, request, client);
-        self.perform_location(now, location, &mut actions, out);
-        None
+        match self.wait_for(locate, waiting) {
+            Some(location) => Ok((location, actions)),
+            None => Err(Box::new(errand)),
+        }
     }
 
     /// The call hears no more of this transaction: another one carries its request. It lives on
@@ -219,6 +237,7 @@ fn is_of_the_server(verdict: &CallEvent, heard: bool) -> bool {
             Failure::Timeout => !heard,
             Failure::NoAck
             | Failure::CancelTimeout
+            | Failure::Withheld
             | Failure::Unroutable
             | Failure::Unresolved
             | Failure::NoLocalAddress

@@ -16,6 +16,7 @@ mod dispatch;
 mod failover;
 mod locations;
 mod output;
+mod overload;
 mod places;
 mod servers;
 mod views;
@@ -43,6 +44,7 @@ use locations::{LocationEntry, QueryEntry};
 pub use output::{
     Answer, Counters, Disconnect, Dropped, Event, Input, Output, Query, Reroute, Transmit,
 };
+use overload::Overload;
 use places::Places;
 use servers::ServerEntry;
 pub use views::{CallView, RequestView};
@@ -121,6 +123,8 @@ pub enum Wake {
     Call,
     /// A query that is not answered.
     Query,
+    /// Overload that is over, of this side or of a server.
+    Overload,
 }
 
 /// A SIP endpoint.
@@ -194,6 +198,7 @@ pub struct Endpoint {
     locations: Arena<LocationKind, LocationEntry>,
     queries: Arena<QueryKind, QueryEntry>,
     connections: Connections,
+    overload: Overload,
     deadlines: Deadlines,
 }
 
@@ -222,6 +227,7 @@ impl Endpoint {
             places: Places::new(&config.locals),
             allow: config.allow()?,
             options: config.options()?,
+            overload: Overload::new(&config, key),
             config,
             context: Arc::new(context),
             now,
@@ -244,7 +250,18 @@ impl Endpoint {
     pub fn receive(&mut self, now: Time, input: Input, out: &mut (impl Sink<Output> + ?Sized)) {
         let now = self.advance(now, out);
         match input {
-            Input::Datagram { flow, bytes } => self.on_datagram(now, flow, bytes, out),
+            Input::Datagram { flow, bytes } => {
+                self.overload.set_waited(core::time::Duration::ZERO);
+                self.on_datagram(now, flow, bytes, out);
+            }
+            Input::Delayed {
+                flow,
+                bytes,
+                arrived,
+            } => {
+                self.overload.set_waited(now.saturating_since(arrived));
+                self.on_datagram(now, flow, bytes, out);
+            }
             Input::Malformed { flow, error } => {
                 self.counters.received = self.counters.received.saturating_add(1);
                 self.on_malformed(&flow, error, out);
@@ -268,7 +285,13 @@ impl Endpoint {
 
     /// The next deadline with its reason, for logs and tests.
     pub fn next_wake(&self) -> Option<(Time, Wake)> {
-        let (at, id) = self.deadlines.next()?;
+        let overload = self.overload.deadline();
+        let Some((at, id)) = self.deadlines.next() else {
+            return overload.map(|at| (at, Wake::Overload));
+        };
+        if let Some(before) = overload.filter(|overload| *overload < at) {
+            return Some((before, Wake::Overload));
+        }
         let wake = match id & 3 {
             CLIENT => Wake::Client,
             SERVER => Wake::Server,
@@ -414,13 +437,20 @@ impl Endpoint {
             self.origins.len(),
             self.dialogs.len(),
         ];
-        let empty = entries.iter().all(|entries| *entries == 0) && self.connections.is_empty();
+        let empty = entries.iter().all(|entries| *entries == 0)
+            && self.connections.is_empty()
+            && self.overload.is_idle();
         empty && self.deadline().is_none()
     }
 
     /// The handles of all calls, in the order of their places.
     pub fn call_handles(&self) -> impl Iterator<Item = CallHandle> + '_ {
         self.calls.iter().map(|(handle, _)| handle)
+    }
+
+    /// The Call-ID of what is placed with that ordinal.
+    pub fn call_id(&self, ordinal: u64) -> crate::seed::Token {
+        self.context.ids.call(ordinal).call_id
     }
 
     /// The configuration.
@@ -444,6 +474,7 @@ impl Endpoint {
         for (_, location) in self.locations.iter_mut() {
             location.rebase(from, to);
         }
+        self.overload.rebase(from, to);
         self.deadlines.rebase(from, to);
     }
 
@@ -471,6 +502,7 @@ impl Endpoint {
                 None => {}
             }
         }
+        self.advance_overload(now, out);
         now
     }
 

@@ -10,6 +10,8 @@ use crate::call::offer_answer::Verdict;
 use crate::call::{Early, EndReason, LegId, RequestId};
 use crate::locate::{Question, Records};
 use crate::message::{Outgoing, ParseError, ParseErrorKind, Request, Response, StatusCode, UriBuf};
+use crate::overload::{Bound, Episode};
+use crate::time::Time;
 use crate::transaction::Failure;
 use crate::transport::Flow;
 
@@ -23,6 +25,16 @@ pub enum Input {
         flow: Flow,
         /// All of it.
         bytes: Bytes,
+    },
+    /// The same, of what has waited in a queue of the driver: new work that is too old is refused
+    /// or dropped ([`Limits::queue_wait`](crate::limits::Limits::queue_wait)).
+    Delayed {
+        /// Where.
+        flow: Flow,
+        /// All of it.
+        bytes: Bytes,
+        /// When it was read, on the clock of the `now` of each call.
+        arrived: Time,
     },
     /// What arrived on a stream cannot be cut into messages (18.3). The sender is told, if it can
     /// be; then the driver closes the connection.
@@ -357,6 +369,18 @@ pub enum Event {
         /// Why.
         reason: EndReason,
     },
+    /// More new work comes than is taken: from now on some of it is refused with 503, or dropped.
+    /// Once for each overload.
+    OverloadBegan {
+        /// What there was too much of first.
+        bound: Bound,
+    },
+    /// All new work was taken for a while ([`Policy::calm`](crate::overload::Policy::calm)): the
+    /// overload is over. Once for each that began.
+    OverloadEnded {
+        /// What became of it.
+        episode: Episode,
+    },
 }
 
 /// Why something that arrived was dropped.
@@ -382,6 +406,9 @@ pub enum Dropped {
     StrayRequest,
     /// A limit is reached: answered 503 if it was a new request.
     Overload,
+    /// A request outside of any dialog that waited too long before it was looked at, in a
+    /// datagram. It is not answered: its copy is in the queue behind it.
+    Shed,
     /// An answer to a query that is over.
     StaleAnswer,
     /// A failure of a transmission that nobody waits for.
@@ -408,6 +435,23 @@ pub struct Counters {
     pub stray_requests: u64,
     /// [`Dropped::Overload`].
     pub overload: u64,
+    /// [`Dropped::Shed`].
+    pub shed: u64,
+    /// Requests outside of any dialog that came, without copies. Each was
+    /// [admitted](Self::admitted), [turned away](Self::turned_away) or [shed](Self::shed).
+    pub offered: u64,
+    /// Requests outside of any dialog that were taken, to be looked at further.
+    pub admitted: u64,
+    /// Requests outside of any dialog that were answered 503 because there was too much of them.
+    pub turned_away: u64,
+    /// Copies of requests that were turned away, which met the same 503.
+    pub refusals_repeated: u64,
+    /// ACKs for INVITEs that were refused without a transaction.
+    pub refusals_acknowledged: u64,
+    /// [`Event::OverloadBegan`].
+    pub overloads: u64,
+    /// Requests of this side that were not sent to a server because it asked for that.
+    pub withheld: u64,
     /// [`Dropped::StaleAnswer`] and [`Dropped::StaleFailure`].
     pub stale: u64,
     /// Requests that a transaction had seen before.
@@ -441,6 +485,7 @@ impl Counters {
             self.stray_acks,
             self.stray_requests,
             self.overload,
+            self.shed,
             self.stale,
         ]
         .iter()
@@ -455,6 +500,7 @@ impl Counters {
             Dropped::StrayAck => &mut self.stray_acks,
             Dropped::StrayRequest => &mut self.stray_requests,
             Dropped::Overload => &mut self.overload,
+            Dropped::Shed => &mut self.shed,
             Dropped::StaleAnswer | Dropped::StaleFailure => &mut self.stale,
         };
         *counter = counter.saturating_add(1);

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::put::{self, Put, offset};
-use super::{Method, RequestWriter};
+use super::{Method, NameAddr, RequestWriter};
+use crate::overload::Priority;
 use crate::seed::Token;
 
 /// A request without its Via and Contact: both name the local address of the flow that it takes,
@@ -66,6 +67,11 @@ impl Draft {
 
     /// The whole request as it goes from `origin`.
     pub fn seal(&self, origin: Origin<'_>) -> Bytes {
+        self.seal_with(origin, b"")
+    }
+
+    /// The same, with these parameters in its Via, each with its `;`.
+    pub(crate) fn seal_with(&self, origin: Origin<'_>, via_params: &[u8]) -> Bytes {
         // The fixed parts of Via and Contact.
         const REST: usize = 64;
         let parts = [
@@ -73,12 +79,13 @@ impl Draft {
             origin.transport.len(),
             origin.sent_by.len(),
             origin.contact.len(),
+            via_params.len(),
             Token::CAPACITY,
         ];
         let room = parts
             .iter()
             .fold(REST, |room, part| room.saturating_add(*part));
-        put::written(room, |out| self.write(origin, out))
+        put::written(room, |out| self.write(origin, via_params, out))
     }
 
     /// The branch in its Via.
@@ -102,12 +109,40 @@ impl Draft {
         self.secure
     }
 
+    /// Whether it is outside of any dialog. Its lines are looked through for it: that is for
+    /// the few cases where it matters.
+    pub(crate) fn is_initial(&self) -> bool {
+        let to = self.lines("To").next();
+        let to = to.and_then(|to| NameAddr::parse(to).ok());
+        to.is_none_or(|to| to.tag().is_none())
+    }
+
+    /// What it says of itself, as [`is_initial`](Self::is_initial).
+    pub(crate) fn priority(&self) -> Priority {
+        let line = self.slice(self.method_end, self.via_at);
+        let uri = line.split(|b| *b == b' ').nth(1).unwrap_or_default();
+        Priority::said(uri, self.lines("Resource-Priority"))
+    }
+
+    /// The values of the lines with this name.
+    fn lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let headers = self.slice(self.via_at, self.user_at);
+        let lines = headers.split(|b| *b == b'\n');
+        // Then comes the body.
+        let lines = lines.take_while(|line| !matches!(*line, b"\r" | b""));
+        lines.filter_map(move |line| {
+            let (found, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
+            let is_it = found.eq_ignore_ascii_case(name.as_bytes());
+            is_it.then(|| value.get(1..).unwrap_or_default().trim_ascii())
+        })
+    }
+
     /// The URI that says where to send it (RFC 3261 8.1.2).
     pub fn next_hop(&self) -> &[u8] {
         self.slice(self.hop.0, self.hop.1)
     }
 
-    fn write(&self, origin: Origin<'_>, out: &mut Vec<u8>) {
+    fn write(&self, origin: Origin<'_>, via_params: &[u8], out: &mut Vec<u8>) {
         out.put(self.slice(0, self.via_at));
         out.put(b"Via: SIP/2.0/");
         out.put(origin.transport.as_bytes());
@@ -117,7 +152,9 @@ impl Draft {
         out.put(self.branch.as_bytes());
         // RFC 3581 3: without a value, so that a server behind whatever address rewriting answers
         // to where the request came from.
-        out.put(b";rport\r\n");
+        out.put(b";rport");
+        out.put(via_params);
+        out.put(b"\r\n");
         out.put(self.slice(self.via_at, self.contact_at));
         if self.has_contact {
             let secure: &[u8] = if self.secure {

@@ -17,7 +17,7 @@ use super::header_block::Entry;
 use super::lexer::{self, Line};
 use super::put::offset;
 use super::put::{self, Put};
-use super::via_stamp::{put_common_via, put_top_via};
+use super::via_stamp::{put_common_via, put_feedback, put_top_via};
 use super::write::put_rest;
 use super::{Body, HeaderList, Message, Method, Name, NameAddr, Request, StatusCode, Via};
 
@@ -74,7 +74,36 @@ impl Reply {
         }
     }
 
+    /// Says in the top Via what its client is told of overload, in place of what the client said
+    /// (RFC 7339 4): every response then says so.
+    pub(crate) fn say_feedback(&mut self, params: &[u8]) {
+        let row = self.top_via_value();
+        let first = super::split_commas(row).next();
+        let first = first.and_then(|first| range_in(row, first));
+        let (start, end) = first.unwrap_or((0, offset(row.len())));
+        let mut told = Vec::with_capacity(row.len().saturating_add(params.len()));
+        put_feedback(
+            &mut told,
+            row.get(start as usize..end as usize).unwrap_or_default(),
+            params,
+        );
+        told.put(row.get(end as usize..).unwrap_or_default());
+        let mut draft = self.draft();
+        if let Some(top) = draft.vias.first_mut() {
+            *top = Row::new(&told);
+        }
+        let new = draft.reply(None);
+        drop(draft);
+        if let Some(new) = new {
+            *self = new;
+        }
+    }
+
     fn stamped(&self, source: SocketAddr) -> Option<Self> {
+        self.draft().reply(Some(source))
+    }
+
+    fn draft(&self) -> Draft<'_> {
         let mut draft = Draft::default();
         // To ends without CRLF; every other line has it.
         draft.take(Name::To, Row::new(self.to_value()));
@@ -84,7 +113,7 @@ impl Reply {
                 .split_inclusive(|&b| b == b'\n')
                 .for_each(|line| draft.take_line(line));
         }
-        draft.reply(Some(source))
+        draft
     }
 
     /// Writes a response. A tag is added to To only if the request had none, and never to a 100;

@@ -389,6 +389,9 @@ mod tests {
             [Err(ValueError::new(ValueErrorKind::Token, 0)), Ok("c")]
         );
         assert_eq!(message.allow().count(), 0);
+        // A quote opens nothing where all values are tokens.
+        let quoted = self::message("Supported: \"a,b\", c\r\n");
+        assert_eq!(quoted.supported().count(), 3);
     }
 
     #[test]

@@ -147,6 +147,24 @@ fn put_segments(out: &mut (impl Put + ?Sized), via: &[u8], port: u16) -> bool {
     found
 }
 
+/// Writes a Via value without what was said of overload in it (RFC 7339 4), and with this instead.
+pub(crate) fn put_feedback(out: &mut (impl Put + ?Sized), via: &[u8], said: &[u8]) {
+    const NAMES: [&[u8]; 4] = [b"oc", b"oc-algo", b"oc-validity", b"oc-seq"];
+    let (head, mut rest) = split_segment(via);
+    put::one_line(out, trim(head));
+    while let Some(next) = rest.get(1..) {
+        let (segment, left) = split_segment(next);
+        rest = left;
+        let name = trim(segment.split(|&b| b == b'=').next().unwrap_or_default());
+        if NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            continue;
+        }
+        out.put(b";");
+        put::one_line(out, trim(segment));
+    }
+    out.put(said);
+}
+
 fn put_address(out: &mut (impl Put + ?Sized), address: IpAddr) {
     match address {
         IpAddr::V4(ip) => put::ipv4(out, ip),

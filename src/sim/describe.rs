@@ -26,6 +26,7 @@ pub(super) fn dropped(dropped: &Dropped) -> String {
         | Dropped::StrayAck
         | Dropped::StrayRequest
         | Dropped::Overload
+        | Dropped::Shed
         | Dropped::StaleAnswer
         | Dropped::StaleFailure => format!("drops {dropped:?}"),
     }
@@ -115,6 +116,8 @@ pub(super) fn event(event: &Event) -> String {
         Event::Response { response, .. } => of("Response", response),
         Event::RequestFailed { failure, .. } => format!("hears RequestFailed {failure:?}"),
         Event::ForkDropped { response, .. } => of("ForkDropped", response),
+        Event::OverloadBegan { bound } => format!("hears OverloadBegan: {bound:?}"),
+        Event::OverloadEnded { .. } => "hears OverloadEnded".to_string(),
         Event::Ended { reason, .. } => format!("hears Ended: {}", ended(reason)),
     }
 }

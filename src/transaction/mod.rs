@@ -62,4 +62,9 @@ pub enum Failure {
     /// It was cancelled before it was sent.
     #[error("cancelled before it was sent")]
     Withdrawn,
+    /// It was not sent: the server has asked this side to wait, or to send less
+    /// ([`Restraint`](crate::overload::Restraint)), and no other one is known. No transaction says
+    /// this; a client treats it as a 503 (RFC 7339 5.10).
+    #[error("the server has asked to wait or to send less")]
+    Withheld,
 }

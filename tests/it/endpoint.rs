@@ -14,6 +14,7 @@ use drongo::transport::{Flow, FlowId, Local, Transport};
 
 mod agents;
 mod failover;
+mod overload;
 mod reliable;
 mod rules;
 mod ways;

@@ -21,6 +21,7 @@ use proptest::prelude::*;
 mod calls;
 mod connection;
 mod locate;
+mod overload;
 mod reliable;
 mod session_timer;
 mod toy;

@@ -38,7 +38,12 @@ mod laws;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
+#[cfg(all(feature = "metrics", feature = "tracing", feature = "tokio"))]
+mod observe;
+#[cfg(test)]
 mod oracles;
+#[cfg(test)]
+mod overload;
 #[cfg(test)]
 mod pairs;
 #[cfg(test)]

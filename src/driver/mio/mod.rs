@@ -233,7 +233,8 @@ impl Driver {
                 let mut socket = UdpSocket::from_std(socket.into());
                 let interest = Interest::READABLE;
                 poll.registry().register(&mut socket, UDP, interest)?;
-                udp = Some(Datagrams::new(socket, place.address()));
+                let most = bound.config.limits.queue_bytes;
+                udp = Some(Datagrams::new(socket, place.address(), most));
             } else {
                 let listener = mio::net::TcpListener::from_std(socket.into());
                 let registry = poll.registry().try_clone()?;
@@ -287,6 +288,13 @@ impl Driver {
         sum.given_up = self.wires.udp.as_ref().map_or(0, |udp| udp.given_up);
         let tcp = self.wires.tcp.as_ref().map(Tcp::counters);
         sum.plus(tcp.unwrap_or_default())
+    }
+
+    /// Datagrams that were read and wait to be processed. How long they waited decides whether new
+    /// work is refused ([`Limits::queue_wait`](crate::limits::Limits::queue_wait)); what the
+    /// operating system holds besides is not seen.
+    pub fn waiting(&self) -> usize {
+        self.wires.udp.as_ref().map_or(0, Datagrams::waiting)
     }
 
     /// Connections that are open or being opened.
@@ -363,6 +371,7 @@ impl Driver {
                 return Ok(None);
             }
             self.turn(end)?;
+            self.core.observe();
         }
     }
 
@@ -431,7 +440,7 @@ impl Driver {
 
     /// How long nothing is due, unless a socket says so.
     fn wait(&self, limit: Option<Time>) -> Option<Duration> {
-        if self.is_readable || self.is_handed {
+        if self.is_readable || self.is_handed || self.waiting() > 0 {
             return Some(Duration::ZERO);
         }
         let tcp = self.wires.tcp.as_ref();
@@ -457,7 +466,7 @@ impl Driver {
         if std::mem::take(&mut self.is_handed) {
             self.read_inbox();
         }
-        if self.is_readable {
+        if self.is_readable || self.waiting() > 0 {
             self.read_datagrams()?;
         }
         self.wires.peers.retry();
@@ -493,11 +502,12 @@ impl Driver {
 
     /// Feeds what is readable, in order.
     fn read_datagrams(&mut self) -> io::Result<()> {
+        let clock = self.core.clock;
+        let fetched = self.wires.udp.as_mut().map(|udp| udp.fetch(clock));
+        self.is_readable = fetched.transpose()? == Some(false);
         for _ in 0..BATCH {
-            let read = self.wires.udp.as_mut().map(Datagrams::read);
-            let Some(input) = read.transpose()?.flatten() else {
-                self.is_readable = false;
-                return Ok(());
+            let Some(input) = self.wires.udp.as_mut().and_then(Datagrams::next) else {
+                break;
             };
             if let Some(input) = self.wires.peers.route_datagram(input) {
                 self.core.receive(&mut self.wires, input);

@@ -176,7 +176,8 @@ impl Bound {
         for (place, socket) in self.sockets.take_sockets() {
             if place.transport() == Transport::Udp {
                 let socket = UdpSocket::from_std(socket.into())?;
-                wires.udp = Some(Datagrams::new(socket, place.address()));
+                let most = self.sockets.config.limits.queue_bytes;
+                wires.udp = Some(Datagrams::new(socket, place.address(), most));
                 continue;
             }
             let carrier = self.security.carrier(&place, &self.sockets.config)?;
@@ -323,6 +324,13 @@ impl Driver {
         streams.fold(sum, Counters::plus)
     }
 
+    /// Datagrams that were read and wait to be processed. How long they waited decides whether new
+    /// work is refused ([`Limits::queue_wait`](crate::limits::Limits::queue_wait)); what the
+    /// operating system holds besides is not seen.
+    pub fn waiting(&self) -> usize {
+        self.wires.udp.as_ref().map_or(0, Datagrams::waiting)
+    }
+
     /// Connections that are open or being opened.
     pub fn connections(&self) -> usize {
         self.wires.streams.iter().map(Streams::connections).sum()
@@ -390,6 +398,7 @@ impl Driver {
                 return Ok(event);
             }
             self.turn().await?;
+            self.core.observe();
         }
     }
 
@@ -415,6 +424,7 @@ impl Driver {
     /// Waits until there is something to do, and does it.
     async fn turn(&mut self) -> io::Result<()> {
         let wake = self.wake();
+        let has_waiting = self.waiting() > 0;
         let Self {
             core,
             wires,
@@ -434,7 +444,9 @@ impl Driver {
             biased;
             Some(answer) = looked.recv() => found = Some(answer),
             Some(message) = inbox.recv() => handed = Some(message),
-            ready = some(udp.as_ref().map(|udp| udp.socket.readable())) => ready?,
+            ready = some(udp.as_ref().filter(|udp| udp.has_room()).map(|udp| udp.socket.readable())) => ready?,
+            // What was read before, and not processed; other tasks get their turn first.
+            () = some(has_waiting.then(tokio::task::yield_now)) => {}
             ready = some(udp.as_ref().filter(|udp| udp.has_unsent()).map(|udp| udp.socket.writable())) => ready?,
             () = any(streams), if !is_held => {}
             _ = some(awaited.as_ref().map(Sender::reserve)) => {}
@@ -482,9 +494,11 @@ impl Driver {
 
     /// Feeds what is readable, in order.
     fn read_datagrams(&mut self) -> io::Result<()> {
+        if let Some(udp) = &mut self.wires.udp {
+            udp.fetch(self.core.clock)?;
+        }
         for _ in 0..BATCH {
-            let read = self.wires.udp.as_mut().map(Datagrams::read);
-            let Some(input) = read.transpose()?.flatten() else {
+            let Some(input) = self.wires.udp.as_mut().and_then(Datagrams::next) else {
                 break;
             };
             if let Some(input) = self.wires.peers.route_datagram(input) {

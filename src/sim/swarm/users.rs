@@ -115,7 +115,9 @@ fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
         | Event::TargetRefreshed { .. }
         | Event::Response { .. }
         | Event::RequestFailed { .. }
-        | Event::ForkDropped { .. } => {}
+        | Event::ForkDropped { .. }
+        | Event::OverloadBegan { .. }
+        | Event::OverloadEnded { .. } => {}
     }
 }
 
@@ -154,6 +156,8 @@ fn hear(node: usize, ledger: &Shared, event: &Event) -> Manners {
         Event::RequestFailed { call, .. } => ("RequestFailed", *call),
         // The one that may come behind the end, and that itself.
         Event::ForkDropped { .. } | Event::Ended { .. } => return Manners::Good,
+        // They are of no call.
+        Event::OverloadBegan { .. } | Event::OverloadEnded { .. } => return Manners::Good,
     };
     let mut ledger = ledger.borrow_mut();
     let Some(found) = ledger.of_handle(node, call) else {

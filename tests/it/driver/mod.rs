@@ -2,6 +2,8 @@
 //! [`Face`], and run for each; TLS and WebSockets are for tokio alone.
 
 mod face;
+#[cfg(feature = "tokio")]
+pub(crate) mod overload;
 #[cfg(all(feature = "tls", feature = "ws"))]
 mod secure;
 mod sharded;
@@ -16,7 +18,7 @@ use std::time::Duration;
 /// Far more than anything here takes.
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn anywhere() -> SocketAddr {
+pub(crate) fn anywhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 

@@ -62,6 +62,11 @@ impl Answer {
         self.process.wait_for_lines(text, times, limit);
     }
 
+    /// The most memory that it has had so far, in KiB.
+    pub(super) fn peak_memory(&self) -> u64 {
+        self.process.peak_memory()
+    }
+
     /// Ctrl-C.
     pub(super) fn interrupt(&self) {
         self.process.signal("INT");

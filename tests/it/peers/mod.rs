@@ -11,6 +11,7 @@ mod baresip;
 mod by_hand;
 mod examples;
 mod garbage;
+mod overload;
 mod phones;
 mod process;
 mod scenarios;
@@ -26,7 +27,7 @@ mod tshark;
 use std::env;
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 
 use process::Process;
@@ -101,22 +102,19 @@ fn wanted(test: &str, peers: &[Peer]) -> bool {
     false
 }
 
+/// Whether a run takes as long as it takes to see everything.
+fn is_full() -> bool {
+    env::var_os("DRONGO_PEERS").is_some_and(|value| value == "full")
+}
+
 /// How many calls a run places.
 fn calls() -> u64 {
-    if env::var_os("DRONGO_PEERS").is_some_and(|value| value == "full") {
-        20_000
-    } else {
-        2_000
-    }
+    if is_full() { 20_000 } else { 2_000 }
 }
 
 /// How many calls a scenario of this project's own gets.
 fn rounds() -> u64 {
-    if env::var_os("DRONGO_PEERS").is_some_and(|value| value == "full") {
-        200
-    } else {
-        20
-    }
+    if is_full() { 200 } else { 20 }
 }
 
 fn is_installed(program: &str) -> bool {
@@ -131,6 +129,12 @@ fn free_port() -> u16 {
         .local_addr()
         .unwrap()
         .port()
+}
+
+/// A TCP port of 127.0.0.1 that nobody has. One that only UDP has free may be that of a connection.
+fn free_tcp_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 /// An empty folder for the files of the test called `test`.

@@ -122,6 +122,15 @@ impl Process {
         }
     }
 
+    /// The most memory that it has had so far, in KiB.
+    pub(super) fn peak_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let number = peak.unwrap().split_whitespace().next().unwrap();
+        number.parse().unwrap()
+    }
+
     /// Sends a signal (`INT`, `USR1`).
     pub(super) fn signal(&self, signal: &str) {
         let pid = self.id().to_string();

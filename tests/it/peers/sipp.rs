@@ -267,21 +267,23 @@ pub(super) fn sipp(folder: &Path, port: u16, limit: Duration) -> Command {
 
 /// Whether any process has bound this UDP port, by the kernel's own list: to try would race.
 pub(super) fn is_bound(port: u16) -> bool {
-    is_in("/proc/net/udp", port)
+    is_in("/proc/net/udp", port, "")
 }
 
 /// Whether any process listens on this TCP port.
 pub(super) fn is_listening(port: u16) -> bool {
-    is_in("/proc/net/tcp", port)
+    // The state LISTEN.
+    is_in("/proc/net/tcp", port, "0A")
 }
 
-fn is_in(sockets: &str, port: u16) -> bool {
+fn is_in(sockets: &str, port: u16, state: &str) -> bool {
     let port = format!(":{port:04X}");
     let sockets = fs::read_to_string(sockets).unwrap();
-    let mut local = sockets
-        .lines()
-        .filter_map(|line| line.split_whitespace().nth(1));
-    local.any(|address| address.ends_with(&port))
+    sockets.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        let is_it = words.nth(1).is_some_and(|local| local.ends_with(&port));
+        is_it && words.nth(1).is_some_and(|its| its.starts_with(state))
+    })
 }
 
 /// The last row of SIPp's statistics, by name. Those that end in `(C)` count from the start.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::examples::{Answer, Call, DRAIN, Report};
 use super::sipp::{Statistics, alone, is_listening, sipp};
-use super::{Process, SIPP, calls, free_port, scratch, wanted};
+use super::{Process, SIPP, calls, free_tcp_port, scratch, wanted};
 
 #[test]
 fn sipp_uac_over_one_connection_calls_answer() {
@@ -52,7 +52,7 @@ fn sipp_calls_answer(test: &str, mode: &str, arguments: &[&str]) {
         return;
     }
     let answer = Answer::start_on("tcp", arguments);
-    let mut command = sipp(&scratch(test), free_port(), Duration::from_secs(120));
+    let mut command = sipp(&scratch(test), free_tcp_port(), Duration::from_secs(120));
     command
         .args(["-sn", "uac", "-t", mode, "-max_socket", "1000", "-r", "200"])
         .args(["-m", &calls().to_string()])
@@ -86,7 +86,7 @@ fn sipp_uas_is_called(test: &str, arguments: &[&str]) {
     if !wanted(test, &[SIPP]) {
         return;
     }
-    let (folder, port) = (scratch(test), free_port());
+    let (folder, port) = (scratch(test), free_tcp_port());
     let mut command = sipp(&folder, port, Duration::from_secs(150));
     let mut uas = Process::start(test, command.args(["-sn", "uas", "-t", "t1"]));
     uas.wait_until("listening", Duration::from_secs(10), || is_listening(port));

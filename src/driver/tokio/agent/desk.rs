@@ -413,6 +413,8 @@ impl Desk {
             | Event::Refreshed { call, .. }
             | Event::SessionRefreshed { call, .. }
             | Event::ForkDropped { call, .. } => self.tell(call, event),
+            // The endpoint sees to it, and counts what it refuses.
+            Event::OverloadBegan { .. } | Event::OverloadEnded { .. } => {}
         }
     }
 
