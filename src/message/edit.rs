@@ -40,7 +40,7 @@ use crate::error::Misuse;
 pub struct Edit<'m> {
     message: &'m Message,
     /// What the changes write, one after another.
-    text: SmallVec<[u8; 256]>,
+    text: Vec<u8>,
     changes: SmallVec<[Change; 8]>,
     uri: Option<Range<u32>>,
     body: Option<NewBody>,
@@ -49,16 +49,16 @@ pub struct Edit<'m> {
 /// One change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Change {
-    /// A row before the one at that index.
+    /// A row before the one at that index; the text is the whole line.
     Push {
         name: Name,
-        value: Range<u32>,
+        line: Range<u32>,
         before: usize,
     },
     /// A row after all others; the text is the whole line.
     Append { line: Range<u32> },
-    /// The first row gets this value.
-    SetFirst { name: Name, value: Range<u32> },
+    /// The first row gets this value; the text is all that is behind the name as it is spelt.
+    SetFirst { name: Name, rest: Range<u32> },
     /// Every row of this name but the first goes.
     RemoveOthers { name: Name },
     /// Every row of this name goes.
@@ -74,6 +74,9 @@ struct NewBody {
     bytes: Bytes,
 }
 
+/// Room for what a proxy's hop writes.
+const TEXT: usize = 256;
+
 /// What a message is put together from: those of a proxy's hop fit.
 type Pieces<'a> = SmallVec<[&'a [u8]; 32]>;
 
@@ -82,7 +85,7 @@ impl<'m> Edit<'m> {
     pub fn new(message: &'m Message) -> Self {
         Self {
             message,
-            text: SmallVec::new(),
+            text: Vec::new(),
             changes: SmallVec::new(),
             uri: None,
             body: None,
@@ -113,13 +116,9 @@ impl<'m> Edit<'m> {
     /// [`Misuse::Malformed`] if the name is `Other`, or the value holds a line break or NUL.
     pub fn push_first(&mut self, name: Name, value: &[u8]) -> Result<&mut Self, Misuse> {
         check(name, value)?;
-        let value = self.keep(value);
+        let line = self.keep_all([name.as_str().as_bytes(), b": ", value, b"\r\n"]);
         let before = self.place_of(name);
-        self.changes.push(Change::Push {
-            name,
-            value,
-            before,
-        });
+        self.changes.push(Change::Push { name, line, before });
         Ok(self)
     }
 
@@ -158,8 +157,8 @@ impl<'m> Edit<'m> {
         if self.message.first(name).is_none() {
             return self.append(name.as_str(), value);
         }
-        let value = self.keep(value);
-        self.changes.push(Change::SetFirst { name, value });
+        let rest = self.keep_all([b": ", value, b"\r\n"]);
+        self.changes.push(Change::SetFirst { name, rest });
         self.changes.push(Change::RemoveOthers { name });
         Ok(self)
     }
@@ -176,11 +175,7 @@ impl<'m> Edit<'m> {
             });
         }
         check_value(value)?;
-        let start = self.text.len();
-        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-            self.text.extend_from_slice(part);
-        }
-        let line = offset(start)..offset(self.text.len());
+        let line = self.keep_all([name.as_bytes(), b": ", value, b"\r\n"]);
         self.changes.push(Change::Append { line });
         Ok(self)
     }
@@ -230,7 +225,7 @@ impl<'m> Edit<'m> {
             .iter()
             .fold(0, |sum: usize, piece| sum.saturating_add(piece.len()));
         let mut bytes = Vec::with_capacity(length);
-        for piece in pieces {
+        for piece in &pieces {
             bytes.extend_from_slice(piece);
         }
         Bytes::from(bytes)
@@ -260,8 +255,20 @@ impl<'m> Edit<'m> {
     }
 
     fn keep(&mut self, value: &[u8]) -> Range<u32> {
+        self.keep_all([value])
+    }
+
+    fn keep_all<const N: usize>(&mut self, parts: [&[u8]; N]) -> Range<u32> {
         let start = offset(self.text.len());
-        self.text.extend_from_slice(value);
+        let all = parts
+            .iter()
+            .fold(0_usize, |sum, part| sum.saturating_add(part.len()));
+        if self.text.capacity() == 0 {
+            self.text.reserve(all.max(TEXT));
+        }
+        for part in parts {
+            self.text.extend_from_slice(part);
+        }
         start..offset(self.text.len())
     }
 
@@ -292,24 +299,24 @@ impl<'m> Edit<'m> {
     /// Before which row a pushed one goes: the first of its name, else the first below the Vias, and
     /// a Via before all.
     fn place_of(&self, name: Name) -> usize {
-        let entries = self.message.entries();
-        let first = entries.iter().position(|entry| entry.name == name);
-        first.unwrap_or_else(|| {
-            let last_via = entries.iter().rposition(|entry| entry.name == Name::Via);
-            last_via.map_or(0, |last| last.saturating_add(1))
-        })
+        let mut below_vias = 0;
+        for (index, entry) in self.message.entries().iter().enumerate() {
+            if entry.name == name {
+                return index;
+            }
+            if entry.name == Name::Via {
+                below_vias = index.saturating_add(1);
+            }
+        }
+        below_vias
     }
 
     /// Puts the rows that go before the one at `index`, the last pushed first.
     fn push_rows<'a>(&'a self, out: &mut Pieces<'a>, index: usize) {
         for change in self.changes.iter().rev() {
             match change {
-                Change::Push {
-                    name,
-                    value,
-                    before,
-                } if *before == index => {
-                    push_named(out, name.as_str().as_bytes(), self.kept(value));
+                Change::Push { line, before, .. } if *before == index => {
+                    out.push(self.kept(line));
                 }
                 Change::Push { .. }
                 | Change::Append { .. }
@@ -353,15 +360,18 @@ impl<'m> Edit<'m> {
 
     /// The whole in order.
     fn pieces<'a>(&'a self, out: &mut Pieces<'a>) {
-        self.push_start_line(out);
         let message = self.message;
         let changed = self.changed_names();
+        // In halves: a row asks with one shift of a register.
+        let changed = [changed as u64, (changed >> 64) as u64];
         let places = self.pushed_places();
         let mut seen = Seen::default();
         // Lines that stay are put together, up to the next place where something is different.
-        let mut done = message.start_line().len();
+        let mut done = self.push_start_line(out);
         for (index, entry) in message.entries().iter().enumerate() {
-            let is_changed = changed & bit(entry.name) != 0;
+            let name = entry.name as u32;
+            let half = if name < 64 { changed[0] } else { changed[1] };
+            let is_changed = half.wrapping_shr(name) & 1 != 0;
             let is_pushed = places & row_bit(index) != 0;
             if is_changed || is_pushed {
                 let start = entry.start as usize;
@@ -377,15 +387,18 @@ impl<'m> Edit<'m> {
             }
         }
         let end = message.headers_end();
-        out.push(message.bytes().get(done..end).unwrap_or_default());
-        self.push_rows(out, message.entries().len());
-        for change in &self.changes {
-            if let Change::Append { line } = change {
-                out.push(self.kept(line));
+        if self.adds_at_end(places) {
+            out.push(message.bytes().get(done..end).unwrap_or_default());
+            done = end;
+            self.push_rows(out, message.entries().len());
+            for change in &self.changes {
+                if let Change::Append { line } = change {
+                    out.push(self.kept(line));
+                }
             }
         }
         match &self.body {
-            None => out.push(message.bytes().get(end..).unwrap_or_default()),
+            None => out.push(message.bytes().get(done..).unwrap_or_default()),
             Some(NewBody { lines, bytes }) => {
                 out.push(self.kept(lines));
                 out.push(bytes);
@@ -393,16 +406,22 @@ impl<'m> Edit<'m> {
         }
     }
 
-    fn push_start_line<'a>(&'a self, out: &mut Pieces<'a>) {
+    /// Whether something comes behind the last row that there was: a new row, or another body.
+    fn adds_at_end(&self, places: u64) -> bool {
+        let rows = self.message.entries().len();
+        let is_append = |change: &Change| matches!(change, Change::Append { .. });
+        self.body.is_some() || places & row_bit(rows) != 0 || self.changes.iter().any(is_append)
+    }
+
+    /// Puts what is changed of the start line; returns how much of the message that takes.
+    fn push_start_line<'a>(&'a self, out: &mut Pieces<'a>) -> usize {
+        let (Some(uri), Some(old)) = (&self.uri, self.message.uri_range()) else {
+            return 0;
+        };
         let line = self.message.start_line();
-        match (&self.uri, self.message.uri_range()) {
-            (Some(uri), Some(old)) => {
-                out.push(line.get(..old.start as usize).unwrap_or_default());
-                out.push(self.kept(uri));
-                out.push(line.get(old.end as usize..).unwrap_or_default());
-            }
-            _ => out.push(line),
-        }
+        out.push(line.get(..old.start as usize).unwrap_or_default());
+        out.push(self.kept(uri));
+        old.end as usize
     }
 
     /// Writes what is left of one row.
@@ -415,8 +434,9 @@ impl<'m> Edit<'m> {
             match change {
                 Change::RemoveAll { name } if *name == entry.name => return,
                 Change::RemoveOthers { name } if *name == entry.name && !first => return,
-                Change::SetFirst { name, value } if *name == entry.name && first => {
-                    push_named(out, self.message.header(entry).raw_name, self.kept(value));
+                Change::SetFirst { name, rest } if *name == entry.name && first => {
+                    out.push(self.message.header(entry).raw_name);
+                    out.push(self.kept(rest));
                     return;
                 }
                 Change::RemoveValues { name, count } if *name == entry.name => {
