@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::examples::{Answer, Call, DRAIN, Report};
 use super::sipp::is_bound;
-use super::{BARESIP, Process, free_port, scratch, wanted};
+use super::{BARESIP, Process, free_pair_of_ports, scratch, wanted};
 
 /// How long it may take for anything, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,7 +36,7 @@ impl Phone {
     /// One with that much to say; it calls if it is told whom, and answers by itself.
     fn start(test: &str, tone: Duration, to: Option<SocketAddr>) -> Self {
         let folder = scratch(test);
-        let (port, console) = (free_port(), free_port());
+        let (port, console) = (free_pair_of_ports(), free_pair_of_ports());
         configure(&folder, (port, console), tone);
         let mut command = Command::new("baresip");
         command.args(["-4", "-t", "120"]);

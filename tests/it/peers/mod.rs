@@ -29,6 +29,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use process::Process;
 
@@ -129,6 +130,22 @@ fn free_port() -> u16 {
         .local_addr()
         .unwrap()
         .port()
+}
+
+/// A port of 127.0.0.1 that nobody has for UDP or TCP, with the one behind it, which some phones
+/// take for TLS. They are below those that the system gives out by itself.
+fn free_pair_of_ports() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(21_000);
+    loop {
+        let port = NEXT.fetch_add(2, Ordering::Relaxed);
+        let is_free = |port: u16| {
+            let address = ("127.0.0.1", port);
+            UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok()
+        };
+        if is_free(port) && is_free(port + 1) {
+            return port;
+        }
+    }
 }
 
 /// A TCP port of 127.0.0.1 that nobody has. One that only UDP has free may be that of a connection.
