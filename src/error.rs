@@ -44,6 +44,12 @@ pub enum Misuse {
         /// Which argument.
         what: &'static str,
     },
+    /// What the other side has not said that it takes (RFC 3261 20.12).
+    #[error("the other side does not accept this {what}")]
+    NotAccepted {
+        /// Which header.
+        what: &'static str,
+    },
     /// No local address of the transport that the target needs.
     #[error("no local address of that transport and family")]
     NoLocalAddress,

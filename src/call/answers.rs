@@ -8,7 +8,8 @@ use super::description::describes;
 use super::exchange::Asked;
 use super::leg::LegState;
 use super::{
-    Action, Core, EndReason, Notice, Pending, ServerId, State, check_response, refreshes_target,
+    Action, Core, EndReason, Notice, Pending, ServerId, State, check_coding, check_response,
+    refreshes_target,
 };
 use crate::dialog::contact_of;
 use crate::error::Misuse;
@@ -94,6 +95,7 @@ impl Core {
         };
         let offers = describes(outgoing, &self.context.limits);
         if let Some(pending) = self.pending.get(at) {
+            check_coding(&pending.reply, outgoing)?;
             self.may_answer(&pending.asked, status, offers)?;
         }
         let pending = self.pending.remove(at);

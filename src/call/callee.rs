@@ -16,7 +16,7 @@ use super::reliable::{self, EXTENSION};
 use super::session::{Session, To, Unacked};
 use super::{
     Action, Call, Command, Context, Core, EndReason, Event, ServerId, Side, State, Timer,
-    check_response, session_timer, wrong_state,
+    check_coding, check_response, session_timer, wrong_state,
 };
 use crate::dialog::{Dialog, contact_of};
 use crate::error::Misuse;
@@ -280,6 +280,11 @@ impl Incoming {
         (State::Incoming(self), Err(error))
     }
 
+    fn check(&self, status: StatusCode, outgoing: &Outgoing) -> Result<(), Misuse> {
+        check_response(status, outgoing)?;
+        check_coding(&self.reply, outgoing)
+    }
+
     /// 13.3.1.1; RFC 3262 3.
     fn progress(
         mut self: Box<Self>,
@@ -290,13 +295,15 @@ impl Incoming {
         preview: bool,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        let result = check_response(status, outgoing).and_then(|()| match status.as_u16() {
-            _ if core.is_accepting() => Err(wrong_state("progress", "Incoming, answered")),
-            // RFC 6228 5: 199 is for who has other dialogs of the same INVITE; a callee has one, and
-            // its end is the final response.
-            101..=198 => Ok(()),
-            status => Err(Misuse::WrongStatus { status }),
-        });
+        let result = self
+            .check(status, outgoing)
+            .and_then(|()| match status.as_u16() {
+                _ if core.is_accepting() => Err(wrong_state("progress", "Incoming, answered")),
+                // RFC 6228 5: 199 is for who has other dialogs of the same INVITE; a callee has one, and
+                // its end is the final response.
+                101..=198 => Ok(()),
+                status => Err(Misuse::WrongStatus { status }),
+            });
         if result.is_ok() && core.is_reliable(outgoing, preview) {
             return match core.say_reliably(now, &self.offer(), status, outgoing, out) {
                 Ok(next) => {
@@ -333,7 +340,8 @@ impl Incoming {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        let accepted = check_response(StatusCode::OK, outgoing)
+        let accepted = self
+            .check(StatusCode::OK, outgoing)
             .and_then(|()| core.accept_reliably(now, outgoing, out));
         match accepted {
             Ok(Some(outgoing)) => (self.accept(core, now, &outgoing, out), Ok(())),
@@ -374,12 +382,14 @@ impl Incoming {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> (State, Result<(), Misuse>) {
-        let result = check_response(status, outgoing).and_then(|()| match status.class() {
-            3..=6 => Ok(()),
-            _ => Err(Misuse::WrongStatus {
-                status: status.as_u16(),
-            }),
-        });
+        let result = self
+            .check(status, outgoing)
+            .and_then(|()| match status.class() {
+                3..=6 => Ok(()),
+                _ => Err(Misuse::WrongStatus {
+                    status: status.as_u16(),
+                }),
+            });
         if result.is_err() {
             return (State::Incoming(self), result);
         }

@@ -98,7 +98,7 @@ use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::message::{
-    Draft, HeaderList, Method, Name, Outgoing, Reply, Request, Response, StatusCode,
+    Draft, HeaderList, Method, Name, Outgoing, Reply, Request, Response, StatusCode, split_commas,
 };
 use crate::seed::{Ids, Token};
 use crate::sink::Sink;
@@ -779,6 +779,22 @@ pub(crate) fn check_response(status: StatusCode, outgoing: &Outgoing) -> Result<
         true => Ok(()),
         false => Err(Misuse::MissingHeader {
             name: name.as_str(),
+        }),
+    }
+}
+
+/// RFC 3261 20.12: a body in no coding that the request's Accept-Encoding lacks.
+pub(crate) fn check_coding(reply: &Reply, outgoing: &Outgoing) -> Result<(), Misuse> {
+    let mut codings = outgoing
+        .headers
+        .iter()
+        .filter(|(name, ..)| *name == Name::ContentEncoding)
+        .flat_map(|(.., value)| split_commas(value));
+    let is_fine = |coding: &[u8]| str::from_utf8(coding).is_ok_and(|c| reply.may_encode(c));
+    match codings.all(is_fine) {
+        true => Ok(()),
+        false => Err(Misuse::NotAccepted {
+            what: "Content-Encoding",
         }),
     }
 }

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::arrival::Arrival;
 use super::detour::ReturnPath;
 use super::{CallEvent, CallHandle, Endpoint, Event as Heard, Origin, Output, Part, RequestHandle};
-use crate::call::{ServerId, check_response};
+use crate::call::{ServerId, check_coding, check_response};
 use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{HeaderList, Method, Outgoing, Reply, Request, StatusCode};
@@ -372,6 +372,7 @@ impl Endpoint {
         let Owner::Application { reply, .. } = &entry.owner else {
             return Ok(());
         };
+        check_coding(reply, outgoing)?;
         if !is_allowed(status) {
             return Err(Misuse::WrongStatus {
                 status: status.as_u16(),

@@ -1,6 +1,7 @@
 //! What it takes to answer a request, detached from its datagram (RFC 3261 8.2.6, 18.2.1).
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
@@ -33,6 +34,8 @@ pub struct Reply {
     marks: Marks,
     /// Where the To tag is, if the request had one.
     to_tag: Option<(u32, u32)>,
+    /// The codings that the other side takes a body in, if it has said so.
+    codings: Option<Box<str>>,
 }
 
 /// Where the lines of a reply end.
@@ -62,16 +65,36 @@ impl Reply {
         if top.is_some_and(|row| row.is_just(request.top_via_value())) {
             draft.branch = request.branch_bytes();
         }
-        draft
-            .reply(request.source())
-            .unwrap_or_else(|| Self::empty(request.source()))
+        let reply = draft.reply(request.source());
+        let mut reply = reply.unwrap_or_else(|| Self::empty(request.source()));
+        reply.codings = codings(request.message());
+        reply
+    }
+
+    /// Whether a body of the response may be in this coding (RFC 3261 20.12, 20.2).
+    pub(crate) fn may_encode(&self, coding: &str) -> bool {
+        let says = |name: &str| {
+            let mut codings = self.codings.as_deref()?.split(',');
+            codings.find_map(|coding| match coding.strip_prefix('!') {
+                Some(refused) => refused.eq_ignore_ascii_case(name).then_some(false),
+                None => coding.eq_ignore_ascii_case(name).then_some(true),
+            })
+        };
+        let otherwise = coding.eq_ignore_ascii_case("identity");
+        says(coding).or_else(|| says("*")).unwrap_or(otherwise)
     }
 
     /// Says where the request came from: fills `received` and `rport` of the top Via.
     pub fn stamp_source(&mut self, source: SocketAddr) {
         if let Some(stamped) = self.stamped(source) {
-            *self = stamped;
+            self.lay_out_as(stamped);
         }
+    }
+
+    /// Takes other lines; what the other side accepts stays.
+    fn lay_out_as(&mut self, new: Self) {
+        let codings = self.codings.take();
+        *self = Self { codings, ..new };
     }
 
     /// Says in the top Via what its client is told of overload, in place of what the client said
@@ -95,7 +118,7 @@ impl Reply {
         let new = draft.reply(None);
         drop(draft);
         if let Some(new) = new {
-            *self = new;
+            self.lay_out_as(new);
         }
     }
 
@@ -330,6 +353,22 @@ impl Response<'_> {
     }
 }
 
+/// The codings that Accept-Encoding lists, with `!` before one that it refuses (`q=0`).
+fn codings(message: &Message) -> Option<Box<str>> {
+    message.first(Name::AcceptEncoding)?;
+    let mut codings = String::new();
+    for coding in message.accept_encoding().flatten() {
+        if !codings.is_empty() {
+            codings.push(',');
+        }
+        if coding.q().unwrap_or_default() == 0 {
+            codings.push('!');
+        }
+        codings.push_str(coding.name());
+    }
+    Some(codings.into())
+}
+
 /// What a reply is made of, still in the datagram.
 #[derive(Default)]
 struct Draft<'a> {
@@ -453,6 +492,7 @@ impl<'a> Draft<'a> {
             bytes: Bytes::from(out),
             marks,
             to_tag: None,
+            codings: None,
         };
         reply.to_tag = self.find_to_tag(&reply);
         reply

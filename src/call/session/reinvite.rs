@@ -15,8 +15,8 @@ use crate::call::provisional::Next;
 use crate::call::reliable;
 use crate::call::update::GLARE_STEP;
 use crate::call::{
-    Action, Core, Early, LegId, Notice, RequestId, ServerId, State, check, check_response,
-    wrong_state,
+    Action, Core, Early, LegId, Notice, RequestId, ServerId, State, check, check_coding,
+    check_response, wrong_state,
 };
 use crate::dialog::contact_of;
 use crate::error::Misuse;
@@ -431,6 +431,14 @@ impl Session {
         }));
     }
 
+    /// Whether the re-INVITE, if there is one, may be answered so.
+    fn check(&self, status: StatusCode, outgoing: &Outgoing) -> Result<(), Misuse> {
+        check_response(status, outgoing)?;
+        self.reoffer
+            .as_ref()
+            .map_or(Ok(()), |reoffer| check_coding(&reoffer.reply, outgoing))
+    }
+
     pub(super) fn answer(
         &mut self,
         core: &mut Core,
@@ -438,7 +446,7 @@ impl Session {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        check_response(StatusCode::OK, outgoing)?;
+        self.check(StatusCode::OK, outgoing)?;
         let Some(reoffer) = &mut self.reoffer else {
             return Err(wrong_state("answer", "Confirmed"));
         };
@@ -478,7 +486,7 @@ impl Session {
         outgoing: &Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        check_response(status, outgoing)?;
+        self.check(status, outgoing)?;
         if !(3..=6).contains(&status.class()) {
             return Err(Misuse::WrongStatus {
                 status: status.as_u16(),
@@ -508,7 +516,7 @@ impl Session {
         preview: bool,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        check_response(status, outgoing)?;
+        self.check(status, outgoing)?;
         if !(101..=198).contains(&status.as_u16()) {
             return Err(Misuse::WrongStatus {
                 status: status.as_u16(),

@@ -584,3 +584,45 @@ fn incoming_events_of_a_caller_are_absorbed() {
     s.receive(crate::call::Event::Gone { request });
     assert_eq!(s.take(), ["absorbed"; 4]);
 }
+
+#[test]
+fn incoming_body_in_a_coding_that_the_caller_lacks_is_a_misuse() {
+    // 3261-20.12-01
+    let encoded = |coding| {
+        let outgoing = sdp("answer");
+        let headers = outgoing
+            .headers
+            .clone()
+            .with("Content-Encoding", coding)
+            .unwrap();
+        outgoing.with_headers(headers)
+    };
+    let refused = Err(Misuse::NotAccepted {
+        what: "Content-Encoding",
+    });
+    let accepts = [("Accept-Encoding", "gzip, deflate;q=0, *;q=0")];
+    for (extra, coding, fits) in [
+        (&accepts[..], "gzip", true),
+        (&accepts[..], "GZIP", true),
+        (&accepts[..], "deflate", false),
+        (&accepts[..], "br", false),
+        (&[("Accept-Encoding", "*")][..], "br", true),
+        (&[][..], "gzip", false),
+        (&[][..], "identity", true),
+    ] {
+        let invite = their_invite(extra, Some("offer"));
+        let mut s = Script::incoming_with(context(), &invite);
+        let answered = s.command(Command::Answer(encoded(coding)));
+        match fits {
+            true => assert_eq!(answered, Ok(()), "{extra:?} {coding}"),
+            false => assert_eq!(answered, refused, "{extra:?} {coding}"),
+        }
+        // A misuse has changed nothing.
+        let said = s.take();
+        assert_eq!(said.is_empty(), !fits, "{said:?}");
+    }
+    // A request within the dialog, and a re-INVITE.
+    let mut s = Script::confirmed_as_callee();
+    s.request("INVITE", 101, "them");
+    assert_eq!(s.command(Command::Answer(encoded("gzip"))), refused);
+}
