@@ -52,8 +52,10 @@ pub(super) fn shards_place_calls_of_their_own<D: Face>() {
                         shard.place(invitation).unwrap();
                     }
                 }
-                hang_up_all(&mut shard, 2 * CALLS);
-                done.fetch_add(1, Ordering::AcqRel);
+                {
+                    let _done = Done(done);
+                    hang_up_all(&mut shard, 2 * CALLS);
+                }
                 // The others need its sockets yet.
                 while done.load(Ordering::Acquire) < SHARDS {
                     shard.next_event_within(Duration::from_millis(5));
@@ -62,6 +64,16 @@ pub(super) fn shards_place_calls_of_their_own<D: Face>() {
         }
     });
     assert_eq!(callee.seen().calls, 2 * CALLS * SHARDS as usize);
+}
+
+/// Counts when it is dropped: also by a panic, which then fails the test instead of having the
+/// others wait for ever.
+struct Done<'a>(&'a AtomicU32);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 pub(super) fn datagrams_for_a_shard_that_does_not_keep_up_are_counted<D: Face>() {
