@@ -272,6 +272,10 @@ fn a_2xx_that_says_one_thing_anew_changes_just_that() {
     // 3261-13.2.2.4-03
     let (target, of, _) = confirmed(to, &[same, route]);
     assert_eq!((&*target, &*of), ("sip:b@192.0.2.4", "<sip:p1;lr>"));
+    // 3261-13.2.2.4-03: the routes of the early dialog end with it.
+    let mut dialog = uac(&[route, same]);
+    dialog.confirm(&response(to, &[same]));
+    assert_eq!(routes(&dialog), [""; 0]);
     // 3261-13.2.2.4-03: only the route set is computed anew; who the other side is stays.
     for lines in [&[same][..], &[other]] {
         let (_, _, remote) = confirmed("Robert <sip:bob@example.com>;tag=bo", lines);
