@@ -132,8 +132,8 @@ impl Core {
         response: &Message,
     ) {
         if self.context.session_timer.is_some() {
-            negotiation.on_dialog();
             negotiation.on_success(SessionExpires::of(response));
+            negotiation.on_dialog();
             self.agree(now, at, negotiation);
         }
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::callee::Host;
 use super::description::{describes, has_session};
-use super::exchange::{Asked, AskedUpdate, Fate, Own, What};
+use super::exchange::{Asked, AskedUpdate, Fate, Own, What, Why};
 use super::leg::LegState;
 use super::offer_answer::{Message, Refusal, Verdict, glare_wait};
 use super::retries::retry_after;
@@ -37,6 +37,7 @@ pub(super) struct Deferred {
     pub(super) at: Option<Time>,
     outgoing: Outgoing,
     glares: u8,
+    pub(super) why: Why,
     /// How many answers there were when it began to wait.
     answers: u8,
 }
@@ -67,7 +68,7 @@ impl Core {
         leg.exchange.may_send(Message::Update, offers)?;
         let id = leg.id;
         leg.take_rare(|rare| &mut rare.deferred);
-        self.send_update(id, outgoing, (0, false), auth::Attempt::new(), out);
+        self.send_update(id, outgoing, (0, Why::User), auth::Attempt::new(), out);
         Ok(())
     }
 
@@ -83,16 +84,22 @@ impl Core {
             let at = self.leg_at(id).unwrap_or_default();
             let headers = self.refresh_headers(at, false);
             let outgoing = Outgoing::new().with_headers(headers);
-            self.send_update(id, outgoing, (0, true), auth::Attempt::new(), out);
+            self.send_update(id, outgoing, (0, Why::Refresh), auth::Attempt::new(), out);
         }
         free
+    }
+
+    /// An UPDATE that says nothing but who this side is (RFC 4916 4.2, 4.3).
+    pub(super) fn send_identity(&mut self, leg: LegId, out: &mut (impl Sink<Action> + ?Sized)) {
+        let how = (0, Why::Identity);
+        self.send_update(leg, Outgoing::new(), how, auth::Attempt::new(), out);
     }
 
     fn send_update(
         &mut self,
         leg: LegId,
         outgoing: Outgoing,
-        (glares, refresh): (u8, bool),
+        (glares, why): (u8, Why),
         mut credentials: auth::Attempt,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
@@ -119,22 +126,23 @@ impl Core {
         self.own.push(Own {
             request,
             leg,
-            what: What::Update { glares, refresh },
+            what: What::Update { glares, why },
             outgoing,
             credentials,
         });
+        self.told_identity(at);
     }
 
     pub(super) fn on_update_response(
         &mut self,
         now: Time,
         mut own: Own,
-        (glares, refresh): (u8, bool),
+        (glares, why): (u8, Why),
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Fate {
         if response.status().is_success() {
-            self.on_update_accepted(now, &own, refresh, response, out);
+            self.on_update_accepted(now, &own, why, response, out);
             return Fate::Stands;
         }
         let challenged = self.is_challenged(&mut own.credentials, &response);
@@ -150,12 +158,12 @@ impl Core {
         }
         let at = self.leg_at(own.leg).unwrap_or_default();
         if challenged || self.is_longer_now(at, &response) {
-            let what = (glares, refresh);
+            let what = (glares, why);
             self.send_update(own.leg, own.outgoing, what, own.credentials, out);
             return Fate::Stands;
         }
         let fate = Fate::of(Method::Update, own.leg, &response);
-        if refresh && fate == Fate::Stands {
+        if why == Why::Refresh && fate == Fate::Stands {
             out.push(Action::Absorbed);
             self.refresh_again(now, now, own.leg);
             return fate;
@@ -167,16 +175,23 @@ impl Core {
                 at: Some(at),
                 outgoing: own.outgoing,
                 glares: glares.saturating_add(1),
+                why,
                 answers: self.leg_at(own.leg).map_or(0, |at| self.answers(at)),
             };
             if let Some(leg) = self.leg_mut(own.leg) {
                 leg.rare().deferred = Some(deferred);
             }
-            out.push(Action::Notify(Notice::UpdateDeferred { response }));
+            out.push(match why {
+                Why::User => Action::Notify(Notice::UpdateDeferred { response }),
+                Why::Refresh | Why::Identity => Action::Absorbed,
+            });
             return Fate::Stands;
         }
         let changed = false;
-        out.push(Action::Notify(Notice::UpdateRefused { response, changed }));
+        out.push(Action::Notify(match why {
+            Why::Identity => Notice::Identified { response },
+            Why::User | Why::Refresh => Notice::UpdateRefused { response, changed },
+        }));
         fate
     }
 
@@ -185,18 +200,19 @@ impl Core {
         &mut self,
         now: Time,
         own: &Own,
-        refresh: bool,
+        why: Why,
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.is_authorized(&own.credentials, &response);
         self.accepted_contact(&own.outgoing.headers);
         let answer_needed = false;
+        let connected = self.context.connected_identity;
         let body = has_session(&response, &self.context.limits);
         if let Some(at) = self.leg_at(own.leg) {
             if let Some(leg) = self.legs.get_mut(at) {
                 leg.exchange.on_received(Message::UpdateSuccess, body);
-                leg.learn(&response);
+                leg.learn(&response, connected);
             }
             if let Some(contact) = contact_of(&response) {
                 self.refresh_target(at, contact, out);
@@ -206,13 +222,13 @@ impl Core {
                 self.described(at, own.outgoing.body.as_ref());
             }
         }
-        if refresh {
-            out.push(Action::Notify(Notice::SessionRefreshed { response }));
-            return;
-        }
-        out.push(Action::Notify(Notice::Updated {
-            response,
-            answer_needed,
+        out.push(Action::Notify(match why {
+            Why::Refresh => Notice::SessionRefreshed { response },
+            Why::Identity => Notice::Identified { response },
+            Why::User => Notice::Updated {
+                response,
+                answer_needed,
+            },
         }));
     }
 
@@ -252,6 +268,7 @@ impl Core {
             let Deferred {
                 outgoing,
                 glares,
+                why,
                 answers,
                 ..
             } = deferred;
@@ -260,7 +277,7 @@ impl Core {
                 let outgoing = Box::new(outgoing);
                 return out.push(Action::Notify(Notice::UpdateOutdated { leg, outgoing }));
             }
-            let what = (glares, false);
+            let what = (glares, why);
             return self.send_update(leg, outgoing, what, auth::Attempt::new(), out);
         }
         // Later than now, whatever was drawn (law L8).
@@ -313,7 +330,7 @@ impl Core {
             return self.refuse(server, &reply, StatusCode::SERVICE_UNAVAILABLE, out);
         }
         let id = leg.id;
-        leg.learn(&request);
+        leg.learn(&request, false);
         let verdict = leg.exchange.on_received(Message::Update, offers);
         if let Verdict::Refuse(refusal) = verdict {
             return self.refuse_exchange(server, &reply, refusal, out);

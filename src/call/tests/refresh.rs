@@ -227,3 +227,69 @@ fn confirmed_hang_up_stops_the_timer() {
     assert_eq!(s.call.deadline(), None);
     assert_eq!(s.command(Command::HangUp(nothing())), Ok(()));
 }
+
+#[test]
+fn answered_by_who_has_no_session_timers_is_refreshed_alone_if_that_is_wanted() {
+    for alone in [false, true] {
+        let config = Config {
+            alone,
+            ..Config::default()
+        };
+        let context = Context {
+            session_timer: Some(config),
+            ..context()
+        };
+        let mut s = Script::place_with(context, invitation());
+        let allow = [
+            ("Contact", "<sip:a@192.0.2.4:5070>"),
+            ("Allow", "INVITE, UPDATE"),
+        ];
+        s.respond_with("INVITE 1", 422, Some("a"), &[("Min-SE", "2000")], None);
+        s.respond_with("INVITE 2", 200, Some("a"), &allow, Some("answer"));
+        s.gone("INVITE 1");
+        s.gone("INVITE 2");
+        s.skip();
+        // 4028-7.2-04: the interval of the request, and this side refreshes.
+        s.run_to(secs(999));
+        assert_eq!(s.take(), [""; 0]);
+        s.run_to(secs(1000));
+        let sent = if alone { &["UPDATE 3"][..] } else { &[] };
+        assert_eq!(s.take(), sent);
+        if alone {
+            let update = s.sent("UPDATE 3");
+            assert_eq!(one(&update, "Session-Expires"), "2000;refresher=uac");
+            // What has no session timer refreshes the session all the same.
+            s.respond_with("UPDATE 3", 200, Some("a"), &allow[..1], None);
+            s.skip();
+            s.run_to(secs(2000));
+            assert_eq!(s.take(), ["UPDATE 4"]);
+            s.fail("UPDATE 4", Failure::Timeout);
+            assert_eq!(s.take(), ["request failed Timeout", "BYE 5"]);
+        }
+    }
+}
+
+#[test]
+fn answered_by_two_forks_keeps_to_the_timer_of_its_own() {
+    let mut s = Script::place_with(timed(), invitation());
+    let says = |interval| {
+        [
+            ("Contact", "<sip:a@192.0.2.4:5070>"),
+            ("Allow", "INVITE, UPDATE"),
+            ("Session-Expires", interval),
+        ]
+    };
+    let long = says("1000;refresher=uac");
+    s.respond_with("INVITE 1", 200, Some("a"), &long, Some("answer"));
+    let short = says("100;refresher=uac");
+    s.respond_with("INVITE 1", 200, Some("b"), &short, Some("answer"));
+    s.respond("BYE 2", 200, "b");
+    s.gone("INVITE 1");
+    s.skip();
+    // 4028-7.2-07
+    s.run_to(secs(499));
+    assert_eq!(s.take(), [""; 0]);
+    s.run_to(secs(500));
+    assert_eq!(s.take(), ["UPDATE 2"]);
+    assert_eq!(s.sent("UPDATE 2").to_tag(), Some("a"));
+}
