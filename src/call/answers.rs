@@ -97,7 +97,7 @@ impl Core {
         let offers = describes(outgoing, &self.context.limits);
         if let Some(pending) = self.pending.get(at) {
             check_coding(&pending.reply, outgoing)?;
-            self.may_answer(&pending.asked, status, offers)?;
+            self.may_answer(&pending.asked, status, (&outgoing.headers, offers))?;
         }
         let pending = self.pending.remove(at);
         self.shrink_pending();

@@ -53,6 +53,7 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(&outgoing)?;
+        check_update(&outgoing)?;
         let leg = match leg {
             Some(id) => self.leg_at(id).and_then(|at| self.legs.get_mut(at)),
             None => self.legs.first_mut(),
@@ -165,7 +166,7 @@ impl Core {
         let fate = Fate::of(Method::Update, own.leg, &response);
         if why == Why::Refresh && fate == Fate::Stands {
             out.push(Action::Absorbed);
-            self.refresh_again(now, now, own.leg);
+            self.refresh_refused(now, own.leg, &response);
             return fate;
         }
         if glares < most
@@ -389,8 +390,13 @@ impl Core {
         &self,
         asked: &Asked,
         status: StatusCode,
-        body: bool,
+        (headers, body): (&HeaderList, bool),
     ) -> Result<(), Misuse> {
+        if let (Asked::Update(asked), true) = (asked, status.is_success())
+            && let Some(at) = self.leg_at(asked.leg)
+        {
+            self.may_move(at, &asked.host, headers)?;
+        }
         let (leg, message) = match asked {
             Asked::Plain | Asked::Target(_) => return Ok(()),
             Asked::Update(asked) => (self.leg_at(asked.leg), Message::UpdateSuccess),
@@ -471,6 +477,29 @@ impl Core {
         }
     }
 
+    /// Whether a response of this side within a dialog may carry these headers. RFC 6141 4.8: it moves
+    /// this side only while an UPDATE cannot, since nothing says in which order a response and a
+    /// request were sent.
+    pub(super) fn may_move(&self, at: usize, host: &Host, own: &HeaderList) -> Result<(), Misuse> {
+        let mut rows = own.iter();
+        let Some((.., contact)) = rows.find(|(name, ..)| *name == Name::Contact) else {
+            return Ok(());
+        };
+        let now = self.contact_line(host, &HeaderList::new()).concat();
+        let now = now.strip_prefix(b"Contact: ").unwrap_or(&now);
+        let can_update = self.legs.get(at).is_some_and(|leg| {
+            let free = leg.exchange.may_send(Message::Update, false).is_ok();
+            leg.takes_update == Some(true) && free
+        });
+        match can_update && contact != now.trim_ascii_end() {
+            true => Err(wrong_state(
+                "a Contact that moves",
+                "with an UPDATE to say so",
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// The Contact that the user gave earlier, unless it gives another now.
     pub(super) fn with_local_target(&self, own: &HeaderList) -> HeaderList {
         let mut headers = own.clone();
@@ -482,6 +511,25 @@ impl Core {
         }
         headers
     }
+}
+
+/// RFC 3311 7, table 1: headers that say nothing in an UPDATE.
+fn check_update(outgoing: &Outgoing) -> Result<(), Misuse> {
+    let strange = [
+        Name::AlertInfo,
+        Name::Event,
+        Name::Expires,
+        Name::Priority,
+        Name::Subject,
+        Name::SubscriptionState,
+    ];
+    let found = strange
+        .into_iter()
+        .find(|name| outgoing.headers.contains(*name));
+    found.map_or(Ok(()), |name| {
+        let name = name.as_str();
+        Err(Misuse::ReservedHeader { name })
+    })
 }
 
 impl super::leg::Leg {

@@ -113,7 +113,7 @@ impl Session {
         if reinvite.refresh && !ends_session(Method::Invite, &response) {
             out.push(Action::Absorbed);
             if let Some(leg) = core.legs.first().map(|leg| leg.id) {
-                core.refresh_again(now, now, leg);
+                core.refresh_refused(now, leg, &response);
             }
             return State::Confirmed(self);
         }
@@ -480,6 +480,7 @@ impl Session {
         let Some(reoffer) = &mut self.reoffer else {
             return Err(wrong_state("answer", "Confirmed"));
         };
+        core.may_move(0, &reoffer.host, &outgoing.headers)?;
         match core.accept_reliably(now, outgoing, out)? {
             Some(outgoing) => self.accept(core, now, &outgoing, out),
             // The user has answered; what is awaited is a PRACK.
@@ -556,6 +557,7 @@ impl Session {
             return Err(wrong_state("progress", "Confirmed"));
         };
         if core.is_reliable(outgoing, preview) {
+            core.may_move(0, &reoffer.host, &outgoing.headers)?;
             let next = core.say_reliably(now, &reoffer.to(), status, outgoing, out)?;
             self.proceed(core, now, next, out);
             return Ok(());

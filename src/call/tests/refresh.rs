@@ -293,3 +293,41 @@ fn answered_by_two_forks_keeps_to_the_timer_of_its_own() {
     assert_eq!(s.take(), ["UPDATE 2"]);
     assert_eq!(s.sent("UPDATE 2").to_tag(), Some("a"));
 }
+
+#[test]
+fn confirmed_refresh_that_meets_glare_goes_again_in_the_band_of_its_side() {
+    let bands = [(true, 2_100..=4_000), (false, 0..=2_000)];
+    for (placed_here, band) in bands {
+        let mut s = match placed_here {
+            true => placed("1000;refresher=uac", "INVITE, UPDATE"),
+            false => answered(&[
+                ("Allow", "INVITE, UPDATE"),
+                ("Supported", "timer"),
+                ("Session-Expires", "1000;refresher=uas"),
+            ]),
+        };
+        let (label, tag) = if placed_here {
+            ("UPDATE 2", "a")
+        } else {
+            ("UPDATE 1", "them")
+        };
+        s.run_to(secs(500));
+        assert_eq!(s.take(), [label]);
+        s.respond_with(label, 491, Some(tag), &[], None);
+        assert_eq!(s.take(), ["absorbed"]);
+        // RFC 3311 5.3, as 3261 14.1.
+        let wait = s
+            .call
+            .deadline()
+            .unwrap()
+            .saturating_since(s.now)
+            .as_millis();
+        assert!(band.contains(&wait), "{wait}");
+        s.fire();
+        assert_eq!(s.take().len(), 1);
+        let label = if placed_here { "UPDATE 3" } else { "UPDATE 2" };
+        s.respond_with(label, 500, Some(tag), &[("Retry-After", "7")], None);
+        let wait = s.call.deadline().unwrap().saturating_since(s.now).as_secs();
+        assert_eq!(wait, 7);
+    }
+}

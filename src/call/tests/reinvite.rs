@@ -630,3 +630,14 @@ fn reinvite_that_goes_to_another_server_begins_anew() {
     s.respond_with("INVITE 2", 183, Some("a"), &reliable("70"), Some("answer"));
     assert_eq!(s.take(), ["PRACK 4", "progress 183, answer"]);
 }
+
+#[test]
+fn updating_refused_offer_is_not_offered_again_by_itself() {
+    for status in [488, 606] {
+        let mut s = updating();
+        s.respond("INVITE 2", status, "a");
+        // 6337-2.3-06, 6337-2.3-56
+        assert_eq!(s.take(), [alloc::format!("update refused {status}")]);
+        assert_eq!(s.call.deadline(), None);
+    }
+}
