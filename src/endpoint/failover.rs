@@ -113,6 +113,7 @@ impl Endpoint {
         match self.next_place(now, errand, locate) {
             Ok((location, mut actions)) => {
                 self.detach(call, request, client);
+                self.tell_call(now, call, CallEvent::Rerouted { request }, out);
                 self.perform_location(now, location, &mut actions, out);
                 None
             }
@@ -248,6 +249,7 @@ fn is_of_the_server(verdict: &CallEvent, heard: bool) -> bool {
         | CallEvent::Request { .. }
         | CallEvent::Cancel { .. }
         | CallEvent::Ack { .. }
+        | CallEvent::Rerouted { .. }
         | CallEvent::Settled { .. } => false,
     }
 }
