@@ -293,14 +293,15 @@ fn delayed(bench: &mut Bench, transport: Transport, bytes: Bytes, wait: u64) -> 
 #[test]
 fn request_that_waited_is_refused_and_one_that_waited_long_is_dropped() {
     let mut bench = Bench::with(config().local(Local::new(Transport::Tcp, HERE.parse().unwrap())));
-    let out = delayed(&mut bench, Transport::Udp, invite(1), 100);
+    // 3261 17.1.1.2: nobody has sent it again before T1.
+    let out = delayed(&mut bench, Transport::Udp, invite(1), 500);
     assert!(incoming(&out).is_some());
-    let out = delayed(&mut bench, Transport::Udp, invite(2), 101);
+    let out = delayed(&mut bench, Transport::Udp, invite(2), 501);
     assert!(one_sent(&out).bytes.starts_with(b"SIP/2.0 503 "));
-    let out = delayed(&mut bench, Transport::Udp, invite(3), 251);
+    let out = delayed(&mut bench, Transport::Udp, invite(3), 1_001);
     assert_eq!(out, [Output::Dropped(Dropped::Shed)]);
     // Nobody repeats what came over a stream.
-    let out = delayed(&mut bench, Transport::Tcp, invite(4), 251);
+    let out = delayed(&mut bench, Transport::Tcp, invite(4), 1_001);
     assert!(one_sent(&out).bytes.starts_with(b"SIP/2.0 503 "));
     // 3261-18.2.1: what is not new is served, however late.
     let out = delayed(&mut bench, Transport::Udp, request("BYE", &[]), 5_000);
