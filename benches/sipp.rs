@@ -70,11 +70,23 @@ impl Callee {
                 let free = UdpSocket::bind("127.0.0.1:0").unwrap();
                 let port = free.local_addr().unwrap().port().to_string();
                 drop(free);
-                let uas = ["sipp", "-sn", "uas", "-i", "127.0.0.1", "-nostdin", "-p", &port];
+                let uas = [
+                    "sipp",
+                    "-sn",
+                    "uas",
+                    "-i",
+                    "127.0.0.1",
+                    "-nostdin",
+                    "-p",
+                    &port,
+                ];
                 let child = pinned(0, &uas).stdout(Stdio::null()).spawn();
                 // It does not say when it is ready.
                 thread::sleep(Duration::from_secs(2));
-                (child.expect("sipp and taskset"), format!("127.0.0.1:{port}"))
+                (
+                    child.expect("sipp and taskset"),
+                    format!("127.0.0.1:{port}"),
+                )
             }
             Self::Mio | Self::Tokio => {
                 let own = env::current_exe().unwrap();
@@ -100,7 +112,10 @@ fn pinned(core: usize, command: &[&str]) -> Command {
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
     let core = core.min(cores - 1).to_string();
     let mut pinned = Command::new("taskset");
-    pinned.args(["-c", &core]).args(command).stderr(Stdio::null());
+    pinned
+        .args(["-c", &core])
+        .args(command)
+        .stderr(Stdio::null());
     pinned
 }
 
@@ -120,10 +135,26 @@ fn measure(callee: Callee, calls: u64, rate: u64) -> (f64, f64) {
     let (m, r) = (calls.to_string(), rate.to_string());
     let mut uac = pinned(
         1,
-        &["sipp", "-sn", "uac", "-i", "127.0.0.1", "-nostdin", "-m", &m, "-r", &r, &address],
+        &[
+            "sipp",
+            "-sn",
+            "uac",
+            "-i",
+            "127.0.0.1",
+            "-nostdin",
+            "-m",
+            &m,
+            "-r",
+            &r,
+            &address,
+        ],
     );
     let status = uac.stdout(Stdio::null()).status().unwrap();
-    assert!(status.success(), "{}: calls have failed: {status}", callee.name());
+    assert!(
+        status.success(),
+        "{}: calls have failed: {status}",
+        callee.name()
+    );
     thread::sleep(callee.rest());
     let after = spent(&child);
     child.kill().unwrap();
@@ -153,7 +184,9 @@ fn serve_on_mio() {
 }
 
 fn serve_on_tokio() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime.unwrap().block_on(async {
         let address = "127.0.0.1:0".parse().unwrap();
         let driver = drongo::driver::tokio::Driver::udp(address, Config::default());
@@ -176,7 +209,10 @@ fn main() {
             _ => serve_on_tokio(),
         };
     }
-    let numbers: Vec<u64> = arguments.iter().filter_map(|arg| arg.parse().ok()).collect();
+    let numbers: Vec<u64> = arguments
+        .iter()
+        .filter_map(|arg| arg.parse().ok())
+        .collect();
     let [calls, rate, rounds] = [(0, 40_000), (1, 2_000), (2, 3)]
         .map(|(at, usual)| numbers.get(at).copied().unwrap_or(usual));
     let mut user = [0.0; 3];

@@ -224,7 +224,7 @@ impl Endpoint {
             session_timer: config.session_timer,
         };
         Ok(Self {
-            places: Places::new(&config.locals),
+            places: Places::new(&config.locals, config.transport_tls),
             allow: config.allow()?,
             options: config.options()?,
             overload: Overload::new(&config, key),

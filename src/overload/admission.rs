@@ -389,7 +389,10 @@ impl Admission {
     /// The bounds, the cheapest to be over first. What is too old is not worth an answer.
     fn judge(&mut self, now: Time, offer: &Offer) -> Verdict {
         let bounds = self.bounds;
-        if offer.is_repeated && self.sheds(now, offer.waited) && offer.priority == Priority::Ordinary {
+        if offer.is_repeated
+            && self.sheds(now, offer.waited)
+            && offer.priority == Priority::Ordinary
+        {
             return Verdict::Shed;
         }
         if offer.waited > self.longest_wait(now) && offer.priority == Priority::Ordinary {

@@ -200,7 +200,11 @@ impl<T: Hashed> Groups<T> {
     #[cold]
     fn move_to(&mut self, places: usize) {
         let mut new = Self::with_places(places);
-        for entry in core::mem::take(&mut self.rows).into_iter().flat_map(|row| row.0).flatten() {
+        for entry in core::mem::take(&mut self.rows)
+            .into_iter()
+            .flat_map(|row| row.0)
+            .flatten()
+        {
             if let Some(place) = new.vacancy(entry.hash()) {
                 new.put(place, entry);
             }

@@ -171,7 +171,10 @@ fn behind_refusing_does_not_keep_up_sheds() {
 #[test]
 fn calm_queue_reaches_twice_t1_is_shed() {
     let mut admission = admission(None, 50);
-    assert_eq!(offer(&mut admission, 5_000, waited(1_000)).last(), Some(&REFUSE));
+    assert_eq!(
+        offer(&mut admission, 5_000, waited(1_000)).last(),
+        Some(&REFUSE)
+    );
     assert_eq!(offer(&mut admission, 5_000, waited(1_001)), [Action::Shed]);
 }
 
@@ -185,7 +188,10 @@ fn overloaded_refusing_does_not_keep_up_empties_the_queue() {
     }
     // From here on what comes is fresh, and it is taken until the queue has grown again.
     for millis in [25, 60, 100] {
-        assert_eq!(offer(&mut admission, 5_002, waited(millis)), [Action::Admit]);
+        assert_eq!(
+            offer(&mut admission, 5_002, waited(millis)),
+            [Action::Admit]
+        );
     }
     assert_eq!(offer(&mut admission, 5_003, waited(101)), [REFUSE]);
 }
@@ -362,7 +368,7 @@ fn overloaded_feedback_numbers_rise() {
 fn overloaded_without_a_bound_asks_for_what_was_refused() {
     let mut admission = with_feedback(None);
     for n in 0..100 {
-        let mut late = waited(if n % 4 == 0 { 200 } else { 0 });
+        let mut late = waited(if n % 4 == 0 { 501 } else { 0 });
         late.client = Some((Algorithm::Loss, 1));
         offer(&mut admission, 10 * n, late);
     }
