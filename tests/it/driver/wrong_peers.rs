@@ -1,9 +1,8 @@
 //! Peers that are wrong or hostile: other calls are untouched, what they held is free again, and
 //! each is counted.
 
-use std::fs;
 use std::io::Write;
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use drongo::transport::Transport;
 
 use super::face::{Answering, Face, both, invitation, patient};
 use super::suite::{connect, hang_up_all, is_served, options, read};
+use crate::idle::{Idle, ten_thousand};
 
 /// A caller with a call that stands while another misbehaves.
 struct Bystander<D> {
@@ -165,26 +165,17 @@ pub(super) fn peer_that_does_not_read_is_given_up<D: Face>() {
 }
 
 pub(super) fn thousands_of_idle_connections_harm_nobody<D: Face>() {
-    // Both ends are of this process, and so are the sockets of all other tests.
+    // The sockets of all other tests are of this process, too.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let many = (descriptors().saturating_sub(1_000) / 2).min(10_000);
+    let many = ten_thousand();
     let callee = Answering::new::<D>(patient());
     let bystander = Bystander::<D>::of(&callee);
-    let idle: Vec<TcpStream> = (0..many).map(|_| connect(callee.tcp)).collect();
+    let idle = Idle::open(callee.tcp, many);
     let seen = callee.wait_until(|seen| seen.connections == many + 1);
     assert_eq!(seen.counters.connections_refused, 0);
     bystander.stays_untouched(&callee);
     drop(idle);
     let closed = many as u64;
     callee.wait_until(|seen| seen.connections == 0 && seen.counters.closed >= closed);
-}
-
-/// How many descriptors this process may have.
-fn descriptors() -> usize {
-    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let mut lines = limits.lines();
-    let line = lines.find_map(|line| line.strip_prefix("Max open files"));
-    let soft = line.and_then(|line| line.split_whitespace().next());
-    soft.and_then(|soft| soft.parse().ok()).unwrap_or(1_024)
 }
