@@ -53,8 +53,9 @@ pub struct Limits {
     /// takes nothing new.
     pub request_rate: Option<u32>,
     /// Requests that are taken at once where there were none for a while: callers do not come in
-    /// equal intervals. Those of a tenth of a second at the rate of a busy server.
-    pub request_burst: u32,
+    /// equal intervals, and what came while the machine was busy with something else comes at once.
+    /// As many as are worked off in [`queue_patience`](Self::queue_patience) by default.
+    pub request_burst: Option<u32>,
     /// How long a request outside of any dialog may have waited before it is refused with 503, as
     /// long as none was refused for that lately: T1, before which nobody sends his request again
     /// (3261 17.1.1.2). A burst is worked off, and so is what gathered while the machine was busy
@@ -138,7 +139,7 @@ impl Limits {
         calls: 1_000_000,
         transactions: 4_000_000,
         request_rate: None,
-        request_burst: 50,
+        request_burst: None,
         queue_patience: Duration::from_millis(500),
         queue_wait: Duration::from_millis(100),
         queue_shed: Duration::from_millis(250),

@@ -167,7 +167,7 @@ enum Verdict {
 ///
 /// let mut limits = Limits::default();
 /// limits.request_rate = Some(10);
-/// limits.request_burst = 1;
+/// limits.request_burst = Some(1);
 /// let mut admission = Admission::new(Policy::default(), &limits);
 /// let mut out = Vec::new();
 /// for millis in [0, 50, 100] {
@@ -208,7 +208,7 @@ struct Behind {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Bounds {
     rate: Option<u32>,
-    burst: u32,
+    burst: Option<u32>,
     calls: usize,
     transactions: usize,
     patience: Duration,
@@ -418,7 +418,12 @@ impl Admission {
         let Some(interval) = SECOND.checked_div(u64::from(rate)) else {
             return false;
         };
-        let burst = u64::from(self.bounds.burst.max(1));
+        let patience = u64::try_from(self.bounds.patience.as_millis()).unwrap_or(u64::MAX);
+        let burst = match self.bounds.burst {
+            Some(burst) => u64::from(burst),
+            None => u64::from(rate).saturating_mul(patience) / 1_000,
+        };
+        let burst = burst.max(1);
         let burst = match priority {
             Priority::Ordinary => burst,
             Priority::Emergency => burst.saturating_mul(2),

@@ -12,7 +12,7 @@ use crate::overload::FeedbackPolicy;
 fn limits(rate: Option<u32>, burst: u32) -> Limits {
     let mut limits = Limits::DEFAULT;
     limits.request_rate = rate;
-    limits.request_burst = burst;
+    limits.request_burst = Some(burst);
     limits
 }
 
@@ -72,6 +72,24 @@ fn calm_burst_is_taken_at_once_and_comes_back_with_time() {
     assert_eq!(at(99), [REFUSE]);
     assert_eq!(at(100), [Action::Admit]);
     assert_eq!(at(100), [REFUSE]);
+}
+
+#[test]
+fn calm_burst_is_what_is_worked_off_before_t1() {
+    let mut admission = Admission::new(
+        Policy::DEFAULT,
+        &Limits {
+            request_rate: Some(100),
+            ..Limits::DEFAULT
+        },
+    );
+    for _ in 0..50 {
+        assert_eq!(offer(&mut admission, 0, Offer::default()), [Action::Admit]);
+    }
+    assert_eq!(
+        offer(&mut admission, 0, Offer::default()).last(),
+        Some(&REFUSE)
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ const CONTACT: (&str, &str) = ("Contact", "<sip:b@192.0.2.2:5070>");
 fn limited(rate: u32) -> Bench {
     let mut config = config();
     config.limits.request_rate = Some(rate);
-    config.limits.request_burst = 1;
+    config.limits.request_burst = Some(1);
     Bench::with(config)
 }
 
@@ -326,7 +326,7 @@ fn emergency_goes_first_only_where_its_mark_is_believed() {
     for (believed, status) in [(false, &b"SIP/2.0 503 "[..]), (true, b"SIP/2.0 100 ")] {
         let mut config = config();
         config.limits.request_rate = Some(1);
-        config.limits.request_burst = 1;
+        config.limits.request_burst = Some(1);
         config.overload.emergencies = believed;
         config.timers.trying = Duration::ZERO;
         let mut bench = Bench::with(config);
@@ -581,7 +581,7 @@ fn overloaded_server_tells_how_much_less_and_leaves_retry_after_out() {
     // 7339-5.10.2-01, 7339-7.1-01
     let mut config = with_feedback(Algorithm::Loss);
     config.limits.request_rate = Some(10);
-    config.limits.request_burst = 1;
+    config.limits.request_burst = Some(1);
     let mut bench = Bench::with(config);
     let asks = ";rport;oc;oc-algo=\"loss,rate\"";
     let mut last = Vec::new();

@@ -78,7 +78,7 @@ fn offered(
     let mut world = World::new(Seed::from_bytes([seed; 32]), link);
     let mut config = Config::default();
     config.limits.request_rate = Some(u32::try_from(LIMIT).unwrap());
-    config.limits.request_burst = 5;
+    config.limits.request_burst = Some(5);
     change(&mut config);
     let bob = world.endpoint("bob", address("192.0.2.4:5060"), config, answers_at_once);
     let (mut tallies, mut number, mut begins) = (Vec::new(), 0, 1_000);
