@@ -73,8 +73,6 @@ impl fmt::Debug for Seed {
 pub enum Domain {
     /// Keys of keyed hashes.
     Keys = 0,
-    /// Outgoing calls and other requests outside a dialog, by the ordinal the caller gives.
-    Calls = 1,
     /// Faults of a simulated network.
     Simulation = 2,
     /// Keys of digest clients, by the base of the call or registration that they serve.
@@ -288,12 +286,24 @@ impl Ids {
 
     /// The identifiers of the outgoing call with this ordinal. An ordinal serves once.
     pub fn call(&self, ordinal: u64) -> CallIds {
-        let mut stream = self.seed.stream(Domain::Calls, ordinal);
+        let (id, tag) = (self.of_call(ordinal, 0), self.of_call(ordinal, 1));
+        let mut call_id = Token::EMPTY;
+        call_id.push_digits(id, ID_DIGITS);
+        let mut from_tag = Token::EMPTY;
+        from_tag.push_digits(tag, TAG_DIGITS);
         CallIds {
-            call_id: stream.token(ID_DIGITS),
-            from_tag: stream.token(TAG_DIGITS),
-            branch_base: stream.next_u64(),
+            call_id,
+            from_tag,
+            // What the Call-ID shows of it helps nobody: the key of the branches is secret.
+            branch_base: id as u64,
         }
+    }
+
+    fn of_call(&self, ordinal: u64, part: u64) -> u128 {
+        let mut hash = self.hash(Label::Call);
+        hash.number(ordinal);
+        hash.number(part);
+        hash.finish()
     }
 
     /// The To tag of the response to a request, 80 bits: a keyed hash of what a retransmission
@@ -411,6 +421,7 @@ enum Label {
     Branch = 2,
     Base = 3,
     Jitter = 4,
+    Call = 5,
 }
 
 /// SipHash-2-4 with 128 bits over fields that say where they end.
@@ -509,9 +520,9 @@ mod tests {
     }
 
     const PINNED: [&str; 4] = [
-        "ykz7t5upmr3p7x6w524cixax",
-        "deijabqjhqohoxty",
-        "z9hG4bKq4wludjl52ipv23cmyuckn3f",
+        "g5mvn4vcvfytefr7et5qnht6",
+        "6jhdien4rhy5lrv7",
+        "z9hG4bKafoa6hbl6iowf6pvcf7qteae",
         "s57jgshjodb32e4e",
     ];
 
@@ -523,7 +534,7 @@ mod tests {
             ids.credentials(1).token(16),
             ids.nonces(0).token(16),
             seed.stream(Domain::Keys, 0).token(16),
-            seed.stream(Domain::Calls, 0).token(16),
+            seed.stream(Domain::Simulation, 0).token(16),
         ];
         let distinct: BTreeSet<_> = tokens.iter().collect();
         assert_eq!(distinct.len(), tokens.len());
@@ -545,7 +556,7 @@ mod tests {
     fn domains_and_ordinals_have_streams_of_their_own() {
         let seed = Seed::from_bytes([2; 32]);
         let mut seen = BTreeSet::new();
-        for domain in [Domain::Keys, Domain::Calls, Domain::Simulation] {
+        for domain in [Domain::Keys, Domain::Nonces, Domain::Simulation] {
             for ordinal in [0, 1, 2, u64::MAX] {
                 let mut stream = seed.stream(domain, ordinal);
                 for _ in 0..256 {

@@ -15,7 +15,7 @@ use crate::message::{HeaderList, Method, Name, Response, derive, split_commas};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::invite_client::{Action, Command, Event};
-use crate::transaction::key::ClientKey;
+use crate::transaction::key::{Answered, ClientKey};
 use crate::transaction::{InviteClient, NonInviteClient, Reliability, non_invite_client};
 use crate::transport::Flow;
 
@@ -360,8 +360,9 @@ impl Endpoint {
         if !self.places.wrote(&response) || has_second_via(&response) {
             return self.drop_packet(Dropped::ForeignResponse, out);
         }
-        let key = ClientKey::of_response(&response);
-        let Some(client) = key.and_then(|key| self.client_keys.get(&key).copied()) else {
+        let answered = Answered::of(&response);
+        let client = answered.and_then(|answered| self.client_keys.get(&answered).copied());
+        let Some(client) = client else {
             return self.drop_packet(Dropped::StrayResponse, out);
         };
         self.drive_client(now, client, out, |machine, actions| {

@@ -80,23 +80,6 @@ impl Message {
         read
     }
 
-    /// As [`Message::parse_with`], but checked and made a part of something larger before it is
-    /// moved: moving an index costs as much as reading a line.
-    #[inline]
-    pub(crate) fn parse_as<C, T>(
-        bytes: Bytes,
-        limits: &Limits,
-        check: impl FnOnce(&Self) -> Result<C, LexError>,
-        make: impl FnOnce(Self, C) -> T,
-    ) -> Result<T, ParseError> {
-        let mut message = Self::unread(bytes);
-        let checked = message.read(limits).and_then(|()| check(&message));
-        match checked {
-            Ok(checked) => Ok(make(message, checked)),
-            Err((kind, offset)) => Err(salvage(&message.bytes, kind, offset)),
-        }
-    }
-
     /// Reads bytes that this crate wrote: no limits, and no answer if it fails.
     pub(crate) fn parse_own(bytes: &Bytes) -> Option<Self> {
         let limits = Limits {

@@ -13,6 +13,7 @@ use super::put::offset;
 use super::reply::{range_in, salvage};
 use super::simple::check_call_id;
 use super::start_line::{StartLine, begins_with_sip, breaks_before};
+use super::via::{PlainVia, ViaParts};
 use super::{
     CSeq, Message, Method, Name, NameAddr, StatusCode, Uri, ValueError, Via, split_commas,
 };
@@ -117,50 +118,55 @@ pub(crate) enum Boxed {
     Response(Box<Response>),
 }
 
-/// [`parse`], for who keeps the message on the heap.
+/// [`parse`], for who keeps the message on the heap: it is read where it will stay.
 pub(crate) fn parse_boxed(bytes: Bytes, limits: &Limits) -> Result<Boxed, ParseError> {
-    Message::parse_as(
-        bytes,
-        limits,
-        |message| check(message, limits),
-        |message, parts| match message.is_request() {
-            true => Boxed::Request(Box::new(Request {
-                message,
-                parts,
-                source: None,
-            })),
-            false => Boxed::Response(Box::new(Response { message, parts })),
-        },
-    )
+    let failed = |message: &Message, (kind, offset)| salvage(message.bytes(), kind, offset);
+    match looks_like_response(&bytes) {
+        true => {
+            let mut response = Box::new(Response::unread(bytes));
+            match read(&mut response.message, &mut response.parts, limits) {
+                Ok(()) => Ok(Boxed::Response(response)),
+                Err(error) => Err(failed(&response.message, error)),
+            }
+        }
+        false => {
+            let mut request = Box::new(Request::unread(bytes));
+            match read(&mut request.message, &mut request.parts, limits) {
+                Ok(()) => Ok(Boxed::Request(request)),
+                Err(error) => Err(failed(&request.message, error)),
+            }
+        }
+    }
+}
+
+/// What the start line will make of it.
+#[inline(always)]
+fn looks_like_response(bytes: &[u8]) -> bool {
+    begins_with_sip(bytes.get(breaks_before(bytes)..).unwrap_or_default())
+}
+
+#[inline(always)]
+fn read(message: &mut Message, parts: &mut Parts, limits: &Limits) -> Result<(), CheckError> {
+    message.read(limits)?;
+    *parts = check(message, limits)?;
+    Ok(())
 }
 
 impl Incoming {
-    /// What the start line will make of it.
     #[inline(always)]
     fn unread(bytes: Bytes) -> Self {
-        let start_line = bytes.get(breaks_before(&bytes)..).unwrap_or_default();
-        match begins_with_sip(start_line) {
-            true => Self::Response(Response {
-                message: Message::unread(bytes),
-                parts: Parts::UNREAD,
-            }),
-            false => Self::Request(Request {
-                message: Message::unread(bytes),
-                parts: Parts::UNREAD,
-                source: None,
-            }),
+        match looks_like_response(&bytes) {
+            true => Self::Response(Response::unread(bytes)),
+            false => Self::Request(Request::unread(bytes)),
         }
     }
 
     #[inline(always)]
     fn read(&mut self, limits: &Limits) -> Result<(), CheckError> {
-        let (message, parts) = match self {
-            Self::Request(request) => (&mut request.message, &mut request.parts),
-            Self::Response(response) => (&mut response.message, &mut response.parts),
-        };
-        message.read(limits)?;
-        *parts = check(message, limits)?;
-        Ok(())
+        match self {
+            Self::Request(request) => read(&mut request.message, &mut request.parts, limits),
+            Self::Response(response) => read(&mut response.message, &mut response.parts, limits),
+        }
     }
 
     fn message(&self) -> &Message {
@@ -281,6 +287,15 @@ essentials!(Request);
 essentials!(Response);
 
 impl Request {
+    #[inline(always)]
+    fn unread(bytes: Bytes) -> Self {
+        Self {
+            message: Message::unread(bytes),
+            parts: Parts::UNREAD,
+            source: None,
+        }
+    }
+
     /// Call-ID.
     pub(crate) fn call_id_bytes(&self) -> &[u8] {
         value(&self.message, self.parts.call_id)
@@ -325,6 +340,14 @@ impl Request {
 }
 
 impl Response {
+    #[inline(always)]
+    fn unread(bytes: Bytes) -> Self {
+        Self {
+            message: Message::unread(bytes),
+            parts: Parts::UNREAD,
+        }
+    }
+
     /// The status code.
     pub fn status(&self) -> StatusCode {
         self.message
@@ -382,6 +405,8 @@ const NOWHERE: Span = (0, 0);
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Parts {
     via: Span,
+    /// The same, if it is of the common form.
+    plain_via: Option<ViaParts>,
     branch: Span,
     from: Span,
     from_tag: Span,
@@ -397,6 +422,7 @@ struct Parts {
 impl Parts {
     const UNREAD: Self = Self {
         via: NOWHERE,
+        plain_via: None,
         branch: NOWHERE,
         from: NOWHERE,
         from_tag: NOWHERE,
@@ -427,7 +453,8 @@ impl Parts {
     }
 
     fn top_via<'m>(&self, message: &'m Message) -> Via<'m> {
-        Via::parse(value(message, self.via)).unwrap_or(Via::UNREAD)
+        let plain = self.plain_via.and_then(|via| via.via(message.bytes()));
+        plain.unwrap_or_else(|| Via::parse(value(message, self.via)).unwrap_or(Via::UNREAD))
     }
 
     fn cseq<'m>(&self, message: &'m Message) -> CSeq<'m> {
@@ -507,7 +534,7 @@ fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
     let mut survey = Survey::of(message);
     // The common form has no comma that separates.
     let (text, len) = front(message, survey.first_via());
-    let plain = Via::plain_branch(text, len);
+    let plain = PlainVia::scan(text, len);
     if plain.is_some() {
         survey.sizes.is_one_hop(survey.first_via());
     }
@@ -519,8 +546,8 @@ fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
             .unwrap_or(NOWHERE)
     };
 
-    let (via, branch) = match plain {
-        Some(branch) => (rows.via, branch),
+    let (via, branch) = match &plain {
+        Some(via) => (rows.via, via.branch),
         None => check_via(message, rows.via)?,
     };
     let (text, len) = front(message, rows.from);
@@ -537,6 +564,7 @@ fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
         .saturating_sub(offset(cseq.method.as_str().len()));
     let parts = Parts {
         via,
+        plain_via: plain.and_then(|via| ViaParts::of(&via, whole)),
         branch: part(branch),
         from: rows.from,
         from_tag: part(from_tag),

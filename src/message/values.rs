@@ -3,6 +3,7 @@
 use super::index::Rows;
 use super::list::SplitCommas;
 use super::simple::check_call_id;
+use super::via::PlainVia;
 use super::{
     CSeq, ContactValue, ContentType, Id, Message, Name, NameAddr, RAck, Timestamp, ValueError,
     ValueErrorKind, Via, parse_delta_seconds, parse_max_forwards, parse_rseq, split_call_ids,
@@ -170,7 +171,7 @@ impl Message {
         let Some((text, len)) = self.front(Name::Via) else {
             return Ok(None);
         };
-        match Via::plain_branch(text, len) {
+        match PlainVia::scan(text, len).map(|via| via.branch) {
             Some(branch) => Ok(branch.map(Id::new)),
             None => {
                 let via = self.vias().next().transpose()?;

@@ -8,6 +8,7 @@ use super::host::Host;
 use super::params::{Param, Params};
 use super::plain::{self, PlainHost};
 use super::print::{AsFmt, Pieces, writes};
+use super::reply::range_in;
 use super::scan::{Cursor, digits, trim};
 use super::value_error::{ValueError, ValueErrorKind};
 
@@ -57,36 +58,26 @@ impl<'a> Via<'a> {
     /// [`parse`](Self::parse).
     #[inline]
     pub(crate) fn branch_of(value: &'a [u8]) -> Result<Option<&'a [u8]>, ValueError> {
-        match Self::plain_branch(value, value.len()) {
-            Some(branch) => Ok(branch),
+        match PlainVia::scan(value, value.len()) {
+            Some(via) => Ok(via.branch),
             None => Self::parse_any(value).map(|via| via.branch().map(str::as_bytes)),
         }
     }
 
-    /// The branch, if the front of the text, of that length, is of the common form; it has no comma
-    /// then, but for quoted ones.
-    #[inline]
-    pub(crate) fn plain_branch(text: &'a [u8], len: usize) -> Option<Option<&'a [u8]>> {
-        PlainVia::scan(text, len).map(|via| via.branch)
-    }
-
     /// The front of the text, of that length, if it is of the common form.
     pub(super) fn plain(text: &'a [u8], len: usize) -> Option<Self> {
-        let PlainVia {
-            transport,
-            host,
-            port,
-            params,
-            branch: _,
-        } = PlainVia::scan(text, len)?;
-        Some(Self {
+        PlainVia::scan(text, len).map(Self::of_plain)
+    }
+
+    fn of_plain(via: PlainVia<'a>) -> Self {
+        Self {
             protocol: "SIP",
             version: "2.0",
-            transport,
-            host: host.host(),
-            port,
-            params: Params::of_header(params),
-        })
+            transport: via.transport,
+            host: via.host.host(),
+            port: via.port,
+            params: Params::of_header(via.params),
+        }
     }
 
     pub(super) fn parse_any(value: &'a [u8]) -> Result<Self, ValueError> {
@@ -262,6 +253,60 @@ impl<'a> PlainVia<'a> {
             params: params.get(..params.len().saturating_sub(rest.len()))?,
             branch,
         })
+    }
+}
+
+/// Where the parts of a [`PlainVia`] are in the message that it stands in, which need not be read
+/// for it again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct ViaParts {
+    transport: &'static str,
+    host: HostPart,
+    port: Option<u16>,
+    params: (u32, u32),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum HostPart {
+    Address(IpAddr),
+    Name(u32, u32),
+}
+
+impl ViaParts {
+    #[inline]
+    pub(super) fn of(via: &PlainVia<'_>, whole: &[u8]) -> Option<Self> {
+        let host = match via.host {
+            PlainHost::V4(address) => HostPart::Address(IpAddr::V4(address)),
+            PlainHost::V6(address) => HostPart::Address(IpAddr::V6(address)),
+            PlainHost::Name(name) => {
+                let (start, end) = range_in(whole, name)?;
+                HostPart::Name(start, end)
+            }
+        };
+        Some(Self {
+            transport: via.transport,
+            host,
+            port: via.port,
+            params: range_in(whole, via.params)?,
+        })
+    }
+
+    /// The Via in the message that it is of.
+    #[inline]
+    pub(super) fn via(self, whole: &[u8]) -> Option<Via<'_>> {
+        let part = |(start, end): (u32, u32)| whole.get(start as usize..end as usize);
+        let host = match self.host {
+            HostPart::Address(IpAddr::V4(address)) => PlainHost::V4(address),
+            HostPart::Address(IpAddr::V6(address)) => PlainHost::V6(address),
+            HostPart::Name(start, end) => PlainHost::Name(part((start, end))?),
+        };
+        Some(Via::of_plain(PlainVia {
+            transport: self.transport,
+            host,
+            port: self.port,
+            params: part(self.params)?,
+            branch: None,
+        }))
     }
 }
 

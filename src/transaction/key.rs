@@ -35,11 +35,12 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
+use hashbrown::Equivalent;
 use smallvec::SmallVec;
 
 use crate::message::{Host, MAGIC_COOKIE, Method, Request, Response, Uri, Via, percent_decode};
 
-/// What a key is made of. Rarely longer than a branch, a host and a method.
+/// What a key of a server is made of. Rarely longer than a branch, a host and a method.
 type Text = SmallVec<[u8; ROOM]>;
 
 const ROOM: usize = 88;
@@ -53,8 +54,17 @@ const END: u8 = 0;
 ///
 /// Call-ID, tags, sent-by and CSeq number take no part. Branches compare without regard to case:
 /// a branch is a token (7.3.1), and the core's own never differ in case alone.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub struct ClientKey(Text);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClientKey {
+    /// The branch in lower case, and the method behind it.
+    text: ClientText,
+    branch_len: usize,
+}
+
+/// A branch of the core's own has 31 bytes.
+type ClientText = SmallVec<[u8; CLIENT_ROOM]>;
+
+const CLIENT_ROOM: usize = 48;
 
 impl ClientKey {
     /// The key of a request of this side.
@@ -63,27 +73,87 @@ impl ClientKey {
     }
 
     pub(crate) fn of_bytes(branch: &[u8], method: Method<'_>) -> Self {
-        let mut text = Draft::new();
-        text.put(branch);
-        text.make_lowercase();
-        text.put(&[END]);
-        text.put(method.as_str().as_bytes());
-        Self(text.finish())
+        let (branch_len, method) = (branch.len(), method.as_str().as_bytes());
+        let len = branch_len.saturating_add(method.len());
+        let mut room = [0; CLIENT_ROOM];
+        if let Some(place) = room.get_mut(..branch_len) {
+            place.copy_from_slice(branch);
+            // A loop over all of the room takes as long as one over a few bytes.
+            room.make_ascii_lowercase();
+        }
+        if let Some(place) = room.get_mut(branch_len..len) {
+            place.copy_from_slice(method);
+            let text = ClientText::from_buf_and_len(room, len);
+            return Self { text, branch_len };
+        }
+        let mut text = ClientText::from_slice(branch);
+        text.make_ascii_lowercase();
+        text.extend_from_slice(method);
+        Self { text, branch_len }
     }
 
     /// The branch, in lower case: as the core's own are.
     pub(crate) fn branch(&self) -> String {
-        // No method contains the byte that parts them.
-        let mut parts = self.0.rsplitn(2, |b| *b == END);
-        String::from_utf8_lossy(parts.nth(1).unwrap_or(&[])).into_owned()
+        String::from_utf8_lossy(self.parts().0).into_owned()
+    }
+
+    fn parts(&self) -> (&[u8], &[u8]) {
+        let parts = self.text.split_at_checked(self.branch_len);
+        parts.unwrap_or_default()
     }
 
     /// The key of the request that this response answers; `None` if its top Via has no branch.
     pub fn of_response(response: &Response) -> Option<Self> {
-        Some(Self::of_bytes(
-            response.branch_bytes()?,
-            response.cseq().method,
-        ))
+        Answered::of(response).map(|answered| Self::of_bytes(answered.branch, answered.method))
+    }
+}
+
+/// What a response says of the request that it answers: finds its [`ClientKey`], without making
+/// one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered<'a> {
+    branch: &'a [u8],
+    method: Method<'a>,
+}
+
+impl<'a> Answered<'a> {
+    /// `None` if the top Via has no branch.
+    pub(crate) fn of(response: &'a Response) -> Option<Self> {
+        Some(Self {
+            branch: response.branch_bytes()?,
+            method: response.cseq().method,
+        })
+    }
+}
+
+impl Equivalent<ClientKey> for Answered<'_> {
+    fn equivalent(&self, key: &ClientKey) -> bool {
+        let (branch, method) = key.parts();
+        // Nearly always it comes back as it was written.
+        method == self.method.as_str().as_bytes()
+            && (branch == self.branch || branch.eq_ignore_ascii_case(self.branch))
+    }
+}
+
+/// A few bytes of a branch, whatever their case: the keys in a table have branches of this side,
+/// which differ there.
+fn mark(branch: &[u8]) -> u64 {
+    // Makes letters small, and other bytes what they may be.
+    const SMALL: u64 = 0x2020_2020_2020_2020;
+    let last = branch.last_chunk().copied().unwrap_or_default();
+    u64::from_le_bytes(last) | SMALL
+}
+
+impl Hash for ClientKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(mark(self.parts().0));
+    }
+}
+
+/// As a [`ClientKey`].
+impl Hash for Answered<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(mark(self.branch));
     }
 }
 
@@ -95,25 +165,18 @@ impl ClientKey {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServerKey(Text);
 
-macro_rules! text {
-    ($key:ident) => {
-        impl Clone for $key {
-            fn clone(&self) -> Self {
-                Self(Text::from_slice(&self.0))
-            }
-        }
-
-        impl Hash for $key {
-            /// It is a key's all: where it ends need not be said.
-            fn hash<H: Hasher>(&self, state: &mut H) {
-                state.write(&self.0);
-            }
-        }
-    };
+impl Clone for ServerKey {
+    fn clone(&self) -> Self {
+        Self(Text::from_slice(&self.0))
+    }
 }
 
-text!(ClientKey);
-text!(ServerKey);
+impl Hash for ServerKey {
+    /// It is a key's all: where it ends need not be said.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
+}
 
 impl ServerKey {
     /// The key under which a request other than ACK creates its transaction, and which its copies
@@ -305,12 +368,6 @@ impl Draft {
         }
     }
 
-    fn make_lowercase(&mut self) {
-        // A loop over all of the room takes as long as one over a few bytes.
-        self.room.make_ascii_lowercase();
-        self.long.make_ascii_lowercase();
-    }
-
     #[cold]
     fn put_more(&mut self, bytes: &[u8]) {
         if self.long.is_empty() {
@@ -330,7 +387,9 @@ impl Draft {
 
 impl fmt::Debug for ClientKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ClientKey({})", self.0.escape_ascii())
+        let (branch, method) = self.parts();
+        let (branch, method) = (branch.escape_ascii(), method.escape_ascii());
+        write!(f, "ClientKey({branch} {method})")
     }
 }
 
