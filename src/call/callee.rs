@@ -21,7 +21,8 @@ use super::{
 use crate::dialog::{Dialog, contact_of};
 use crate::error::Misuse;
 use crate::message::{
-    HeaderList, Method, Name, NameAddr, Outgoing, Reply, Request, StatusCode, Uri, split_commas,
+    HeaderList, Method, Name, NameAddr, Outgoing, Reply, Request, StatusCode, Uri, contact_host,
+    split_commas,
 };
 use crate::sink::Sink;
 use crate::time::Time;
@@ -666,7 +667,13 @@ impl Core {
             false => b"Contact: <sip:",
         };
         let at: &[u8] = if self.user.is_empty() { b"" } else { b"@" };
-        [scheme, &self.user, at, &host.text, b">\r\n"]
+        [
+            scheme,
+            &self.user,
+            at,
+            contact_host(&host.text, secure),
+            b">\r\n",
+        ]
     }
 
     pub(super) fn dialog_response(

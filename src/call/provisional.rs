@@ -55,11 +55,6 @@ impl Reliable {
     pub(super) fn rebase(&mut self, from: Time, to: Time) {
         self.machine.rebase(from, to);
     }
-
-    /// Whether the INVITE has no final response.
-    fn is_open(&self) -> bool {
-        matches!(self.machine.state(), "Idle" | "Waiting")
-    }
 }
 
 /// What becomes of the INVITE of the other side.
@@ -112,7 +107,7 @@ impl Core {
 
     /// Whether this provisional response goes reliably.
     pub(super) fn is_reliable(&self, outgoing: &Outgoing, preview: bool) -> bool {
-        let Some(reliable) = self.reliable.as_ref().filter(|r| r.is_open()) else {
+        let Some(reliable) = &self.reliable else {
             return false;
         };
         if reliable.always || preview {
@@ -179,7 +174,7 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<Option<Cow<'o, Outgoing>>, Misuse> {
         let outgoing = self.unsaid(Message::Success, outgoing)?;
-        let Some(reliable) = self.reliable.as_mut().filter(|r| r.is_open()) else {
+        let Some(reliable) = &mut self.reliable else {
             return Ok(Some(outgoing));
         };
         if reliable.held.is_some() {

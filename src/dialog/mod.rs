@@ -129,7 +129,7 @@ impl Dialog {
     }
 
     /// The UAC's 2xx (§13.2.2.4): confirmed, with route set and remote target computed anew
-    /// from it, and frozen from then on.
+    /// from it, and frozen from then on. All else stays.
     pub fn confirm(&mut self, response: &Response) {
         if self.says_the_same(response) {
             self.phase = Phase::Confirmed;
@@ -140,13 +140,13 @@ impl Dialog {
         let parts = [
             old.call_id_bytes(),
             old.local_bytes(),
-            response.to_value(),
+            old.remote_bytes(),
             &target,
         ];
         let mut text = Text::new(room(&parts));
         text.call_id(old.call_id_bytes())
             .local_of(old)
-            .remote(response.to_value(), response.to_tag_bytes())
+            .remote_of(old)
             .target(&target);
         put_response_routes(&mut text, response);
         text.finish();
@@ -154,16 +154,13 @@ impl Dialog {
         self.phase = Phase::Confirmed;
     }
 
-    /// Whether a response has the To and the Contact, to the letter, that made this dialog, and
-    /// there are no routes.
+    /// Whether a response has the Contact, to the letter, that made this dialog, and there are no
+    /// routes.
     fn says_the_same(&self, response: &Response) -> bool {
-        let mut contacts = response.all(Name::Contact);
-        let contact = contacts.next().unwrap_or_default();
+        let contact = response.first(Name::Contact).unwrap_or_default();
         let uri = contact.strip_prefix(b"<");
         let uri = uri.and_then(|rest| rest.strip_suffix(b">"));
         uri == Some(self.text.target_bytes())
-            && contacts.next().is_none()
-            && response.to_value() == self.text.remote_bytes()
             && self.text.has_no_routes()
             && response.first(Name::RecordRoute).is_none()
     }
@@ -458,10 +455,9 @@ fn record_routes(message: &Message) -> impl Iterator<Item = &[u8]> {
     let values = message.all(Name::RecordRoute).flat_map(split_commas);
     values.filter_map(|value| {
         let address = NameAddr::parse(value).ok()?;
-        match Uri::parse(value) {
-            Ok(whole) if !address.is_bracketed() => Some(whole.as_bytes()),
-            Ok(_) | Err(_) => Some(address.uri().as_bytes()),
-        }
+        // What begins with a name or an angle bracket is no URI.
+        let whole = Uri::parse(value).unwrap_or(address.uri());
+        Some(whole.as_bytes())
     })
 }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
 use bytes::Bytes;
-use hashbrown::Equivalent;
+use equivalent::Equivalent;
 use smallvec::SmallVec;
 
 use super::arrival::Arrival;

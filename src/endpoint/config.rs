@@ -67,6 +67,12 @@ pub struct Config {
     pub schemes: Schemes,
     /// What becomes of a request over 1,300 bytes for which UDP was chosen (18.1.1).
     pub large_requests: LargeRequests,
+    /// Whether a `sip:` URI in a Contact says `transport=tls` where it is reached over TLS. RFC
+    /// 5630 5.1.1 forbids it (RFC 3261 26.2.2 has deprecated it) and leaves those who called a
+    /// `sip:` URI over TLS without a way back, but for `sips:` and for connections that are kept
+    /// (RFC 5626). Phones that know neither send their ACK and BYE by UDP then, where nobody
+    /// listens: this is for them. Off by default. A `sips:` URI never says it.
+    pub transport_tls: bool,
     /// The accounts with which challenges are answered (22).
     pub keyring: Keyring,
     /// What becomes of too much work, this side's own and that of others.
@@ -93,6 +99,7 @@ impl Default for Config {
             connected_identity: false,
             schemes: Schemes::Both,
             large_requests: LargeRequests::Stream,
+            transport_tls: false,
             keyring: Keyring::new(),
             overload: crate::overload::Policy::DEFAULT,
             limits: Limits::DEFAULT,

@@ -225,7 +225,7 @@ impl Endpoint {
             connected_identity: config.connected_identity,
         };
         Ok(Self {
-            places: Places::new(&config.locals),
+            places: Places::new(&config.locals, config.transport_tls),
             allow: config.allow()?,
             options: config.options()?,
             overload: Overload::new(&config, key),

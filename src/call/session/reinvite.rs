@@ -556,6 +556,9 @@ impl Session {
         let Some(reoffer) = &self.reoffer else {
             return Err(wrong_state("progress", "Confirmed"));
         };
+        if core.is_accepting() {
+            return Err(wrong_state("progress", "Confirmed, answered"));
+        }
         if core.is_reliable(outgoing, preview) {
             core.may_move(0, &reoffer.host, &outgoing.headers)?;
             let next = core.say_reliably(now, &reoffer.to(), status, outgoing, out)?;

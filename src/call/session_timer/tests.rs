@@ -354,10 +354,13 @@ fn running_refused_refresh_is_tried_again_after_its_wait_only() {
 #[test]
 fn stop_ends_it_in_any_state() {
     let mut off = Timed::new(|_| SessionTimer::new(ms(0)));
+    assert_eq!(off.machine.state(), "Off");
     assert_eq!(off.command(1, Command::Stop), Ok(vec![Action::Terminated]));
+    assert_eq!(off.machine.state(), "Terminated");
     assert_eq!(off.command(2, Command::Stop), Ok(vec![]));
     assert_eq!(off.receive(3, agreed(90, Side::Local)), []);
     let mut on = running(90, Side::Local);
+    assert_eq!(on.machine.state(), "Running");
     assert_eq!(on.command(1, Command::Stop), Ok(vec![Action::Terminated]));
     assert_eq!(on.machine.deadline(), None);
 }

@@ -221,6 +221,57 @@ fn incoming_prack_with_an_offer_is_the_users_to_answer() {
 }
 
 #[test]
+fn incoming_prack_that_was_answered_matches_no_more() {
+    let mut s = incoming("Supported", Some("offer"));
+    s.command(progress(183, sdp("answer"))).unwrap();
+    let number = rseq(&s.said());
+    let server = prack(&mut s, 101, number, Some("offer 2"));
+    s.command(Command::Respond {
+        server,
+        status: StatusCode::OK,
+        outgoing: sdp("answer 2"),
+    })
+    .unwrap();
+    s.skip();
+    prack(&mut s, 102, number, None);
+    // 3262-3-27
+    assert_eq!(s.take(), ["481 PRACK 102"]);
+}
+
+#[test]
+fn incoming_answered_twice_waits_for_the_answer_to_the_prack_all_the_same() {
+    let mut s = incoming("Supported", Some("offer"));
+    s.command(progress(183, sdp("answer"))).unwrap();
+    let number = rseq(&s.said());
+    prack(&mut s, 101, number, Some("offer 2"));
+    s.command(Command::Answer(nothing())).unwrap();
+    s.skip();
+    // 3262-5-05
+    assert!(is_wrong_state(s.command(Command::Answer(nothing()))));
+    assert!(is_wrong_state(s.command(progress(180, nothing()))));
+    assert_eq!(s.take(), [""; 0]);
+}
+
+#[test]
+fn reoffered_answered_twice_waits_for_the_answer_to_the_prack_all_the_same() {
+    let mut s = incoming("Supported", Some("offer"));
+    s.command(Command::Answer(sdp("answer"))).unwrap();
+    s.ack(100, "them");
+    let asks = [("Supported", "100rel")];
+    s.request_with("INVITE", 101, Some("them"), &asks, Some("offer 2"));
+    s.command(progress(183, sdp("answer 2"))).unwrap();
+    let rack = format!("{} 101 INVITE", rseq(&s.said()));
+    let rack = [("RAck", rack.as_str())];
+    s.request_with("PRACK", 102, Some("them"), &rack, Some("offer 3"));
+    s.command(Command::Answer(nothing())).unwrap();
+    s.skip();
+    // 3262-5-05
+    assert!(is_wrong_state(s.command(Command::Answer(nothing()))));
+    assert!(is_wrong_state(s.command(progress(180, nothing()))));
+    assert_eq!(s.take(), [""; 0]);
+}
+
+#[test]
 fn incoming_prack_whose_offer_was_refused_comes_again_without() {
     let mut s = incoming("Supported", Some("offer"));
     s.command(progress(183, sdp("answer"))).unwrap();

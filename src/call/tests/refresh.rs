@@ -186,6 +186,17 @@ fn confirmed_refresh_waits_for_a_reinvite_of_the_other_side() {
 }
 
 #[test]
+fn confirmed_refresh_that_cannot_go_is_tried_again_counted_from_when_it_was_due() {
+    let mut s = placed("1800;refresher=uac", "INVITE");
+    s.run_to(secs(899));
+    s.request_with("INVITE", 5, Some("a"), &[], Some("offer"));
+    // Law L5: the wake is late, the next one is not.
+    s.now = secs(901);
+    s.wake();
+    assert_eq!(s.call.deadline(), Some(secs(903)));
+}
+
+#[test]
 fn answered_says_what_was_agreed_and_refreshes_if_it_must() {
     let mut s = answered(&[
         ("Supported", "timer"),

@@ -8,7 +8,7 @@ use crate::call::{Command, LegId, ServerId, Timer};
 use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::machine::Machine;
-use crate::message::{Outgoing, StatusCode};
+use crate::message::{Method, Outgoing, StatusCode};
 use crate::time::Time;
 use crate::transaction::Failure;
 
@@ -71,6 +71,22 @@ fn updating_success_tells_the_answer_and_refreshes_the_target() {
     // 3311-7-03
     assert_eq!(dialog.routes().count(), 0);
     assert_eq!(s.command(update(sdp("offer"))), Ok(()));
+}
+
+#[test]
+fn changes_are_under_way_until_they_are_decided() {
+    let is_changing = |s: &Script| [Method::Invite, Method::Update].map(|m| s.call.is_changing(m));
+    let mut s = Script::confirmed_as_caller();
+    assert_eq!(is_changing(&s), [false, false]);
+    s.command(update(sdp("offer 2"))).unwrap();
+    assert_eq!(is_changing(&s), [false, true]);
+    s.respond("UPDATE 2", 491, "a");
+    assert_eq!(is_changing(&s), [false, true], "it waits for its next try");
+    s.fire();
+    s.respond_with("UPDATE 3", 200, Some("a"), &[], Some("answer 2"));
+    assert_eq!(is_changing(&s), [false, false]);
+    s.command(Command::Reinvite(sdp("offer 3"))).unwrap();
+    assert_eq!(is_changing(&s), [true, false]);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod limits;
 mod loss;
 mod misbehaviour;
 mod old_peers;
+mod overload;
 mod queries;
 mod refusals;
 mod reinvites;

@@ -1,4 +1,4 @@
-//! drongo's examples against real peers, over loopback: SIPp, baresip, linphonec and
+//! drongo's examples against real peers, over loopback: SIPp, Kamailio, baresip, linphonec and
 //! twinkle-console as Debian packages them, SIP.js under Node, and sockets of the tests' own that send what no peer
 //! would.
 //!
@@ -11,6 +11,7 @@ mod baresip;
 mod by_hand;
 mod examples;
 mod garbage;
+mod kamailio;
 mod overload;
 mod phones;
 mod process;
@@ -47,7 +48,10 @@ const BARESIP: Peer = Peer {
     program: "baresip",
     package: "baresip-core",
 };
-
+const KAMAILIO: Peer = Peer {
+    program: "kamailio",
+    package: "kamailio",
+};
 const LINPHONE: Peer = Peer {
     program: "linphonec",
     package: "linphone-cli",
