@@ -184,6 +184,7 @@ impl Incoming {
             core.refuse(server, &reply, status, out);
             return State::Incoming(self);
         }
+        core.hear_claim(server, &request);
         match request.method() {
             // 15.1.2: the caller may end an early dialog.
             Method::Bye => {

@@ -237,7 +237,7 @@ impl Inviting {
             .any(|attempt| attempt.request == request)
     }
 
-    /// 13.2.2.1: 101-199 with a To tag makes an early dialog, one for each tag.
+    /// One that closes a gap brings those that came too early with it (RFC 3262 4).
     fn provisional(
         self: Box<Self>,
         core: &mut Core,
@@ -245,13 +245,31 @@ impl Inviting {
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
+        let mut response = response;
+        loop {
+            let at = self.take_provisional(core, now, response, out);
+            match at.and_then(|at| core.next_provisional(at)) {
+                Some(next) => response = next,
+                None => return State::Inviting(self),
+            }
+        }
+    }
+
+    /// 13.2.2.1: 101-199 with a To tag makes an early dialog, one for each tag. Returns its leg.
+    fn take_provisional(
+        &self,
+        core: &mut Core,
+        now: Time,
+        response: Box<Response>,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Option<usize> {
         let tag = response.to_tag_bytes();
         let makes_dialog = tag.is_some() && response.status() != StatusCode::TRYING;
         let found = core.find_leg(tag).filter(|_| makes_dialog);
         let leg = found.and_then(|at| core.legs.get(at));
         if leg.is_some_and(Leg::is_hung_up) {
             out.push(Action::Absorbed);
-            return State::Inviting(self);
+            return None;
         }
         let room = core.legs.len() < core.context.limits.forks;
         let at = match found {
@@ -281,10 +299,7 @@ impl Inviting {
             None if means => Action::Notify(Notice::Progress { response, early }),
             None | Some(_) => Action::Absorbed,
         });
-        match at.and_then(|at| core.next_provisional(at)) {
-            Some(next) => self.provisional(core, now, next, out),
-            None => State::Inviting(self),
-        }
+        at
     }
 
     /// RFC 6228 4: a 199 for a dialog that was never heard of makes none, unless it wants a PRACK.
@@ -466,6 +481,7 @@ impl Inviting {
             core.refuse(server, &reply, status, out);
             return State::Inviting(self);
         }
+        core.hear_claim(server, &request);
         match request.method() {
             // A callee must not do this (§15), or its 2xx is under way still; but the dialog matches
             // (15.1.2): the fork is gone, and the INVITE goes on.

@@ -93,6 +93,7 @@ impl Core {
     }
 
     /// Tells who this side is, where that is due and may be said now: 4.2, 4.3.
+    #[cold]
     pub(super) fn tell_identity(&mut self, state: &State, out: &mut (impl Sink<Action> + ?Sized)) {
         let (ready, only_first, answered) = match state {
             State::Inviting(inviting) => (!inviting.is_cancelled(), false, false),
@@ -150,6 +151,13 @@ impl Core {
 impl Core {
     /// A request of the other side within a dialog: whether its From names another.
     pub(super) fn hear_claim(&mut self, server: ServerId, request: &Request) {
+        if self.context.connected_identity {
+            self.take_claim(server, request);
+        }
+    }
+
+    #[cold]
+    fn take_claim(&mut self, server: ServerId, request: &Request) {
         let at = self.find_leg(request.tag_of_from());
         let Some(leg) = at.and_then(|at| self.legs.get_mut(at)) else {
             return;

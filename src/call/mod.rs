@@ -282,7 +282,7 @@ pub enum Command {
         /// A name-addr or URI, without tag.
         from: String,
         /// A re-INVITE that goes now and says it instead (4.3).
-        reinvite: Option<Outgoing>,
+        reinvite: Option<Box<Outgoing>>,
     },
     /// Send another request within the dialog.
     Request {
@@ -600,9 +600,6 @@ impl Call {
             ) => (state, Ok(())),
         };
         self.state = state;
-        if self.core.context.connected_identity {
-            self.core.tell_identity(&self.state, out);
-        }
         if matches!(self.state, State::Lingering) && self.core.is_done() {
             self.state = State::Terminated;
             out.push(Action::Terminated);
@@ -634,14 +631,6 @@ impl Machine for Call {
     fn receive(&mut self, now: Time, event: Event, out: &mut (impl Sink<Action> + ?Sized)) {
         let now = now.max(self.core.since);
         self.on_deadline(now, out);
-        if let Event::Request {
-            server, request, ..
-        } = &event
-            && self.core.context.connected_identity
-            && !self.has_ended()
-        {
-            self.core.hear_claim(*server, request);
-        }
         // Only a command can be a misuse.
         let _ = self.step(now, Input::Event(event), out);
         // A wait of zero is over in the call that began it.
@@ -665,9 +654,13 @@ impl Machine for Call {
         let now = now.max(self.core.since);
         while self.due.is_some_and(|due| due <= now) {
             let Some(timer) = timer::due(&self.core, &self.state, now) else {
-                return;
+                break;
             };
             let _ = self.step(now, Input::Timer(timer), out);
+        }
+        // It waits for no time, but for what the other side or the user has done before.
+        if self.core.context.connected_identity {
+            self.core.tell_identity(&self.state, out);
         }
     }
 

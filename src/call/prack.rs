@@ -251,9 +251,10 @@ impl Core {
 
     /// The INVITE has its final response: its numbers mean nothing any more.
     pub(super) fn end_of_provisionals(&mut self, at: usize) {
-        if let Some(leg) = self.legs.get_mut(at) {
+        let leg = self.legs.get_mut(at);
+        if let Some(leg) = leg.filter(|leg| leg.has_rare()) {
+            leg.rare().ahead = Vec::new();
             leg.take_rare(|rare| &mut rare.order);
-            leg.take_rare(|rare| &mut rare.ahead);
         }
     }
 

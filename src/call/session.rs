@@ -402,6 +402,7 @@ impl Session {
             }
             return State::Confirmed(self);
         }
+        core.hear_claim(server, &request);
         let own = core.find_leg(request.tag_of_from()) == Some(0);
         let leaving = core.leg_of(&request).is_some_and(Leg::is_leaving);
         match request.method() {

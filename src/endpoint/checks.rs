@@ -27,8 +27,7 @@ impl Endpoint {
         call: Option<&Call>,
     ) -> Option<Refusal> {
         self.wrong_method(request, call)
-            .or_else(|| wrong_scheme(request))
-            .or_else(|| self.unwanted_scheme(request, arrival))
+            .or_else(|| self.wrong_scheme(request, arrival))
             .or_else(|| self.merged(arrival))
             .or_else(|| self.wrong_extension(request, call))
             .or_else(|| self.wrong_content(request))
@@ -52,18 +51,27 @@ impl Endpoint {
         Some((status, self.allow.clone()))
     }
 
-    /// RFC 5630 5.1.2.
-    fn unwanted_scheme(&self, request: &Request, arrival: &Arrival) -> Option<Refusal> {
-        let is_secure = is_by(request, b"sips:");
-        if is_secure && is_open(request) {
+    /// 8.2.2.1; RFC 5630 5.1.2.
+    fn wrong_scheme(&self, request: &Request, arrival: &Arrival) -> Option<Refusal> {
+        let schemes = self.config.schemes;
+        if is_by(request, b"sip:") {
+            let unwanted = schemes == Schemes::Sips;
+            return unwanted
+                .then(|| self.unwanted(request, arrival, "381 {} \"SIPS Required\""))?;
+        }
+        if !is_by(request, b"sips:") {
+            return Some((StatusCode::UNSUPPORTED_URI_SCHEME, HeaderList::new()));
+        }
+        if is_open(request) {
             return Some((StatusCode::BAD_REQUEST, HeaderList::new()));
         }
-        let warning = match (self.config.schemes, is_secure) {
-            (Schemes::Both, _) | (Schemes::Sip, false) | (Schemes::Sips, true) => return None,
-            (Schemes::Sip, true) => "380 {} \"SIPS Not Allowed\"",
-            (Schemes::Sips, false) => "381 {} \"SIPS Required\"",
-        };
-        // Within a dialog it is this side that has named its Contact.
+        let unwanted = schemes == Schemes::Sip;
+        unwanted.then(|| self.unwanted(request, arrival, "380 {} \"SIPS Not Allowed\""))?
+    }
+
+    /// Within a dialog it is this side that has named its Contact.
+    #[cold]
+    fn unwanted(&self, request: &Request, arrival: &Arrival, warning: &str) -> Option<Refusal> {
         if request.has_to_tag() {
             return None;
         }
@@ -194,12 +202,6 @@ impl Endpoint {
             &missing.join(", "),
         )
     }
-}
-
-/// 8.2.2.1.
-fn wrong_scheme(request: &Request) -> Option<Refusal> {
-    let refusal = (StatusCode::UNSUPPORTED_URI_SCHEME, HeaderList::new());
-    (!is_by(request, b"sip:") && !is_by(request, b"sips:")).then_some(refusal)
 }
 
 fn is_by(request: &Request, scheme: &[u8]) -> bool {

@@ -1,5 +1,6 @@
 //! The verbs of a call and of a request, as methods of short-lived views.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::servers::{Owner, server_id};
@@ -346,7 +347,7 @@ impl<'e> CallView<'e> {
         outgoing: Outgoing,
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> Result<(), Misuse> {
-        let (from, reinvite) = (String::from(from), Some(outgoing));
+        let (from, reinvite) = (String::from(from), Some(Box::new(outgoing)));
         self.command(now, Command::Identify { from, reinvite }, out)
     }
 

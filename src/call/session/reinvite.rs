@@ -311,7 +311,7 @@ impl Session {
         &mut self,
         core: &mut Core,
         from: &str,
-        reinvite: Option<Outgoing>,
+        reinvite: Option<Box<Outgoing>>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         let Some(outgoing) = reinvite else {
@@ -319,7 +319,7 @@ impl Session {
         };
         self.may_reinvite(core, &outgoing)?;
         core.identify(from)?;
-        self.reinvite(core, outgoing, out)
+        self.reinvite(core, *outgoing, out)
     }
 
     /// Whether a re-INVITE of the user may go, or wait for the ACK of a refusal.

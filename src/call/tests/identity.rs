@@ -1,5 +1,6 @@
 //! Connected identity (RFC 4916): From and To of a dialog that change.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -261,7 +262,7 @@ fn identity_that_changes_during_an_update_is_told_after_it() {
 fn identity_is_told_in_a_reinvite_that_goes_at_the_same_time() {
     let mut s = caller();
     let from = CAROL.into();
-    let reinvite = Some(sdp("offer"));
+    let reinvite = Some(Box::new(sdp("offer")));
     s.command(Command::Identify { from, reinvite }).unwrap();
     assert_eq!(s.take(), ["INVITE 2"]);
     let from = one(&s.sent("INVITE 2"), "From");
