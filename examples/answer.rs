@@ -36,6 +36,8 @@ Options:
   --cert FILE, --key FILE     who this is over TLS, in PEM [default: a self-signed certificate]
   --ca FILE                   whom to believe, in PEM
   --insecure                  believe anybody
+  --transport-tls             say transport=tls in the Contact of sip: calls over TLS, for phones
+                              that find no way back without it
   --ring SECONDS              ring before answering [default: 0]
   --hang-up-after SECONDS     hang up so long after the ACK [default: the caller hangs up]
   --reliable POLICY           reliable provisional responses (RFC 3262): off, supported or
@@ -99,7 +101,10 @@ fn options() -> Result<Options, Exit> {
     while let Some(argument) = parser.next()? {
         match argument {
             Long("help") | Short('h') => return Err(Exit::Help),
-            Long(name @ ("listen" | "driver" | "shards" | "cert" | "key" | "ca" | "insecure")) => {
+            Long(
+                name @ ("listen" | "driver" | "shards" | "cert" | "key" | "ca" | "insecure"
+                | "transport-tls"),
+            ) => {
                 let name = name.to_owned();
                 if !options.place.take(&name, &mut parser)? {
                     return Err(Exit::Usage(format!("--{name} needs the feature tls")));

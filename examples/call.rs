@@ -38,6 +38,8 @@ Options:
   --cert FILE, --key FILE     who this is over TLS, in PEM [default: a self-signed certificate]
   --ca FILE                   whom to believe, in PEM
   --insecure                  believe anybody
+  --transport-tls             say transport=tls in the Contact of sip: calls over TLS, for phones
+                              that find no way back without it
   --calls N                   how many calls [default: 1]
   --rate N                    how many of them a second [default: 10]
   --hold SECONDS              hang up so long after the answer [default: 1]
@@ -98,7 +100,10 @@ fn options() -> Result<Options, Exit> {
         match argument {
             Long("help") | Short('h') => return Err(Exit::Help),
             Long("to") => to = Some(parser.value()?.to_string_lossy().into_owned()),
-            Long(name @ ("listen" | "driver" | "shards" | "cert" | "key" | "ca" | "insecure")) => {
+            Long(
+                name @ ("listen" | "driver" | "shards" | "cert" | "key" | "ca" | "insecure"
+                | "transport-tls"),
+            ) => {
                 let name = name.to_owned();
                 if !options.place.take(&name, &mut parser)? {
                     return Err(Exit::Usage(format!("--{name} needs the feature tls")));
@@ -154,12 +159,14 @@ fn options() -> Result<Options, Exit> {
 
 /// The target, to be reached by the transport of this side.
 fn over(transport: Transport, to: String) -> String {
+    if to.contains("transport=") {
+        return to;
+    }
     let to = match to.strip_prefix("sip:") {
         Some(rest) if transport.is_secure() => format!("sips:{rest}"),
         _ => to,
     };
     match transport {
-        _ if to.contains("transport=") => to,
         Transport::Tcp => to + ";transport=tcp",
         Transport::Ws | Transport::Wss => to + ";transport=ws",
         _ => to,

@@ -53,14 +53,22 @@ pub struct Limits {
     /// takes nothing new.
     pub request_rate: Option<u32>,
     /// Requests that are taken at once where there were none for a while: callers do not come in
-    /// equal intervals. Those of a tenth of a second at the rate of a busy server.
-    pub request_burst: u32,
-    /// How long a request outside of any dialog may have waited before it is refused with 503. Its
-    /// answer would come after as much again: a fifth of T1, so that nothing is sent twice.
+    /// equal intervals, and what came while the machine was busy with something else comes at once.
+    /// As many as are worked off in [`queue_patience`](Self::queue_patience) by default.
+    pub request_burst: Option<u32>,
+    /// How long a request outside of any dialog may have waited before it is refused with 503, as
+    /// long as none was refused for that lately: T1, before which nobody sends his request again
+    /// (3261 17.1.1.2). A burst is worked off, and so is what gathered while the machine was busy
+    /// with something else. Twice as long, and it is dropped ([`queue_shed`](Self::queue_shed)).
+    pub queue_patience: Duration,
+    /// How long a request outside of any dialog may have waited before it is refused with 503,
+    /// while the queue is too long ([`queue_patience`](Self::queue_patience) was not enough, less
+    /// than [`Policy::calm`](crate::overload::Policy::calm) ago). All that is behind it waits as
+    /// long, answers and ACKs too: a fifth of T1, so that nothing is sent twice.
     pub queue_wait: Duration,
     /// How long a request outside of any dialog may have waited before it is dropped without a
-    /// word, if it came over UDP, and all behind it that has waited: then refusing does not keep
-    /// up. Under T1, when copies begin to come besides.
+    /// word, if it came over UDP while the queue was too long, and all behind it that has waited:
+    /// then refusing does not keep up. Under T1, when copies begin to come besides.
     pub queue_shed: Duration,
     /// Bytes of datagrams that a driver holds before it leaves what comes to the operating system,
     /// which drops what it has no room for. More than can be processed in
@@ -131,7 +139,8 @@ impl Limits {
         calls: 1_000_000,
         transactions: 4_000_000,
         request_rate: None,
-        request_burst: 50,
+        request_burst: None,
+        queue_patience: Duration::from_millis(500),
         queue_wait: Duration::from_millis(100),
         queue_shed: Duration::from_millis(250),
         queue_bytes: 16_777_216,

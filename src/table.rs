@@ -1,16 +1,16 @@
 //! The only map of the crate.
 
+mod groups;
+
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::mem;
 
-use hashbrown::hash_table::Entry;
-use hashbrown::{Equivalent, HashTable};
+use equivalent::Equivalent;
+use groups::Groups;
 use siphasher::sip::SipHasher13;
 
-/// As many buckets as a table with one entry has.
-const LEAST: usize = 4;
-/// A table with this many buckets or fewer is not made smaller as long as it has an entry.
+/// A table with this many places or fewer is not made smaller as long as it has an entry.
 const SMALL: usize = 64;
 
 /// A hash table keyed from the seed, without iteration.
@@ -37,7 +37,7 @@ const SMALL: usize = 64;
 /// ```
 #[derive(Clone)]
 pub struct Table<K, V> {
-    entries: HashTable<Slot<K, V>>,
+    entries: Groups<Slot<K, V>>,
     key: [u64; 2],
 }
 
@@ -60,6 +60,12 @@ struct Slot<K, V> {
     value: V,
 }
 
+impl<K, V> groups::Hashed for Slot<K, V> {
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
 impl<K, V> Slot<K, V> {
     /// Whether it has this key. The key lies elsewhere, and is looked at only if the hash is the
     /// same.
@@ -72,17 +78,15 @@ impl<K: Hash + Eq, V> Table<K, V> {
     /// An empty table that hashes under `key`; see [`Ids`](crate::seed::Ids::table_key).
     pub const fn with_key(key: [u64; 2]) -> Self {
         Self {
-            entries: HashTable::new(),
+            entries: Groups::new(),
             key,
         }
     }
 
     /// The value of `key`.
     pub fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&V> {
-        let hash = hash(self.key, key);
-        self.entries
-            .find(hash, |slot| slot.is(hash, key))
-            .map(|slot| &slot.value)
+        let place = self.place(hash(self.key, key), key)?;
+        Some(&self.entries.get(place)?.value)
     }
 
     /// The hash of `key` here.
@@ -92,18 +96,13 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// The value of `key`, whose hash this is.
     pub(crate) fn get_hashed(&self, hashed: Hashed, key: &K) -> Option<&V> {
-        self.entries
-            .find(hashed.0, |slot| slot.is(hashed.0, key))
-            .map(|slot| &slot.value)
+        let place = self.place(hashed.0, key)?;
+        Some(&self.entries.get(place)?.value)
     }
 
     /// Gives `key` a value, if it has none; this is its hash.
     pub(crate) fn insert_hashed(&mut self, hashed: Hashed, key: K, value: V) {
-        let Hashed(hash) = hashed;
-        let same = |slot: &Slot<K, V>| slot.key == key;
-        if let Entry::Vacant(entry) = self.entries.entry(hash, same, |slot| slot.hash) {
-            entry.insert(Slot { hash, key, value });
-        }
+        self.put_new(hashed.0, key, value);
     }
 
     /// Takes out the entry with this value, whose key has this hash.
@@ -112,18 +111,15 @@ impl<K: Hash + Eq, V> Table<K, V> {
         V: PartialEq,
     {
         let same = |slot: &Slot<K, V>| slot.value == *value;
-        if let Ok(entry) = self.entries.find_entry(hashed.0, same) {
-            entry.remove();
-            self.give_back();
+        if let Some(place) = self.entries.find(hashed.0, same) {
+            self.take(place);
         }
     }
 
     /// The value of `key`, to change it.
     pub fn get_mut<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<&mut V> {
-        let hash = hash(self.key, key);
-        self.entries
-            .find_mut(hash, |slot| slot.is(hash, key))
-            .map(|slot| &mut slot.value)
+        let place = self.place(hash(self.key, key), key)?;
+        Some(&mut self.entries.get_mut(place)?.value)
     }
 
     /// Whether `key` has a value.
@@ -134,11 +130,11 @@ impl<K: Hash + Eq, V> Table<K, V> {
     /// Gives `key` a value, and returns the one it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         let hash = hash(self.key, &key);
-        let same = |slot: &Slot<K, V>| slot.key == key;
-        match self.entries.entry(hash, same, |slot| slot.hash) {
-            Entry::Occupied(mut entry) => Some(mem::replace(&mut entry.get_mut().value, value)),
-            Entry::Vacant(entry) => {
-                entry.insert(Slot { hash, key, value });
+        let place = self.place(hash, &key);
+        match place.and_then(|place| self.entries.get_mut(place)) {
+            Some(slot) => Some(mem::replace(&mut slot.value, value)),
+            None => {
+                self.entries.insert(Slot { hash, key, value });
                 None
             }
         }
@@ -146,22 +142,29 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Gives `key` a value if it has none; says whether it had none.
     pub fn insert_new(&mut self, key: K, value: V) -> bool {
-        let hash = hash(self.key, &key);
-        let same = |slot: &Slot<K, V>| slot.key == key;
-        match self.entries.entry(hash, same, |slot| slot.hash) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(entry) => {
-                entry.insert(Slot { hash, key, value });
-                true
-            }
-        }
+        self.put_new(hash(self.key, &key), key, value)
     }
 
     /// Takes the value of `key` out.
     pub fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {
-        let hash = hash(self.key, key);
-        let found = self.entries.find_entry(hash, |slot| slot.is(hash, key));
-        let (slot, _) = found.ok()?.remove();
+        let place = self.place(hash(self.key, key), key)?;
+        self.take(place)
+    }
+
+    fn place<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) -> Option<usize> {
+        self.entries.find(hash, |slot| slot.is(hash, key))
+    }
+
+    fn put_new(&mut self, hash: u64, key: K, value: V) -> bool {
+        let is_new = self.place(hash, &key).is_none();
+        if is_new {
+            self.entries.insert(Slot { hash, key, value });
+        }
+        is_new
+    }
+
+    fn take(&mut self, place: usize) -> Option<V> {
+        let slot = self.entries.remove(place)?;
         self.give_back();
         Some(slot.value)
     }
@@ -173,19 +176,18 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// Shrinks a table that is less than a sixteenth full to one that is a quarter to a half full:
     /// a constant share of its entries must come or go before it is moved again.
     fn give_back(&mut self) {
-        let buckets = self.entries.num_buckets();
-        if buckets > LEAST && self.is_empty() {
+        let places = self.entries.places();
+        if self.is_empty() {
             // As many entries as it had room for have come and gone.
-            self.entries.shrink_to(1, |_| 0);
-        } else if buckets > SMALL && self.len() < buckets / 16 {
-            let room = self.len().saturating_mul(2);
-            self.entries.shrink_to(room, |slot| slot.hash);
+            self.entries.shrink_to(1);
+        } else if places > SMALL && self.len() < places / 16 {
+            self.entries.shrink_to(self.len().saturating_mul(2));
         }
     }
 }
@@ -289,11 +291,11 @@ mod tests {
         for n in 0..100_000 {
             table.insert(n, 0);
         }
-        let peak = table.entries.allocation_size();
+        let peak = table.entries.places();
         for n in 10..100_000 {
             table.remove(&n);
         }
-        assert!(table.entries.allocation_size() * 500 < peak);
+        assert!(table.entries.places() * 500 < peak);
         assert!((0..10).all(|n| table.contains_key(&n)));
     }
 
@@ -306,12 +308,12 @@ mod tests {
         }
         for n in (0..10_000).rev() {
             table.remove(&n);
-            let buckets = table.entries.num_buckets();
+            let places = table.entries.places();
             for _ in 0..3 {
                 table.insert(n, 0);
                 table.remove(&n);
             }
-            assert_eq!(table.entries.num_buckets(), buckets, "{n}");
+            assert_eq!(table.entries.places(), places, "{n}");
         }
     }
 

@@ -9,7 +9,7 @@ pub(crate) mod wires;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -53,7 +53,8 @@ impl From<lexopt::Error> for Exit {
 pub(crate) fn exit(exit: Exit, help: &str) -> ExitCode {
     match exit {
         Exit::Help => {
-            println!("{help}");
+            // Whoever has read enough may be gone.
+            let _ = writeln!(io::stdout(), "{help}");
             ExitCode::SUCCESS
         }
         Exit::Usage(mistake) => {
@@ -70,6 +71,8 @@ pub(crate) struct Place {
     pub(crate) driver: Kind,
     /// How many endpoints share the work, each in a thread of its own.
     pub(crate) shards: u32,
+    /// Whether a Contact says `transport=tls`.
+    pub(crate) transport_tls: bool,
     #[cfg(feature = "tls")]
     pub(crate) credentials: secure::Credentials,
 }
@@ -80,6 +83,7 @@ impl Place {
             listen: Listen::Udp(address.into()),
             driver: Kind::default(),
             shards: 1,
+            transport_tls: false,
             #[cfg(feature = "tls")]
             credentials: secure::Credentials::default(),
         }
@@ -94,6 +98,7 @@ impl Place {
                 let value = count("--shards", &parser.value()?.to_string_lossy())?;
                 self.shards = u32::try_from(value).unwrap_or(u32::MAX).min(MOST_SHARDS);
             }
+            "transport-tls" => self.transport_tls = true,
             #[cfg(feature = "tls")]
             "cert" => self.credentials.cert = Some(parser.value()?.into()),
             #[cfg(feature = "tls")]
@@ -216,7 +221,8 @@ pub(crate) struct Summary {
 
 impl Summary {
     fn print(&self) {
-        println!(
+        let _ = writeln!(
+            io::stdout(),
             "{{\"calls\":{},\"answered\":{},\"rejected\":{},\"cancelled\":{},\"failed\":{},\
              \"bye_timeout\":{},\"dropped\":{},\"transactions\":{},\"dialogs\":{}}}",
             self.calls,
@@ -339,6 +345,8 @@ pub(crate) fn run<A: Application>(
     application: impl Fn(&mut Runner) -> Result<A, Misuse> + Sync,
 ) -> io::Result<Summary> {
     let mut stop = Stop::new();
+    let mut config = config;
+    config.transport_tls = place.transport_tls;
     let all = Wires::bind(place, config, &mut stop)?;
     stop.listen_for_ctrl_c()?;
     if let Some(first) = all.first() {

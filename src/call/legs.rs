@@ -78,7 +78,10 @@ impl Core {
                 };
                 self.refuse(server, &reply, status, out);
             }
-            Event::Cancel { .. } | Event::Ack { .. } | Event::Settled { .. } => {
+            Event::Cancel { .. }
+            | Event::Ack { .. }
+            | Event::Settled { .. }
+            | Event::Rerouted { .. } => {
                 out.push(Action::Absorbed);
             }
         }

@@ -291,12 +291,35 @@ impl Dialog {
             .local_of(old)
             .remote_of(old)
             .target(&target);
-        for route in old.routes() {
-            text.route(route);
-        }
-        text.finish();
-        self.text = text;
+        self.text = with_routes_of(text, old);
         true
+    }
+
+    /// This side goes by another address from now on: its From has this name-addr, and the tag that
+    /// it had (RFC 4916 4.4.1).
+    pub fn rename_local(&mut self, address: &[u8]) {
+        let old = &self.text;
+        let tag = old.local_tag().unwrap_or("");
+        let room = old.len().saturating_add(address.len());
+        let mut text = Text::new(room.saturating_add(tag.len()));
+        text.call_id(old.call_id_bytes())
+            .local_with_tag(address, None, tag)
+            .remote_of(old)
+            .target(old.target_bytes());
+        self.text = with_routes_of(text, old);
+    }
+
+    /// The other side goes by another address: the From of a request within the dialog that was
+    /// accepted, tag included, is the To of this side's requests (RFC 4916 4.4.2).
+    pub fn rename_remote(&mut self, from: &[u8]) {
+        let old = &self.text;
+        let mut text = Text::new(old.len().saturating_add(from.len()));
+        let tag = NameAddr::tag_of(from).ok().flatten();
+        text.call_id(old.call_id_bytes())
+            .local_of(old)
+            .remote(from, tag)
+            .target(old.target_bytes());
+        self.text = with_routes_of(text, old);
     }
 
     /// The URI that the next hop of this side's requests is found from (§8.1.2, §12.2.1.1): the
@@ -377,6 +400,15 @@ fn target_of<'a>(response: &'a Response, fallback: &'a [u8]) -> Cow<'a, [u8]> {
         Some(contact) => as_request_uri(contact),
         None => fallback.into(),
     }
+}
+
+/// The text, complete but for the routes of the old one.
+fn with_routes_of(mut text: Text, old: &Text) -> Text {
+    for route in old.routes() {
+        text.route(route);
+    }
+    text.finish();
+    text
 }
 
 /// The length of all parts. Routes are rare, and make it grow.

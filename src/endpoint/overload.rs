@@ -299,7 +299,7 @@ impl Endpoint {
         let is_shed = waited > Duration::ZERO
             && !self.config.overload.emergencies
             && is_plainly_new(bytes)
-            && self.overload.admission.sheds(waited);
+            && self.overload.admission.sheds(now, waited);
         if is_shed {
             let offer = Offer {
                 waited,

@@ -7,12 +7,16 @@ use core::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 
 use crate::locate::Reach;
-use crate::message::{Origin, Response};
+use crate::message::{Origin, Response, TRANSPORT_TLS};
 use crate::transport::{Flow, FlowId, Local, Transport};
 
 /// The local addresses of an endpoint.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Places(Vec<Place>);
+pub(super) struct Places {
+    all: Vec<Place>,
+    /// See [`Config::transport_tls`](super::Config::transport_tls).
+    transport_tls: bool,
+}
 
 /// One local address, and what is said of it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -25,10 +29,10 @@ struct Place {
 }
 
 impl Places {
-    pub(super) fn new(locals: &[Local]) -> Self {
+    pub(super) fn new(locals: &[Local], transport_tls: bool) -> Self {
         let place = |local: &Local| {
             let sent_by = format!("{}", local.sent_by());
-            let parameter = contact_parameter(local.transport());
+            let parameter = contact_parameter(local.transport(), transport_tls);
             let contact = format!("{sent_by}{parameter}");
             let via = format!("SIP/2.0/{} {sent_by};", local.transport().as_via());
             Place {
@@ -38,18 +42,21 @@ impl Places {
                 via: via.into(),
             }
         };
-        Self(locals.iter().map(place).collect())
+        Self {
+            all: locals.iter().map(place).collect(),
+            transport_tls,
+        }
     }
 
     /// Whether this endpoint wrote the top Via (18.1.2).
     pub(super) fn wrote(&self, response: &Response) -> bool {
         let value = response.top_via_value();
         // Nearly always it comes back as it was written, and need not be read.
-        if self.0.iter().any(|place| value.starts_with(&place.via)) {
+        if self.all.iter().any(|place| value.starts_with(&place.via)) {
             return true;
         }
         let via = response.top_via();
-        self.0.iter().any(|place| place.local.is_ours(&via))
+        self.all.iter().any(|place| place.local.is_ours(&via))
     }
 
     /// Host, port and parameters for a Contact on this flow.
@@ -57,7 +64,10 @@ impl Places {
         match self.of(flow) {
             Some(place) => place.contact.clone(),
             // A flow of an address that the endpoint was not told of.
-            None => format!("{}{}", flow.local, contact_parameter(flow.transport)).into(),
+            None => {
+                let parameter = contact_parameter(flow.transport, self.transport_tls);
+                format!("{}{parameter}", flow.local).into()
+            }
         }
     }
 
@@ -92,7 +102,7 @@ impl Places {
         let fits = |place: &&Place| {
             place.local.transport() == transport && same_family(place.local.bound(), remote)
         };
-        let place = self.0.iter().find(fits)?;
+        let place = self.all.iter().find(fits)?;
         let local = place.local.bound();
         Some(Flow {
             id: FlowId::new(0),
@@ -104,11 +114,11 @@ impl Places {
 
     /// What the local addresses reach.
     pub(super) fn reach(&self) -> Reach {
-        Reach::of(self.0.iter().map(|place| &place.local))
+        Reach::of(self.all.iter().map(|place| &place.local))
     }
 
     fn of(&self, flow: &Flow) -> Option<&Place> {
-        self.0.iter().find(|place| place.local.carries(flow))
+        self.all.iter().find(|place| place.local.carries(flow))
     }
 }
 
@@ -120,9 +130,10 @@ fn same_family(local: SocketAddr, remote: SocketAddr) -> bool {
 }
 
 /// How a Contact says that it wants to be reached other than by UDP. TLS is said by the scheme
-/// (RFC 5630 5.1.1).
-fn contact_parameter(transport: Transport) -> &'static str {
+/// (RFC 5630 5.1.1), unless the configuration says otherwise; writers of `sips:` leave it out.
+fn contact_parameter(transport: Transport, transport_tls: bool) -> &'static str {
     match transport {
+        Transport::Tls if transport_tls => TRANSPORT_TLS,
         Transport::Udp | Transport::Tls => "",
         Transport::Tcp => ";transport=tcp",
         Transport::Ws | Transport::Wss => ";transport=ws",

@@ -168,7 +168,7 @@ impl Draft {
             if !user.is_empty() {
                 out.put(b"@");
             }
-            out.put(origin.contact);
+            out.put(contact_host(origin.contact, self.secure));
             out.put(b">\r\n");
         }
         out.put(self.slice(self.contact_at, self.user_at));
@@ -181,6 +181,16 @@ impl Draft {
     fn slice(&self, start: u32, end: u32) -> &[u8] {
         self.text.get(start as usize..end as usize).unwrap_or(&[])
     }
+}
+
+/// What stands in a Contact of `sip:` that is reached over TLS, if it is to be said there.
+pub(crate) const TRANSPORT_TLS: &str = ";transport=tls";
+
+/// Host, port and parameters for a Contact of that scheme: `sips:` says TLS itself (RFC 5630
+/// 5.1.1).
+pub(crate) fn contact_host(text: &[u8], secure: bool) -> &[u8] {
+    let said = text.strip_suffix(TRANSPORT_TLS.as_bytes());
+    said.filter(|_| secure).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -90,6 +90,7 @@ pub use call_id_of::call_id_of;
 pub use content_type::ContentType;
 pub use cseq::{CSeq, RAck};
 pub use draft::{Draft, Origin};
+pub(crate) use draft::{TRANSPORT_TLS, contact_host};
 pub use edit::Edit;
 pub use error::{ParseError, ParseErrorKind};
 pub use escape::{escape_header, escape_param, escape_password, escape_user, percent_decode};

@@ -12,6 +12,9 @@
 //! transactions, and how long what is processed now has waited. The bounds say yes again as soon
 //! as there is room; the states are there so that the application hears once that it began and
 //! once that it is over.
+//!
+//! A queue that is long for a moment is no overload: it is worked off. One that grows until its
+//! requests are about to be repeated is, and then it is kept short.
 
 mod meter;
 
@@ -88,7 +91,8 @@ pub enum Bound {
     Calls,
     /// Transactions: [`Limits::transactions`].
     Transactions,
-    /// How long requests wait before they are looked at: [`Limits::queue_wait`].
+    /// How long requests wait before they are looked at: [`Limits::queue_patience`], and
+    /// [`Limits::queue_wait`] while that was not enough.
     Queue,
 }
 
@@ -163,7 +167,7 @@ enum Verdict {
 ///
 /// let mut limits = Limits::default();
 /// limits.request_rate = Some(10);
-/// limits.request_burst = 1;
+/// limits.request_burst = Some(1);
 /// let mut admission = Admission::new(Policy::default(), &limits);
 /// let mut out = Vec::new();
 /// for millis in [0, 50, 100] {
@@ -185,18 +189,29 @@ pub struct Admission {
     /// What a clock that runs backwards is clamped to: the start of the state. `None`: an owner
     /// sees to it.
     since: Option<Time>,
+    /// Since when the queue is too long.
+    behind: Option<Behind>,
     /// Whether refusing does not keep up: what has waited is dropped, until what comes is fresh.
     flushing: bool,
     state: State,
+}
+
+/// The queue is too long.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Behind {
+    since: Time,
+    /// The last request that was not taken because it had waited.
+    last: Time,
 }
 
 /// Those of [`Limits`] that count here.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Bounds {
     rate: Option<u32>,
-    burst: u32,
+    burst: Option<u32>,
     calls: usize,
     transactions: usize,
+    patience: Duration,
     wait: Duration,
     shed: Duration,
 }
@@ -205,13 +220,15 @@ impl Admission {
     /// One that has refused nothing. Of `limits` count
     /// [`request_rate`](Limits::request_rate), [`request_burst`](Limits::request_burst),
     /// [`calls`](Limits::calls), [`transactions`](Limits::transactions),
-    /// [`queue_wait`](Limits::queue_wait) and [`queue_shed`](Limits::queue_shed).
+    /// [`queue_patience`](Limits::queue_patience), [`queue_wait`](Limits::queue_wait) and
+    /// [`queue_shed`](Limits::queue_shed).
     pub fn new(policy: Policy, limits: &Limits) -> Self {
         let bounds = Bounds {
             rate: limits.request_rate,
             burst: limits.request_burst,
             calls: limits.calls,
             transactions: limits.transactions,
+            patience: limits.queue_patience,
             wait: limits.queue_wait,
             shed: limits.queue_shed,
         };
@@ -221,6 +238,7 @@ impl Admission {
             empty_at: Time::ZERO,
             meter: None,
             since: None,
+            behind: None,
             flushing: false,
             state: State::Calm,
         };
@@ -279,7 +297,7 @@ impl Admission {
                 count(transactions),
                 count(bounds.transactions),
             ),
-            (Bound::Queue, micros(waited), micros(bounds.wait)),
+            (Bound::Queue, micros(waited), micros(self.longest_wait(now))),
         ];
         let is_overloaded = matches!(self.state, State::Overloaded { .. });
         let of = |(bound, load, limit)| Capacity {
@@ -327,24 +345,57 @@ impl Admission {
 
     /// Whether a request that waited so long would be dropped, whatever else is to be said of it.
     /// What can be known of it without reading all of it need not be read.
-    pub fn sheds(&mut self, waited: Duration) -> bool {
+    pub fn sheds(&mut self, now: Time, waited: Duration) -> bool {
         // Old requests behind which older ones were answered would all be too old in their turn,
         // and nothing would ever be taken: a queue that is behind is emptied.
         let fresh = self.bounds.wait.checked_div(4).unwrap_or_default();
         self.flushing = match self.flushing {
             true => waited > fresh,
-            false => waited > self.bounds.shed,
+            false => waited > self.longest_life(now, waited),
         };
         self.flushing
+    }
+
+    /// How long a request may have waited and still be taken.
+    fn longest_wait(&self, now: Time) -> Duration {
+        let Bounds { patience, wait, .. } = self.bounds;
+        match self.behind(now) {
+            Some(_) => wait,
+            None => wait.max(patience),
+        }
+    }
+
+    /// How long a request that has waited so long may have waited and still be answered. Those
+    /// that were there when it began are: refusing them is what shortens the queue.
+    fn longest_life(&self, now: Time, waited: Duration) -> Duration {
+        let Bounds { patience, shed, .. } = self.bounds;
+        let is_later = |behind: Behind| now.saturating_since(behind.since) > waited;
+        match self.behind(now).is_some_and(is_later) {
+            true => shed,
+            false => shed.max(patience.saturating_mul(2)),
+        }
+    }
+
+    fn behind(&self, now: Time) -> Option<Behind> {
+        let lasts = |behind: &Behind| now.saturating_since(behind.last) < self.policy.calm;
+        self.behind.filter(lasts)
+    }
+
+    fn fall_behind(&mut self, now: Time) {
+        let since = self.behind(now).map_or(now, |behind| behind.since);
+        self.behind = Some(Behind { since, last: now });
     }
 
     /// The bounds, the cheapest to be over first. What is too old is not worth an answer.
     fn judge(&mut self, now: Time, offer: &Offer) -> Verdict {
         let bounds = self.bounds;
-        if offer.is_repeated && self.sheds(offer.waited) && offer.priority == Priority::Ordinary {
+        if offer.is_repeated
+            && self.sheds(now, offer.waited)
+            && offer.priority == Priority::Ordinary
+        {
             return Verdict::Shed;
         }
-        if offer.waited > bounds.wait && offer.priority == Priority::Ordinary {
+        if offer.waited > self.longest_wait(now) && offer.priority == Priority::Ordinary {
             return Verdict::Refuse(Bound::Queue);
         }
         if offer.calls >= bounds.calls {
@@ -367,7 +418,12 @@ impl Admission {
         let Some(interval) = SECOND.checked_div(u64::from(rate)) else {
             return false;
         };
-        let burst = u64::from(self.bounds.burst.max(1));
+        let patience = u64::try_from(self.bounds.patience.as_millis()).unwrap_or(u64::MAX);
+        let burst = match self.bounds.burst {
+            Some(burst) => u64::from(burst),
+            None => u64::from(rate).saturating_mul(patience) / 1_000,
+        };
+        let burst = burst.max(1);
         let burst = match priority {
             Priority::Ordinary => burst,
             Priority::Emergency => burst.saturating_mul(2),
@@ -393,11 +449,15 @@ impl Admission {
         match verdict {
             Verdict::Admit => out.push(Action::Admit),
             Verdict::Refuse(bound) => {
+                if bound == Bound::Queue {
+                    self.fall_behind(now);
+                }
                 self.press(now, bound, (1, 0), out);
                 let retry_after = self.retry_after(offer.salt);
                 out.push(Action::Refuse { retry_after });
             }
             Verdict::Shed => {
+                self.fall_behind(now);
                 self.press(now, Bound::Queue, (0, 1), out);
                 out.push(Action::Shed);
             }
@@ -512,6 +572,10 @@ impl Machine for Admission {
             self.empty_at = self.empty_at.rebased(from, to);
         }
         self.since = self.since.map(|since| since.rebased(from, to));
+        if let Some(behind) = &mut self.behind {
+            behind.since = behind.since.rebased(from, to);
+            behind.last = behind.last.rebased(from, to);
+        }
         if let Some(meter) = &mut self.meter {
             meter.rebase(from, to);
         }

@@ -35,7 +35,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use hashbrown::Equivalent;
+use equivalent::Equivalent;
 use smallvec::SmallVec;
 
 use crate::message::{Host, MAGIC_COOKIE, Method, Request, Response, Uri, Via, percent_decode};

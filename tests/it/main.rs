@@ -34,6 +34,9 @@ mod fuzz_corpus;
 #[cfg(test)]
 mod grammar;
 #[cfg(test)]
+#[cfg(any(feature = "tokio", feature = "mio"))]
+mod idle;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod models;

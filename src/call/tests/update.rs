@@ -494,3 +494,24 @@ fn deferred_offer_that_another_exchange_has_overtaken_goes_back_to_the_user() {
     s.fire();
     assert_eq!(s.take(), ["UPDATE 3"]);
 }
+
+#[test]
+fn update_says_nothing_of_what_does_not_belong_there() {
+    let strange = [
+        ("Event", "presence"),
+        ("Subscription-State", "active"),
+        ("Expires", "60"),
+        ("Priority", "urgent"),
+        ("Subject", "lunch"),
+        ("Alert-Info", "<http://example.com/ring>"),
+        ("RSeq", "1"),
+        ("RAck", "1 1 INVITE"),
+    ];
+    for (name, value) in strange {
+        let mut s = Script::confirmed_as_caller();
+        // 3311-7-02
+        let reserved = Err(Misuse::ReservedHeader { name });
+        assert_eq!(s.command(update(outgoing(&[(name, value)]))), reserved);
+        assert_eq!(s.command(update(outgoing(&[("Reason", "SIP")]))), Ok(()));
+    }
+}

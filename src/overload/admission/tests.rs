@@ -12,7 +12,7 @@ use crate::overload::FeedbackPolicy;
 fn limits(rate: Option<u32>, burst: u32) -> Limits {
     let mut limits = Limits::DEFAULT;
     limits.request_rate = rate;
-    limits.request_burst = burst;
+    limits.request_burst = Some(burst);
     limits
 }
 
@@ -75,6 +75,24 @@ fn calm_burst_is_taken_at_once_and_comes_back_with_time() {
 }
 
 #[test]
+fn calm_burst_is_what_is_worked_off_before_t1() {
+    let mut admission = Admission::new(
+        Policy::DEFAULT,
+        &Limits {
+            request_rate: Some(100),
+            ..Limits::DEFAULT
+        },
+    );
+    for _ in 0..50 {
+        assert_eq!(offer(&mut admission, 0, Offer::default()), [Action::Admit]);
+    }
+    assert_eq!(
+        offer(&mut admission, 0, Offer::default()).last(),
+        Some(&REFUSE)
+    );
+}
+
+#[test]
 fn overloaded_calm_passes_is_told_once() {
     let mut admission = admission(Some(1), 1);
     assert_eq!(offer(&mut admission, 0, Offer::default()), [Action::Admit]);
@@ -119,35 +137,81 @@ fn calm_tables_are_full_refuses_until_there_is_room() {
     assert_eq!(offer(&mut admission, 3, full(1, 7)), [Action::Admit]);
 }
 
+/// 3261 17.1.1.2: until T1 nobody has sent his request again.
 #[test]
-fn calm_queue_grows_refuses_and_then_sheds() {
+fn calm_queue_of_a_moment_is_worked_off() {
     let mut admission = admission(None, 50);
-    assert_eq!(offer(&mut admission, 0, waited(100)), [Action::Admit]);
+    for millis in [101, 300, 500, 200] {
+        assert_eq!(offer(&mut admission, 0, waited(millis)), [Action::Admit]);
+    }
+    assert_eq!(admission.state(), "Calm");
+}
+
+#[test]
+fn calm_queue_reaches_t1_is_kept_short_until_it_was_calm() {
+    let mut admission = admission(None, 50);
     let began = [Action::Began(Bound::Queue), REFUSE];
-    assert_eq!(offer(&mut admission, 1, waited(101)), began);
-    assert_eq!(offer(&mut admission, 2, waited(250)), [REFUSE]);
-    assert_eq!(offer(&mut admission, 3, waited(251)), [Action::Shed]);
+    assert_eq!(offer(&mut admission, 1_000, waited(501)), began);
+    assert_eq!(offer(&mut admission, 1_100, waited(101)), [REFUSE]);
+    assert_eq!(offer(&mut admission, 1_200, waited(100)), [Action::Admit]);
+    assert_eq!(offer(&mut admission, 2_099, waited(101)), [REFUSE]);
+    let later = offer(&mut admission, 3_099, waited(500));
+    assert!(matches!(later[..], [Action::Ended(_), Action::Admit]));
+}
+
+/// That the rate is too high says nothing of the queue.
+#[test]
+fn overloaded_by_rate_queue_of_a_moment_is_worked_off() {
+    let mut admission = admission(Some(10), 2);
+    for _ in 0..3 {
+        offer(&mut admission, 0, Offer::default());
+    }
+    assert_eq!(admission.state(), "Overloaded");
+    assert_eq!(offer(&mut admission, 200, waited(300)), [Action::Admit]);
+}
+
+#[test]
+fn behind_refusing_does_not_keep_up_sheds() {
+    let mut admission = admission(None, 50);
+    offer(&mut admission, 1_000, waited(501));
+    // What was there when it began is answered, and so is what has waited a little.
+    assert_eq!(offer(&mut admission, 1_200, waited(700)), [REFUSE]);
+    assert_eq!(offer(&mut admission, 1_400, waited(250)), [REFUSE]);
+    assert_eq!(offer(&mut admission, 1_400, waited(251)), [Action::Shed]);
     // What came over a stream does not come again: it is answered.
     let on_stream = Offer {
         is_repeated: false,
         ..waited(251)
     };
-    assert_eq!(offer(&mut admission, 4, on_stream), [REFUSE]);
+    assert_eq!(offer(&mut admission, 1_400, on_stream), [REFUSE]);
+}
+
+#[test]
+fn calm_queue_reaches_twice_t1_is_shed() {
+    let mut admission = admission(None, 50);
+    assert_eq!(
+        offer(&mut admission, 5_000, waited(1_000)).last(),
+        Some(&REFUSE)
+    );
+    assert_eq!(offer(&mut admission, 5_000, waited(1_001)), [Action::Shed]);
 }
 
 #[test]
 fn overloaded_refusing_does_not_keep_up_empties_the_queue() {
     let mut admission = admission(None, 50);
-    offer(&mut admission, 0, waited(251));
+    offer(&mut admission, 5_000, waited(1_001));
     // The queue gets shorter, and what is in it is still too old to be answered in time.
     for millis in [200, 90, 26] {
-        assert_eq!(offer(&mut admission, 1, waited(millis)), [Action::Shed]);
+        assert_eq!(offer(&mut admission, 5_001, waited(millis)), [Action::Shed]);
     }
     // From here on what comes is fresh, and it is taken until the queue has grown again.
     for millis in [25, 60, 100] {
-        assert_eq!(offer(&mut admission, 2, waited(millis)), [Action::Admit]);
+        assert_eq!(
+            offer(&mut admission, 5_002, waited(millis)),
+            [Action::Admit]
+        );
     }
-    assert_eq!(offer(&mut admission, 3, waited(101)), [REFUSE]);
+    assert_eq!(offer(&mut admission, 5_003, waited(101)), [REFUSE]);
 }
 
 #[test]
@@ -228,7 +292,7 @@ fn capacity_names_the_nearest_bound() {
         (full.is_overloaded, full.delay),
         (true, Some(Duration::from_secs(5)))
     );
-    let slow = admission.capacity(at(5_000), 5, 7, Duration::from_millis(90));
+    let slow = admission.capacity(at(5_000), 5, 7, Duration::from_millis(450));
     assert_eq!((slow.bound, slow.percent()), (Bound::Queue, 90));
 }
 
@@ -322,7 +386,7 @@ fn overloaded_feedback_numbers_rise() {
 fn overloaded_without_a_bound_asks_for_what_was_refused() {
     let mut admission = with_feedback(None);
     for n in 0..100 {
-        let mut late = waited(if n % 4 == 0 { 200 } else { 0 });
+        let mut late = waited(if n % 4 == 0 { 501 } else { 0 });
         late.client = Some((Algorithm::Loss, 1));
         offer(&mut admission, 10 * n, late);
     }

@@ -47,6 +47,14 @@ pub(super) trait Face: Send + Sized + 'static {
     }
 }
 
+/// That of a driver which is not to refuse anything, however starved the machine is that it runs
+/// on: with the usual bounds it would say 503 to what has waited for T1.
+pub(super) fn patient() -> Config {
+    let mut config = Config::default();
+    config.limits.queue_patience = LIMIT;
+    config
+}
+
 /// One of UDP and one of TCP.
 pub(super) fn both() -> [Listen; 2] {
     [Listen::Udp(anywhere()), Listen::Tcp(anywhere())]

@@ -56,12 +56,12 @@ fn invite_over(number: u64, transport: &str, from: SocketAddr) -> String {
 #[test]
 fn datagrams_that_wait_too_long_are_refused_or_shed() {
     let mut config = Config::default();
-    config.limits.queue_wait = Duration::from_secs(3_600);
+    config.limits.queue_patience = Duration::from_secs(3_600);
     config.limits.queue_shed = Duration::from_secs(3_600);
     let patient = after_a_burst(config.clone());
     assert_eq!((patient.admitted, patient.turned_away), (100, 0));
     // Each has waited longer than no time at all.
-    config.limits.queue_wait = Duration::ZERO;
+    (config.limits.queue_patience, config.limits.queue_wait) = (Duration::ZERO, Duration::ZERO);
     let refusing = after_a_burst(config.clone());
     assert_eq!((refusing.admitted, refusing.turned_away), (0, 100));
     config.limits.queue_shed = Duration::ZERO;

@@ -6,21 +6,20 @@ use std::thread;
 use std::time::Duration;
 
 use drongo::driver::Counters;
-use drongo::endpoint::Config;
 use drongo::shard::shard_of;
 use drongo::transport::Transport;
 
 use super::anywhere;
-use super::face::{Answering, Face, both, invitation};
+use super::face::{Answering, Face, both, invitation, patient};
 use super::suite::hang_up_all;
 
 const SHARDS: u32 = 4;
 const CALLS: usize = 24;
 
 pub(super) fn calls_reach_the_shards_of_their_call_ids<D: Face>() {
-    let shards = D::bind_shards(&both(), Config::default(), SHARDS).unwrap();
+    let shards = D::bind_shards(&both(), patient(), SHARDS).unwrap();
     let shards: Vec<Answering> = shards.into_iter().map(Answering::run).collect();
-    let mut caller = D::bind(&both(), Config::default()).unwrap();
+    let mut caller = D::bind(&both(), patient()).unwrap();
     for transport in [Transport::Udp, Transport::Tcp] {
         for _ in 0..CALLS {
             let invitation = invitation(shards[0].at(transport), transport);
@@ -39,8 +38,8 @@ pub(super) fn calls_reach_the_shards_of_their_call_ids<D: Face>() {
 }
 
 pub(super) fn shards_place_calls_of_their_own<D: Face>() {
-    let callee = Answering::new::<D>(Config::default());
-    let shards = D::bind_shards(&both(), Config::default(), SHARDS).unwrap();
+    let callee = Answering::new::<D>(patient());
+    let shards = D::bind_shards(&both(), patient(), SHARDS).unwrap();
     let done = AtomicU32::new(0);
     thread::scope(|scope| {
         for mut shard in shards {
@@ -77,7 +76,7 @@ impl Drop for Done<'_> {
 }
 
 pub(super) fn datagrams_for_a_shard_that_does_not_keep_up_are_counted<D: Face>() {
-    let mut shards = D::bind_shards(&both(), Config::default(), 2).unwrap();
+    let mut shards = D::bind_shards(&both(), patient(), 2).unwrap();
     // It is there, and nobody runs it.
     let stuck = shards.pop().unwrap();
     let running = Answering::run(shards.pop().unwrap());

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use drongo::call::{EndReason, Invitation};
 use drongo::driver::Listen;
-use drongo::endpoint::{Config, Event, Reroute};
+use drongo::endpoint::{Event, Reroute};
 use drongo::message::{Body, Outgoing};
 use drongo::transport::Transport;
 
-use super::face::{Answering, Face, both, invitation};
+use super::face::{Answering, Face, both, invitation, patient};
 use super::{LIMIT, anywhere};
 
 pub(super) fn call_over_each_transport_stands_and_is_hung_up<D: Face>() {
-    let callee = Answering::new::<D>(Config::default());
-    let mut caller = D::bind(&both(), Config::default()).unwrap();
+    let callee = Answering::new::<D>(patient());
+    let mut caller = D::bind(&both(), patient()).unwrap();
     for transport in [Transport::Udp, Transport::Tcp] {
         for _ in 0..3 {
             let invitation = invitation(callee.at(transport), transport);
@@ -46,7 +46,7 @@ pub(super) fn target_where_nobody_listens_fails_the_call<D: Face>() {
     let nobody = TcpListener::bind(anywhere()).unwrap();
     let address = nobody.local_addr().unwrap();
     drop(nobody);
-    let mut caller = D::bind(&both(), Config::default()).unwrap();
+    let mut caller = D::bind(&both(), patient()).unwrap();
     let placed = caller.place(invitation(address, Transport::Tcp)).unwrap();
     let event = caller.next_event();
     assert!(
@@ -59,8 +59,8 @@ pub(super) fn target_where_nobody_listens_fails_the_call<D: Face>() {
 
 pub(super) fn large_invite_reaches_a_peer_that_has_only_udp<D: Face>() {
     // 3261-18.1.1-06
-    let callee = Answering::new::<D>(Config::default());
-    let mut caller = D::bind(&both(), Config::default()).unwrap();
+    let callee = Answering::new::<D>(patient());
+    let mut caller = D::bind(&both(), patient()).unwrap();
     let body = Body::sdp(format!("v=0\r\n{}", "a=x\r\n".repeat(400)));
     // The callee has another port for TCP: nobody listens at that of UDP.
     let invitation = invitation(callee.udp, Transport::Udp);
@@ -80,8 +80,8 @@ pub(super) fn large_invite_reaches_a_peer_that_has_only_udp<D: Face>() {
 }
 
 pub(super) fn name_is_looked_up<D: Face>() {
-    let callee = Answering::new::<D>(Config::default());
-    let mut caller = D::bind(&both(), Config::default()).unwrap();
+    let callee = Answering::new::<D>(patient());
+    let mut caller = D::bind(&both(), patient()).unwrap();
     let target = format!("sip:bob@localhost:{};transport=tcp", callee.tcp.port());
     let invitation = Invitation::new(&target, "sip:alice@127.0.0.1").unwrap();
     let offer = Outgoing::default().with_body(Body::sdp("v=0\r\n"));
@@ -90,8 +90,8 @@ pub(super) fn name_is_looked_up<D: Face>() {
 }
 
 pub(super) fn request_outside_of_a_call_is_answered<D: Face>() {
-    let callee = Answering::new::<D>(Config::default());
-    let mut caller = D::bind(&both(), Config::default()).unwrap();
+    let callee = Answering::new::<D>(patient());
+    let mut caller = D::bind(&both(), patient()).unwrap();
     for transport in [Transport::Udp, Transport::Tcp] {
         let invitation = invitation(callee.at(transport), transport);
         let asked = caller.ask("MESSAGE", invitation).unwrap();
@@ -143,7 +143,7 @@ pub(super) fn is_served(address: SocketAddr) {
 }
 
 pub(super) fn bytes_one_by_one_and_requests_in_one_piece_are_answered_alike<D: Face>() {
-    let callee = Answering::new::<D>(Config::default());
+    let callee = Answering::new::<D>(patient());
     let mut stream = connect(callee.tcp);
     let one = options("Content-Length: 0\r\n");
     for byte in one.bytes() {
@@ -165,7 +165,7 @@ pub(super) fn bytes_one_by_one_and_requests_in_one_piece_are_answered_alike<D: F
 }
 
 pub(super) fn burst_of_datagrams_is_answered_in_order<D: Face>() {
-    let callee = Answering::new::<D>(Config::default());
+    let callee = Answering::new::<D>(patient());
     let socket = UdpSocket::bind(anywhere()).unwrap();
     socket.set_read_timeout(Some(LIMIT)).unwrap();
     let one = options("").replace("TCP 127.0.0.1:9;", "UDP 127.0.0.1:9;rport;");
@@ -187,14 +187,14 @@ pub(super) fn burst_of_datagrams_is_answered_in_order<D: Face>() {
 
 pub(super) fn ping_is_answered_with_a_pong<D: Face>() {
     // 5626-5.4-01
-    let callee = Answering::new::<D>(Config::default());
+    let callee = Answering::new::<D>(patient());
     let mut stream = connect(callee.tcp);
     stream.write_all(b"\r\n\r\n").unwrap();
     assert_eq!(read(&mut stream, 2), "\r\n");
 }
 
 pub(super) fn connection_too_many_is_closed_at_once<D: Face>() {
-    let mut config = Config::default();
+    let mut config = patient();
     config.limits.connections = 2;
     let callee = Answering::new::<D>(config);
     let mut first = connect(callee.tcp);
@@ -216,7 +216,7 @@ pub(super) fn connection_too_many_is_closed_at_once<D: Face>() {
 }
 
 pub(super) fn connection_without_use_is_closed<D: Face>() {
-    let mut config = Config::default();
+    let mut config = patient();
     config.limits.connection_idle = Duration::from_millis(100);
     let callee = Answering::new::<D>(config);
     let mut stream = connect(callee.tcp);
@@ -225,8 +225,8 @@ pub(super) fn connection_without_use_is_closed<D: Face>() {
 }
 
 pub(super) fn driver_that_drains_says_when_nothing_is_left<D: Face>() {
-    let callee = Answering::new::<D>(Config::default());
-    let mut config = Config::default();
+    let callee = Answering::new::<D>(patient());
+    let mut config = patient();
     // A call that has ended lingers for 64*T1.
     config.timers.t1 = Duration::from_millis(10);
     let mut caller = D::bind(&both(), config).unwrap();
@@ -248,14 +248,14 @@ pub(super) fn driver_that_drains_says_when_nothing_is_left<D: Face>() {
 
 pub(super) fn wrong_places_are_refused<D: Face>() {
     let bind = |places: &[Listen]| {
-        let bound = D::bind(places, Config::default());
+        let bound = D::bind(places, patient());
         bound.map(|_| ()).map_err(|error| error.kind())
     };
     assert_eq!(bind(&[]), Err(ErrorKind::InvalidInput));
     let two = [Listen::Tcp(anywhere()), Listen::Tcp(anywhere())];
     assert_eq!(bind(&two), Err(ErrorKind::InvalidInput));
     assert_eq!(bind(&both()), Ok(()));
-    let none = D::bind_shards(&both(), Config::default(), 0);
+    let none = D::bind_shards(&both(), patient(), 0);
     assert_eq!(
         none.map(|_| ()).map_err(|error| error.kind()),
         Err(ErrorKind::InvalidInput)

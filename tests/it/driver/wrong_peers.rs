@@ -1,17 +1,17 @@
 //! Peers that are wrong or hostile: other calls are untouched, what they held is free again, and
 //! each is counted.
 
-use std::fs;
 use std::io::Write;
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use drongo::endpoint::{CallHandle, Config, Event};
+use drongo::endpoint::{CallHandle, Event};
 use drongo::transport::Transport;
 
-use super::face::{Answering, Face, both, invitation};
+use super::face::{Answering, Face, both, invitation, patient};
 use super::suite::{connect, hang_up_all, is_served, options, read};
+use crate::idle::{Idle, ten_thousand};
 
 /// A caller with a call that stands while another misbehaves.
 struct Bystander<D> {
@@ -21,7 +21,7 @@ struct Bystander<D> {
 
 impl<D: Face> Bystander<D> {
     fn of(callee: &Answering) -> Self {
-        let mut driver = D::bind(&both(), Config::default()).unwrap();
+        let mut driver = D::bind(&both(), patient()).unwrap();
         let invitation = invitation(callee.tcp, Transport::Tcp);
         let placed = driver.place(invitation).unwrap();
         loop {
@@ -42,14 +42,14 @@ impl<D: Face> Bystander<D> {
 
 /// A callee that gives up soon.
 fn impatient<D: Face>() -> Answering {
-    let mut config = Config::default();
+    let mut config = patient();
     config.limits.message_wait = Duration::from_millis(200);
     Answering::new::<D>(config)
 }
 
 pub(super) fn stream_that_cannot_be_read_is_answered_and_closed<D: Face>() {
     // 3261-18.3-07, 3261-18.3-08
-    let callee = Answering::new::<D>(Config::default());
+    let callee = Answering::new::<D>(patient());
     let bystander = Bystander::<D>::of(&callee);
     for (headers, status) in [("", "400"), ("Content-Length: x\r\n", "400")] {
         let mut stream = connect(callee.tcp);
@@ -105,7 +105,7 @@ pub(super) fn message_that_trickles_is_given_up<D: Face>() {
 
 pub(super) fn gigabyte_that_was_announced_is_not_waited_for<D: Face>() {
     // 3261-18.3-08
-    let callee = Answering::new::<D>(Config::default());
+    let callee = Answering::new::<D>(patient());
     let bystander = Bystander::<D>::of(&callee);
     let mut stream = connect(callee.tcp);
     let request = options("Content-Length: 1073741824\r\n");
@@ -121,7 +121,7 @@ pub(super) fn gigabyte_that_was_announced_is_not_waited_for<D: Face>() {
 }
 
 pub(super) fn connection_cut_in_the_middle_of_a_message_harms_nobody<D: Face>() {
-    let callee = Answering::new::<D>(Config::default());
+    let callee = Answering::new::<D>(patient());
     let bystander = Bystander::<D>::of(&callee);
     let request = options("Content-Length: 9\r\n");
     for length in [1, 40, 200] {
@@ -138,7 +138,7 @@ pub(super) fn connection_cut_in_the_middle_of_a_message_harms_nobody<D: Face>() 
 }
 
 pub(super) fn peer_that_does_not_read_is_given_up<D: Face>() {
-    let callee = Answering::new::<D>(Config::default());
+    let callee = Answering::new::<D>(patient());
     let bystander = Bystander::<D>::of(&callee);
     let mut stream = connect(callee.tcp);
     // Its Via stands in each response.
@@ -165,26 +165,17 @@ pub(super) fn peer_that_does_not_read_is_given_up<D: Face>() {
 }
 
 pub(super) fn thousands_of_idle_connections_harm_nobody<D: Face>() {
-    // Both ends are of this process, and so are the sockets of all other tests.
+    // The sockets of all other tests are of this process, too.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let many = (descriptors().saturating_sub(1_000) / 2).min(10_000);
-    let callee = Answering::new::<D>(Config::default());
+    let many = ten_thousand();
+    let callee = Answering::new::<D>(patient());
     let bystander = Bystander::<D>::of(&callee);
-    let idle: Vec<TcpStream> = (0..many).map(|_| connect(callee.tcp)).collect();
+    let idle = Idle::open(callee.tcp, many);
     let seen = callee.wait_until(|seen| seen.connections == many + 1);
     assert_eq!(seen.counters.connections_refused, 0);
     bystander.stays_untouched(&callee);
     drop(idle);
     let closed = many as u64;
     callee.wait_until(|seen| seen.connections == 0 && seen.counters.closed >= closed);
-}
-
-/// How many descriptors this process may have.
-fn descriptors() -> usize {
-    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let mut lines = limits.lines();
-    let line = lines.find_map(|line| line.strip_prefix("Max open files"));
-    let soft = line.and_then(|line| line.split_whitespace().next());
-    soft.and_then(|soft| soft.parse().ok()).unwrap_or(1_024)
 }

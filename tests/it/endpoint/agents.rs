@@ -154,6 +154,29 @@ fn sips_goes_over_tls_whatever_the_route_says() {
     assert_eq!((transport, &*remote), (Transport::Udp, "192.0.2.2:5060"));
 }
 
+/// 5630-5.1.1-06: but who asks for it has it, since there are phones that need it.
+#[test]
+fn contact_says_transport_tls_only_to_who_asks_for_it_and_never_of_sips() {
+    for (wanted, plain) in [
+        (false, "<sip:alice@192.0.2.1:5061>"),
+        (true, "<sip:alice@192.0.2.1:5061;transport=tls>"),
+    ] {
+        let tls = Local::new(Transport::Tls, "192.0.2.1:5061".parse().unwrap());
+        let mut config = config().local(tls);
+        config.transport_tls = wanted;
+        let contact = |target| {
+            let sent = place(&mut Bench::with(config.clone()), 1, invitation(target));
+            assert_eq!(sent.flow.transport, Transport::Tls);
+            values(&read(sent.bytes), Name::Contact)
+        };
+        assert_eq!(contact("sip:bob@192.0.2.2;transport=tls"), [plain]);
+        assert_eq!(
+            contact("sips:bob@192.0.2.2"),
+            ["<sips:alice@192.0.2.1:5061>"]
+        );
+    }
+}
+
 #[test]
 fn anonymous_caller_says_nothing_of_itself() {
     let mut bench = Bench::new();

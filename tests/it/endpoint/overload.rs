@@ -22,7 +22,7 @@ const CONTACT: (&str, &str) = ("Contact", "<sip:b@192.0.2.2:5070>");
 fn limited(rate: u32) -> Bench {
     let mut config = config();
     config.limits.request_rate = Some(rate);
-    config.limits.request_burst = 1;
+    config.limits.request_burst = Some(1);
     Bench::with(config)
 }
 
@@ -293,14 +293,15 @@ fn delayed(bench: &mut Bench, transport: Transport, bytes: Bytes, wait: u64) -> 
 #[test]
 fn request_that_waited_is_refused_and_one_that_waited_long_is_dropped() {
     let mut bench = Bench::with(config().local(Local::new(Transport::Tcp, HERE.parse().unwrap())));
-    let out = delayed(&mut bench, Transport::Udp, invite(1), 100);
+    // 3261 17.1.1.2: nobody has sent it again before T1.
+    let out = delayed(&mut bench, Transport::Udp, invite(1), 500);
     assert!(incoming(&out).is_some());
-    let out = delayed(&mut bench, Transport::Udp, invite(2), 101);
+    let out = delayed(&mut bench, Transport::Udp, invite(2), 501);
     assert!(one_sent(&out).bytes.starts_with(b"SIP/2.0 503 "));
-    let out = delayed(&mut bench, Transport::Udp, invite(3), 251);
+    let out = delayed(&mut bench, Transport::Udp, invite(3), 1_001);
     assert_eq!(out, [Output::Dropped(Dropped::Shed)]);
     // Nobody repeats what came over a stream.
-    let out = delayed(&mut bench, Transport::Tcp, invite(4), 251);
+    let out = delayed(&mut bench, Transport::Tcp, invite(4), 1_001);
     assert!(one_sent(&out).bytes.starts_with(b"SIP/2.0 503 "));
     // 3261-18.2.1: what is not new is served, however late.
     let out = delayed(&mut bench, Transport::Udp, request("BYE", &[]), 5_000);
@@ -325,7 +326,7 @@ fn emergency_goes_first_only_where_its_mark_is_believed() {
     for (believed, status) in [(false, &b"SIP/2.0 503 "[..]), (true, b"SIP/2.0 100 ")] {
         let mut config = config();
         config.limits.request_rate = Some(1);
-        config.limits.request_burst = 1;
+        config.limits.request_burst = Some(1);
         config.overload.emergencies = believed;
         config.timers.trying = Duration::ZERO;
         let mut bench = Bench::with(config);
@@ -580,7 +581,7 @@ fn overloaded_server_tells_how_much_less_and_leaves_retry_after_out() {
     // 7339-5.10.2-01, 7339-7.1-01
     let mut config = with_feedback(Algorithm::Loss);
     config.limits.request_rate = Some(10);
-    config.limits.request_burst = 1;
+    config.limits.request_burst = Some(1);
     let mut bench = Bench::with(config);
     let asks = ";rport;oc;oc-algo=\"loss,rate\"";
     let mut last = Vec::new();

@@ -23,7 +23,7 @@ impl OfAdmission {
         let mut policy = Policy::default();
         policy.feedback = feedback.then(FeedbackPolicy::default);
         let mut limits = Limits::default();
-        (limits.request_rate, limits.request_burst, limits.calls) = (rate, 1, 2);
+        (limits.request_rate, limits.request_burst, limits.calls) = (rate, Some(1), 2);
         let offer = |change: &dyn Fn(&mut Offer)| {
             let mut offer = Offer::default();
             change(&mut offer);

@@ -5,7 +5,9 @@
 //! error (0,end of file)"): a hang-up that comes a while after the answer, however slow the machine.
 //! It needs `net_interface` to keep it on loopback, in its SDP too, exits 0 on SIGINT, and takes
 //! keys by datagrams to its console (`x` holds, `X` resumes, `b` hangs up). It has neither reliable
-//! provisional responses nor session timers.
+//! provisional responses nor session timers. With a certificate it listens for TLS on the port behind
+//! its own, and an account with `transport=tls` calls over it. It sends ACK and BYE of a `sip:` call
+//! where the Contact says, so that one without `transport=tls` would have them by UDP.
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
@@ -32,18 +34,29 @@ struct Phone {
     console: SocketAddr,
 }
 
+/// Over what it calls and is called.
+#[derive(Clone, Copy)]
+enum Over {
+    Udp,
+    #[cfg(feature = "tls")]
+    Tls,
+}
+
 impl Phone {
     /// One with that much to say; it calls if it is told whom, and answers by itself.
     fn start(test: &str, tone: Duration, to: Option<SocketAddr>) -> Self {
-        let folder = scratch(test);
+        Self::start_over(Over::Udp, &scratch(test), tone, to)
+    }
+
+    fn start_over(over: Over, folder: &Path, tone: Duration, to: Option<SocketAddr>) -> Self {
         let (port, console) = (free_pair_of_ports(), free_pair_of_ports());
-        configure(&folder, (port, console), tone);
+        configure(folder, over, (port, console), tone);
         let mut command = Command::new("baresip");
         command.args(["-4", "-t", "120"]);
         if let Some(to) = to {
             command.args(["-e", &format!("/dial sip:bob@{to}")]);
         }
-        command.arg("-f").arg(&folder);
+        command.arg("-f").arg(folder);
         let mut process = Process::start("baresip", &mut command);
         for port in [port, console] {
             process.wait_until("bound to its port", PATIENCE, || is_bound(port));
@@ -51,7 +64,11 @@ impl Phone {
         let here = |port| SocketAddr::from(([127, 0, 0, 1], port));
         Self {
             process,
-            address: here(port),
+            address: match over {
+                Over::Udp => here(port),
+                #[cfg(feature = "tls")]
+                Over::Tls => here(port + 1),
+            },
             console: here(console),
         }
     }
@@ -162,11 +179,152 @@ fn baresip_calls_and_is_called() {
     }
 }
 
-fn configure(folder: &Path, (port, console): (u16, u16), tone: Duration) {
+#[cfg(feature = "tls")]
+mod over_tls {
+    //! The same over TLS, where each side has a certificate that the other one believes. `answer`
+    //! and `call` listen for nothing else, so whatever reaches them came over TLS.
+
+    use super::*;
+
+    /// A folder with a certificate for this machine: alone for those who are to believe it, with
+    /// its key for who has it.
+    struct Credentials(std::path::PathBuf);
+
+    impl Credentials {
+        fn new(test: &str) -> Self {
+            let folder = scratch(test);
+            let own = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
+            let (cert, key) = (own.cert.pem(), own.signing_key.serialize_pem());
+            fs::write(folder.join("own.pem"), format!("{key}{cert}")).unwrap();
+            fs::write(folder.join("cert.pem"), cert).unwrap();
+            fs::write(folder.join("key.pem"), key).unwrap();
+            Self(folder)
+        }
+
+        /// What an example is told: who it is, and whom to believe.
+        fn arguments(&self) -> Vec<String> {
+            let path = |name: &str| self.0.join(name).to_str().unwrap().to_owned();
+            let (cert, key) = (path("cert.pem"), path("key.pem"));
+            let words = [
+                "--transport-tls",
+                "--cert",
+                &cert,
+                "--key",
+                &key,
+                "--ca",
+                &cert,
+            ];
+            words.map(str::to_owned).to_vec()
+        }
+
+        fn answer(&self, arguments: &[&str]) -> Answer {
+            let own = self.arguments();
+            let own: Vec<&str> = own.iter().map(String::as_str).collect();
+            Answer::start_on("tls", &[&own, arguments].concat())
+        }
+
+        fn call(&self, to: SocketAddr, arguments: &[&str]) -> Call {
+            let own = self.arguments();
+            let own: Vec<&str> = own.iter().map(String::as_str).collect();
+            let listen = ["--listen", "tls:127.0.0.1:0"];
+            let to = format!("sip:bob@{to};transport=tls");
+            Call::start_to(&to, &[&listen, own.as_slice(), arguments].concat())
+        }
+
+        fn phone(&self, to: Option<SocketAddr>) -> Phone {
+            Phone::start_over(Over::Tls, &self.0, LONG, to)
+        }
+    }
+
+    fn calls_holds_resumes_and_hangs_up() {
+        let credentials = Credentials::new("baresip_tls_holds");
+        let mut answer = credentials.answer(&["--stop-after", "1"]);
+        let phone = credentials.phone(Some(answer.address));
+        for (key, acknowledged) in [("x", 1), ("X", 2), ("b", 3)] {
+            answer.wait_to_say_times(" acknowledged", acknowledged, PATIENCE);
+            phone.press(key);
+        }
+        let report = answer.end(DRAIN);
+        phone.quit();
+        check(&report);
+        report.check_said(" re-INVITE", 2);
+        report.check_said("hung up, Remote", 1);
+    }
+
+    fn calls_and_is_held_resumed_and_hung_up() {
+        let credentials = Credentials::new("baresip_tls_is_held");
+        let end = ["--hang-up-after", "4", "--stop-after", "1"];
+        let mut answer = credentials.answer(&[&ACTIVE[..], &end].concat());
+        let phone = credentials.phone(Some(answer.address));
+        let report = answer.end(Duration::from_secs(20) + DRAIN);
+        phone.quit();
+        check(&report);
+        report.check_said(" updated: 200", 2);
+        report.check_said("hung up, Local", 1);
+    }
+
+    fn is_called_holds_resumes_and_hangs_up() {
+        let credentials = Credentials::new("baresip_tls_is_called");
+        let phone = credentials.phone(None);
+        let mut call = credentials.call(phone.address, &["--hold", "60"]);
+        call.wait_to_say_times(" answered", 1, PATIENCE);
+        phone.press("x");
+        call.wait_to_say_times(" acknowledged", 1, PATIENCE);
+        phone.press("X");
+        call.wait_to_say_times(" acknowledged", 2, PATIENCE);
+        phone.press("b");
+        let (status, report) = call.end(DRAIN);
+        phone.quit();
+        check(&report);
+        report.check_said(" re-INVITE", 2);
+        report.check_said("hung up, Remote", 1);
+        assert!(status.success(), "call: {status}");
+    }
+
+    fn is_called_and_is_held_resumed_and_hung_up() {
+        let credentials = Credentials::new("baresip_tls_is_called_too");
+        let phone = credentials.phone(None);
+        let arguments = [&["--hold", "4"][..], &ACTIVE].concat();
+        let mut call = credentials.call(phone.address, &arguments);
+        let (status, report) = call.end(Duration::from_secs(20) + DRAIN);
+        phone.quit();
+        check(&report);
+        report.check_said(" updated: 200", 2);
+        report.check_said("hung up, Local", 1);
+        assert!(status.success(), "call: {status}");
+    }
+
+    #[test]
+    fn baresip_calls_and_is_called_over_tls() {
+        if wanted("baresip_calls_and_is_called_over_tls", &[BARESIP]) {
+            thread::scope(|scope| {
+                for play in [
+                    calls_holds_resumes_and_hangs_up,
+                    calls_and_is_held_resumed_and_hung_up,
+                    is_called_holds_resumes_and_hangs_up,
+                    is_called_and_is_held_resumed_and_hung_up,
+                ] {
+                    scope.spawn(play);
+                }
+            });
+        }
+    }
+}
+
+fn configure(folder: &Path, over: Over, (port, console): (u16, u16), tone: Duration) {
     let place = folder.display();
+    let (transport, secure) = match over {
+        Over::Udp => ("", String::new()),
+        #[cfg(feature = "tls")]
+        Over::Tls => (
+            ";transport=tls",
+            format!("sip_certificate {place}/own.pem\nsip_cafile {place}/own.pem\n"),
+        ),
+    };
     let config = format!(
         "module_path /usr/lib/baresip/modules\n\
          sip_listen 127.0.0.1:{port}\n\
+         {secure}\
          cons_listen 127.0.0.1:{console}\n\
          net_interface 127.0.0.1\n\
          audio_player aufile,{place}/heard.wav\n\
@@ -180,7 +338,7 @@ fn configure(folder: &Path, (port, console): (u16, u16), tone: Duration) {
     fs::write(folder.join("config"), config).unwrap();
     fs::write(
         folder.join("accounts"),
-        "<sip:bob@127.0.0.1>;regint=0;answermode=auto\n",
+        format!("<sip:bob@127.0.0.1{transport}>;regint=0;answermode=auto\n"),
     )
     .unwrap();
     fs::write(folder.join("contacts"), "").unwrap();

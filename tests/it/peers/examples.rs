@@ -94,10 +94,13 @@ pub(super) struct Call(Process);
 
 impl Call {
     pub(super) fn start(to: SocketAddr, arguments: &[&str]) -> Self {
+        Self::start_to(&format!("sip:bob@{to}"), arguments)
+    }
+
+    /// It calls that URI.
+    pub(super) fn start_to(uri: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(path("call"));
-        command
-            .args(["--to", &format!("sip:bob@{to}")])
-            .args(arguments);
+        command.args(["--to", uri]).args(arguments);
         Self(Process::start("call", &mut command))
     }
 

@@ -61,8 +61,8 @@ fn answer_that_is_offered_twice_its_rate_takes_its_rate() {
     let taken = report.get("answered").saturating_sub(after);
     eprintln!("{taken} of {offered} calls were taken; {peak} KiB at most");
     assert!(taken >= LIMIT * seconds() * 9 / 10, "{taken}");
-    // A burst comes on top, and SIPp's clock is not this one's.
-    assert!(taken <= LIMIT * seconds() * 11 / 10, "{taken}");
+    // A burst of T1 comes on top, and SIPp's clock is not this one's.
+    assert!(taken <= LIMIT * seconds() * 21 / 20 + LIMIT / 2, "{taken}");
     // What lingers of 500 calls a second for 32 s, and of those refused.
     assert!(peak < 512 * 1024, "{peak} KiB");
     report.check("failed", 0);

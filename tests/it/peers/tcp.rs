@@ -1,14 +1,13 @@
 //! SIPp over TCP, with one connection for all calls and with one for each; with each driver, and
 //! with shards.
 
-use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::examples::{Answer, Call, DRAIN, Report};
 use super::sipp::{Statistics, alone, is_listening, sipp};
 use super::{Process, SIPP, calls, free_tcp_port, scratch, wanted};
+use crate::idle::{Idle, ten_thousand};
 
 #[test]
 fn sipp_uac_over_one_connection_calls_answer() {
@@ -133,35 +132,12 @@ fn ten_thousand_idle_connections_do_not_disturb_calls_on_mio() {
     idle(test, &["--driver", "mio"]);
 }
 
-/// The other ends of the connections are of another process, so that each has its descriptors to
-/// itself.
 fn idle(test: &str, arguments: &[&str]) {
     if !wanted(test, &[]) {
         return;
     }
     let answer = Answer::start_on("tcp", arguments);
-    let limit = fs::read_to_string("/proc/self/limits").unwrap();
-    let line = limit
-        .lines()
-        .find(|line| line.starts_with("Max open files"));
-    let soft: usize = line
-        .unwrap()
-        .split_whitespace()
-        .nth(3)
-        .unwrap()
-        .parse()
-        .unwrap();
-    // Tests run side by side.
-    let many = 10_000.min(soft.saturating_sub(500) / 2);
-    let open = |_| TcpStream::connect(answer.address).unwrap();
-    let idle: Vec<TcpStream> = (0..many).map(open).collect();
-    // The last one is there, so all are.
-    let mut last = idle.last().unwrap();
-    last.write_all(b"\r\n\r\n").unwrap();
-    last.set_read_timeout(Some(Duration::from_secs(30)))
-        .unwrap();
-    let mut pong = [0; 2];
-    last.read_exact(&mut pong).unwrap();
+    let idle = Idle::open(answer.address, ten_thousand());
     let listen = ["--listen", "tcp:127.0.0.1:0"];
     let some = ["--calls", "100", "--rate", "100"];
     let mut call = Call::start(answer.address, &[listen.as_slice(), &some].concat());

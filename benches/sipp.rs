@@ -1,0 +1,232 @@
+//! What a call costs in user CPU over UDP on loopback, beside what SIPp's own `uas` scenario spends
+//! on the same calls.
+//!
+//! `sipp -sn uac` places the same calls, at the same rate, to one process after the other, in turn
+//! and several times over: to SIPp's `uas`, and to an endpoint on each driver whose application does
+//! what that scenario does (180, 200 with a session description, 200 for the BYE). Each is one
+//! process pinned to the first core; the caller is pinned to another, if there is one. User CPU is
+//! what the operating system says of the process: for the endpoint up to the end of its last timer,
+//! 32 s after the last call, for SIPp until it has nothing more to do.
+//!
+//! ```text
+//! cargo bench --bench sipp --features mio,tokio [-- CALLS RATE ROUNDS]
+//! ```
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a bench: it reads the clock and may panic"
+)]
+
+use std::collections::VecDeque;
+use std::env;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::UdpSocket;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use drongo::endpoint::{Config, Endpoint, Event, Output};
+use drongo::message::{Body, Outgoing};
+use drongo::time::Time;
+
+const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+                   m=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
+
+/// After it the endpoint has no transaction left: 64*T1, and a little.
+const LINGERING: Duration = Duration::from_secs(34);
+/// `uas` waits 4 s for a BYE that comes again.
+const PAUSE: Duration = Duration::from_secs(6);
+
+/// What takes the calls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Callee {
+    Sipp,
+    Mio,
+    Tokio,
+}
+
+impl Callee {
+    const ALL: [Self; 3] = [Self::Sipp, Self::Mio, Self::Tokio];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sipp => "sipp",
+            Self::Mio => "mio",
+            Self::Tokio => "tokio",
+        }
+    }
+
+    /// Starts it on the first core. Where it listens.
+    fn start(self) -> (Child, String) {
+        match self {
+            Self::Sipp => {
+                let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+                let port = free.local_addr().unwrap().port().to_string();
+                drop(free);
+                let uas = [
+                    "sipp",
+                    "-sn",
+                    "uas",
+                    "-i",
+                    "127.0.0.1",
+                    "-nostdin",
+                    "-p",
+                    &port,
+                ];
+                let child = pinned(0, &uas).stdout(Stdio::null()).spawn();
+                // It does not say when it is ready.
+                thread::sleep(Duration::from_secs(2));
+                (
+                    child.expect("sipp and taskset"),
+                    format!("127.0.0.1:{port}"),
+                )
+            }
+            Self::Mio | Self::Tokio => {
+                let own = env::current_exe().unwrap();
+                let mut command = pinned(0, &[own.to_str().unwrap(), "serve", self.name()]);
+                let mut child = command.stdout(Stdio::piped()).spawn().expect("taskset");
+                let mut address = String::new();
+                let mut said = BufReader::new(child.stdout.take().unwrap());
+                said.read_line(&mut address).unwrap();
+                (child, address.trim().to_owned())
+            }
+        }
+    }
+
+    fn rest(self) -> Duration {
+        match self {
+            Self::Sipp => PAUSE,
+            Self::Mio | Self::Tokio => LINGERING,
+        }
+    }
+}
+
+fn pinned(core: usize, command: &[&str]) -> Command {
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+    let core = core.min(cores - 1).to_string();
+    let mut pinned = Command::new("taskset");
+    pinned
+        .args(["-c", &core])
+        .args(command)
+        .stderr(Stdio::null());
+    pinned
+}
+
+/// User and system time of a process so far, in hundredths of a second.
+fn spent(child: &Child) -> (u64, u64) {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+    // The name in brackets may contain anything.
+    let fields = stat.rsplit_once(") ").unwrap().1;
+    let fields: Vec<&str> = fields.split(' ').collect();
+    (fields[11].parse().unwrap(), fields[12].parse().unwrap())
+}
+
+/// Has so many calls placed. User and system time, in microseconds a call.
+fn measure(callee: Callee, calls: u64, rate: u64) -> (f64, f64) {
+    let (mut child, address) = callee.start();
+    let before = spent(&child);
+    let (m, r) = (calls.to_string(), rate.to_string());
+    let mut uac = pinned(
+        1,
+        &[
+            "sipp",
+            "-sn",
+            "uac",
+            "-i",
+            "127.0.0.1",
+            "-nostdin",
+            "-m",
+            &m,
+            "-r",
+            &r,
+            &address,
+        ],
+    );
+    let status = uac.stdout(Stdio::null()).status().unwrap();
+    assert!(
+        status.success(),
+        "{}: calls have failed: {status}",
+        callee.name()
+    );
+    thread::sleep(callee.rest());
+    let after = spent(&child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let each = |before: u64, after: u64| (after - before) as f64 * 10_000.0 / calls as f64;
+    (each(before.0, after.0), each(before.1, after.1))
+}
+
+/// What the scenario `uas` does.
+fn answer(endpoint: &mut Endpoint, now: Time, event: &Event, out: &mut VecDeque<Output>) {
+    if let Event::Incoming { call, .. } = event {
+        endpoint.call(*call).unwrap().ring(now, out).unwrap();
+        let answer = Outgoing::default().with_body(Body::sdp(SDP));
+        let mut call = endpoint.call(*call).unwrap();
+        call.answer(now, answer, out).unwrap();
+    }
+}
+
+fn serve_on_mio() {
+    let address = "127.0.0.1:0".parse().unwrap();
+    let mut driver = drongo::driver::mio::Driver::udp(address, Config::default()).unwrap();
+    println!("{}", driver.local_addr());
+    loop {
+        let event = driver.next_event().unwrap();
+        driver.act(|endpoint, now, out| answer(endpoint, now, &event, out));
+    }
+}
+
+fn serve_on_tokio() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(async {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let driver = drongo::driver::tokio::Driver::udp(address, Config::default());
+        let mut driver = driver.await.unwrap();
+        println!("{}", driver.local_addr());
+        loop {
+            let event = driver.next_event().await.unwrap();
+            driver.act(|endpoint, now, out| answer(endpoint, now, &event, out));
+        }
+    });
+}
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [serve, driver] = &arguments[..]
+        && serve == "serve"
+    {
+        return match driver.as_str() {
+            "mio" => serve_on_mio(),
+            _ => serve_on_tokio(),
+        };
+    }
+    let numbers: Vec<u64> = arguments
+        .iter()
+        .filter_map(|arg| arg.parse().ok())
+        .collect();
+    let [calls, rate, rounds] = [(0, 40_000), (1, 2_000), (2, 3)]
+        .map(|(at, usual)| numbers.get(at).copied().unwrap_or(usual));
+    let mut user = [0.0; 3];
+    for round in 1..=rounds {
+        for (sum, callee) in user.iter_mut().zip(Callee::ALL) {
+            let (in_user, in_system) = measure(callee, calls, rate);
+            println!(
+                "round {round}, {}: {in_user:.1} us user, {in_system:.1} us system a call",
+                callee.name()
+            );
+            *sum += in_user;
+        }
+    }
+    for (sum, callee) in user.iter().zip(Callee::ALL).skip(1) {
+        println!("{}/sipp = {:.2}", callee.name(), sum / user[0]);
+    }
+}
