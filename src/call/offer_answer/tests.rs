@@ -319,6 +319,17 @@ fn pattern_6_update_and_2xx() {
 }
 
 #[test]
+fn misuse_names_the_message_and_the_phase() {
+    assert_eq!(
+        after(&[out(M::Invite)]).may_send(M::Update, true),
+        Err(Misuse::WrongState {
+            verb: "offer in UPDATE",
+            state: "Offered",
+        })
+    );
+}
+
+#[test]
 fn offer_in_an_update_is_open_until_it_is_answered() {
     for (offer, answer) in [
         (out(M::Update), from(M::UpdateSuccess)),
@@ -518,6 +529,10 @@ fn update_meets_what_is_open() {
     assert_eq!(update_meets(after(&[from(M::Invite)])), OVERLAP);
     let early = [from(M::Invite), out(M::Reliable), from(M::Prack)];
     assert_eq!(update_meets(after(&early)), OVERLAP);
+    // 6337-2.2-53: it makes no first exchange. Within a re-INVITE without an offer it makes another.
+    assert_eq!(update_meets(after(&[out0(M::Invite)])), OVERLAP);
+    let again = then(established(), &[out0(M::Invite)]);
+    assert_eq!(update_meets(again), V::Offer);
     assert_eq!(Refusal::Pending.retry_after(), None);
 }
 

@@ -206,6 +206,10 @@ fn too_small_an_interval_gets_422_if_its_sender_knows_it() {
     );
     // 4028-4-03
     assert_eq!(answer(config, "Session-Expires: 89\r\n"), "off");
+    assert_eq!(
+        answer(config, "Session-Expires: 90\r\n"),
+        "90;refresher=uas"
+    );
 }
 
 // 4028-9-04, 4028-9-05, 4028-9-06, 4028-9-07

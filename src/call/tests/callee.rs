@@ -215,6 +215,17 @@ fn incoming_answer_takes_the_users_headers_for_its_own() {
 }
 
 #[test]
+fn incoming_answer_has_one_contact_wherever_it_was_given() {
+    let context = crate::call::Context {
+        capabilities: headers(&[("Contact", "<sip:me@192.0.2.9>")]),
+        ..context()
+    };
+    let mut s = Script::incoming_with(context, &their_invite(&[], Some("offer")));
+    s.command(Command::Answer(sdp("answer"))).unwrap();
+    assert_eq!(all(&s.said(), "Contact").len(), 1);
+}
+
+#[test]
 fn incoming_sips_anywhere_makes_the_contact_sips() {
     let cases = [
         ("sips:me@example.com", "<sip:p;lr>", "<sip:a@b>", "sips"),

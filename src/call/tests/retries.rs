@@ -197,7 +197,8 @@ fn inviting_494_is_tried_with_the_list_of_the_server() {
     assert_eq!(one(&second, "Security-Verify"), list);
     // TLS is not what this call goes over, so it has not been agreed on.
     for list in ["tls;q=0.9, digest;q=0.1", "ipsec-ike", ""] {
-        let mut s = placed(with(&[("Security-Client", "tls, digest")]));
+        let own = [("Security-Client", "tls, digest"), ("Subject", "lunch")];
+        let mut s = placed(with(&own));
         let said = refused(&mut s, 494, &[("Security-Server", list)]);
         assert_eq!(said, ["ended: refused 494"], "{list}");
     }
@@ -241,10 +242,12 @@ fn inviting_body_of_accepted_type_and_coding_is_not_what_was_refused() {
 
 #[test]
 fn inviting_of_equal_security_mechanisms_the_first_is_taken() {
-    let mut s = placed(with(&[("Security-Client", "tls, digest")]));
+    let own = [("Security-Client", "tls, digest"), ("Subject", "lunch")];
+    let mut s = placed(with(&own));
     // RFC 3329 2.3.1; and TLS is not there.
     let listed = [("Security-Server", "digest;q=0.5, tls;q=0.5")];
     assert_eq!(refused(&mut s, 494, &listed), ["retried 494", "INVITE 2"]);
+    assert_eq!(one(&s.sent("INVITE 2"), "Subject"), "lunch");
 }
 
 #[test]
