@@ -3,9 +3,10 @@
 //! First the price of each: of a call that is taken (INVITE, 180, 200, ACK, BYE, 200, all on the
 //! side of the callee), of one that is refused (INVITE, 503, ACK), and of an INVITE that is dropped.
 //! Then a generator in memory offers calls to one endpoint: arrivals stand on a virtual clock, and
-//! each message takes as long as the endpoint really takes for it, on this machine. So the queue
-//! grows as it would, and what is measured is the whole of the endpoint without sockets. Callers
-//! repeat an INVITE after T1, 3*T1 and so on, as SIP has it.
+//! each message takes as much of it as the endpoint really takes of a core's time for it, on this
+//! machine. (On Linux that is the time of the thread: on a machine with other things to do, those
+//! would count as the endpoint's.) So the queue grows as it would, and what is measured is the whole
+//! of the endpoint without sockets. Callers repeat an INVITE after T1, 3*T1 and so on, as SIP has it.
 //!
 //! Three phases of 3 s each: at half of what the core carries, at twice of it, and at half again, in
 //! one endpoint without a pause; with the bounds of the queue alone, and with a rate.
@@ -22,7 +23,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use drongo::endpoint::{Config, Endpoint, Event, Input, Output};
@@ -36,6 +37,20 @@ const THERE: &str = "192.0.2.2:5060";
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
     m=audio 40000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
     a=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
+
+/// What this thread has had of a core so far.
+#[cfg(target_os = "linux")]
+fn cpu_time() -> Duration {
+    let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
+    clock.now().unwrap().into()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cpu_time() -> Duration {
+    use std::sync::LazyLock;
+    static BEGIN: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+    BEGIN.elapsed()
+}
 
 fn flow() -> Flow {
     Flow {
@@ -129,9 +144,9 @@ fn price(calls: u64, change: impl FnOnce(&mut Config), late: Duration) -> u64 {
         let mut steps = VecDeque::from([invite(call)]);
         while let Some(bytes) = steps.pop_front() {
             sent.clear();
-            let begin = Instant::now();
+            let begin = cpu_time();
             callee.receive(now, arrived, bytes, &mut sent);
-            spent += begin.elapsed();
+            spent += cpu_time() - begin;
             steps.extend(sent.iter().flat_map(|sent| answers(call, sent)));
         }
     }
@@ -209,9 +224,9 @@ fn offer(rates: [u64; 3], change: impl FnOnce(&mut Config)) -> [Tally; 3] {
         let begins = free_at.max(arrived);
         let (now, came) = (Time::from_nanos(begins), Time::from_nanos(arrived));
         sent.clear();
-        let clock = Instant::now();
+        let begin = cpu_time();
         callee.receive(now, came, bytes, &mut sent);
-        free_at = begins + clock.elapsed().as_nanos() as u64;
+        free_at = begins + (cpu_time() - begin).as_nanos() as u64;
         let tally = &mut tallies[phase_of[index]];
         tally.worst_wait = tally.worst_wait.max(now.saturating_since(came));
         for response in &sent {

@@ -284,6 +284,55 @@ fn port(text: &[u8]) -> Option<(u16, &[u8])> {
 
 #[inline]
 fn v4(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
+    let (octets, rest) = match wide_v4(text) {
+        Some(read) => read,
+        None => narrow_v4(text)?,
+    };
+    let ends = rest.first().is_none_or(|b| !is_in(*b, set::HOST));
+    ends.then_some((Ipv4Addr::from(octets), rest))
+}
+
+/// An address whose text has other text behind it: where its dots are is seen in one look.
+#[inline]
+fn wide_v4(text: &[u8]) -> Option<([u8; 4], &[u8])> {
+    let lanes = Lanes::front(text);
+    let end = words::place(lanes.not_digits_or_dots());
+    // The bits of the dots before the end. An end that is not among the sixteen is found out below.
+    let dots = lanes.equal(b'.') & 1_u32.wrapping_shl(end as u32).wrapping_sub(1);
+    let behind_first = dots & dots.wrapping_sub(1);
+    let third = behind_first & behind_first.wrapping_sub(1);
+    let [first, second, third] = match third & third.wrapping_sub(1) {
+        0 if third != 0 => [dots, behind_first, third].map(words::place),
+        _ => return None,
+    };
+    let start = |dot: usize| dot.wrapping_add(1);
+    let octets = [
+        wide_octet(text, 0, first)?,
+        wide_octet(text, start(first), second)?,
+        wide_octet(text, start(second), third)?,
+        wide_octet(text, start(third), end)?,
+    ];
+    Some((octets, text.get(end..)?))
+}
+
+/// The number from 0 to 255 without leading zeros that digits from here to there are, if at least
+/// one byte more is behind three of them.
+#[inline]
+fn wide_octet(text: &[u8], start: usize, end: usize) -> Option<u8> {
+    let len = end.wrapping_sub(start);
+    let bytes = u32::from_le_bytes(*text.get(start..)?.first_chunk()?);
+    let has_zeros = len > 1 && bytes & 15 == 0;
+    if !matches!(len, 1..=3) || has_zeros {
+        return None;
+    }
+    // The last digit at the top, zeros before the first.
+    let digits = bytes.wrapping_shl(32_u32.wrapping_sub(len.wrapping_mul(8) as u32));
+    let digit = |place: u32| digits >> place & 15;
+    let tens = digit(8).wrapping_mul(10).wrapping_add(digit(16));
+    u8::try_from(tens.wrapping_mul(10).wrapping_add(digit(24))).ok()
+}
+
+fn narrow_v4(text: &[u8]) -> Option<([u8; 4], &[u8])> {
     let mut octets = [0_u8; 4];
     let mut rest = text;
     for (at, octet) in octets.iter_mut().enumerate() {
@@ -292,11 +341,7 @@ fn v4(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
         }
         (*octet, rest) = self::octet(rest)?;
     }
-    let ends = !matches!(
-        rest.first(),
-        Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'-' | b'_')
-    );
-    ends.then_some((Ipv4Addr::from(octets), rest))
+    Some((octets, rest))
 }
 
 /// A number from 0 to 255 without leading zeros. A digit too many is left for the caller to see.
@@ -517,6 +562,19 @@ mod tests {
             let plain = host_port(text.as_bytes()).filter(|(_, _, rest)| rest.is_empty());
             let full = Host::parse_with_port(text.as_bytes()).ok();
             prop_assert_eq!(plain.map(|(host, port, _)| (host.host(), port)), full);
+        }
+
+        #[test]
+        fn addresses_are_read_alike_with_and_without_text_behind_them(
+            text in "[0-9]{1,3}(\\.[0-9]{0,4}){2,4}[a-z:;>.-]?[0-9a-z]{0,9}"
+        ) {
+            let text = text.as_bytes();
+            let wide = wide_v4(text);
+            prop_assert!(wide.is_none() || wide == narrow_v4(text));
+            let long = [text, b"\r\nContact: <sip:a>"].concat();
+            let narrow = narrow_v4(&long).filter(|(_, rest)| !matches!(rest, [b'0'..=b'9' | b'.', ..]));
+            let wide = wide_v4(&long);
+            prop_assert_eq!(wide, narrow);
         }
 
         #[test]

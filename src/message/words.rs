@@ -58,6 +58,12 @@ impl Lanes {
         !common & 0xffff
     }
 
+    /// Which are neither a digit nor a dot.
+    #[inline(always)]
+    pub(crate) fn not_digits_or_dots(self) -> u32 {
+        !bits(self.is_within(b'0', b'9') | self.is(b'.')) & 0xffff
+    }
+
     #[inline(always)]
     fn is(self, byte: u8) -> u8x16 {
         self.0.cmp_eq(u8x16::new([byte; STEP]))

@@ -1,7 +1,9 @@
 //! The user agent of the tokio driver, on sockets of this machine: what becomes of calls that are
 //! awaited, dropped, refused and forgotten.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -16,6 +18,7 @@ use drongo::endpoint::{CallView, Config, Endpoint, Event};
 use drongo::error::Misuse;
 use drongo::message::{Body, HeaderList, Name, Outgoing, StatusCode};
 use drongo::transport::Transport;
+use futures_core::Stream as _;
 use tokio::sync::mpsc;
 
 /// Far more than anything here takes.
@@ -143,6 +146,28 @@ fn call_rings_is_answered_and_hung_up() {
 }
 
 #[test]
+fn arrivals_are_a_stream_that_ends_when_nothing_new_is_taken() {
+    run(async {
+        let (alice, bob) = pair().await;
+        let outgoing = alice.invite(invitation(&bob)).await.unwrap();
+        let mut arrivals = bob.arrivals();
+        let first = poll_fn(|context| Pin::new(&mut arrivals).poll_next(context)).await;
+        let Some(Arrival::Call(incoming)) = first else {
+            panic!("{first:?}");
+        };
+        let busy = incoming.reject(StatusCode::BUSY_HERE, Outgoing::new());
+        busy.await.unwrap();
+        assert_eq!(status_of(outgoing.answered().await.unwrap_err()), 486);
+        let (rest, drained) = tokio::join!(
+            poll_fn(|context| Pin::new(&mut arrivals).poll_next(context)),
+            bob.drain(),
+        );
+        assert!(rest.is_none(), "{rest:?}");
+        drained.unwrap();
+    });
+}
+
+#[test]
 fn call_without_offer_gets_its_answer_in_the_ack() {
     run(async {
         let (alice, bob) = pair().await;
@@ -200,7 +225,7 @@ fn invite_that_is_not_awaited_any_more_leaves_no_call() {
         let (alice, bob) = pair().await;
         // The verb is on its way, and its caller gone before its turn.
         let mut invite = Box::pin(alice.invite(invitation(&bob)));
-        std::future::poll_fn(|context| {
+        poll_fn(|context| {
             assert!(invite.as_mut().poll(context).is_pending());
             Poll::Ready(())
         })
@@ -210,7 +235,7 @@ fn invite_that_is_not_awaited_any_more_leaves_no_call() {
         assert_eq!(calls, Ok(0));
         // It was placed, and its caller gone before it was told.
         let mut invite = Box::pin(alice.invite(invitation(&bob)));
-        std::future::poll_fn(|context| {
+        poll_fn(|context| {
             assert!(invite.as_mut().poll(context).is_pending());
             Poll::Ready(())
         })

@@ -227,6 +227,11 @@ fn refresh_says_of_extensions_what_the_invite_said() {
         };
         assert_eq!(listed(&refresh, "Require"), required, "{label}");
     }
+    // 25.1: a Require lists one tag at least.
+    let offer = outgoing(&[("Require", "100rel")]).with_body(sdp("offer").body.unwrap());
+    let mut s = timed_call(timed(), invitation().with(offer), "INVITE, UPDATE");
+    s.run_to(secs(900));
+    assert_eq!(all(&s.sent("UPDATE 2"), "Require"), [""; 0]);
 }
 
 #[test]

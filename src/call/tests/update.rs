@@ -484,6 +484,15 @@ fn deferred_offer_that_another_exchange_has_overtaken_goes_back_to_the_user() {
     assert_eq!(s.take(), ["update outdated"]);
     assert_eq!(s.call.deadline(), None);
     assert_eq!(s.command(update(sdp("new"))), Ok(()));
+
+    // 3311-5.3-06: an offer that was refused has made nothing of it moot.
+    let mut s = updating();
+    s.respond_with("UPDATE 2", 491, Some("a"), &[], None);
+    let server = offered(&mut s, 5, "a");
+    s.command(respond(server, 488, nothing())).unwrap();
+    s.skip();
+    s.fire();
+    assert_eq!(s.take(), ["UPDATE 3"]);
 }
 
 #[test]

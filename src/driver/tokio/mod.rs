@@ -42,7 +42,7 @@ use streams::Streams;
 
 pub use super::Listen;
 pub use agent::{
-    AgentCounters, Arrival, Bounds, Call, CallError, CallEvent, CallRef, IncomingCall,
+    AgentCounters, Arrival, Arrivals, Bounds, Call, CallError, CallEvent, CallRef, IncomingCall,
     IncomingRequest, OutgoingCall, Reoffer, Updated, UserAgent,
 };
 #[cfg(feature = "dns")]

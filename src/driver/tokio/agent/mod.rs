@@ -4,6 +4,7 @@
 //! await what becomes of it, and dropping it hangs up. No rule of SIP is here: all of it is verbs
 //! and events of the endpoint.
 
+mod arrivals;
 mod call;
 mod desk;
 mod error;
@@ -32,6 +33,7 @@ use crate::transport::Transport;
 use desk::{Desk, Inbox};
 use link::{Link, Shared, Tallies};
 
+pub use arrivals::Arrivals;
 pub use call::{Call, CallEvent, CallRef, OutgoingCall, Updated};
 pub use error::CallError;
 pub use incoming::{Arrival, IncomingCall, Reoffer};
@@ -254,6 +256,12 @@ impl UserAgent {
             return Ok(response);
         }
         Err(CallError::Ended(reason))
+    }
+
+    /// The same as [`incoming`](Self::incoming), as a [`Stream`](futures_core::Stream), for what is
+    /// made of streams.
+    pub fn arrivals(&self) -> Arrivals<'_> {
+        Arrivals::new(self)
     }
 
     /// The next call or request of others. `None` when nothing new is taken any more. Nothing is
