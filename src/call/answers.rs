@@ -176,7 +176,7 @@ impl Core {
     ) -> State {
         self.terminate_pending(out);
         self.own = Vec::new();
-        self.aside = None;
+        self.forget_identities();
         for leg in &mut self.legs {
             leg.drop_rare();
             // What is not leaving by a BYE of this side has no dialog any more.

@@ -12,6 +12,7 @@ use super::leg::Leg;
 use super::offer_answer;
 use super::policy::lists;
 use super::{Action, Aside, Core, LegId, Notice, ServerId, State, wrong_state};
+use crate::dialog::Dialog;
 use crate::error::Misuse;
 use crate::message::{HeaderList, Message, Name, NameAddr, Request, StatusCode};
 use crate::sink::Sink;
@@ -36,6 +37,8 @@ pub(super) enum Known {
 pub(super) struct Identities {
     /// This side's: a From value without tag.
     own: Option<Box<[u8]>>,
+    /// The From of the INVITE, tag included, once that is another.
+    first: Box<[u8]>,
     /// What of the other side has no final response.
     claims: Vec<Claim>,
 }
@@ -62,9 +65,28 @@ impl Core {
         for leg in self.legs.iter_mut().filter(|leg| may_hear(leg)) {
             leg.known = Known::Untold;
         }
-        self.aside.get_or_insert_default().identities.own = Some(from);
+        let first = self.first_from().unwrap_or_default().into();
+        let identities = &mut self.aside.get_or_insert_default().identities;
+        identities.first = first;
+        identities.own = Some(from);
         self.take_own_identity();
         Ok(())
+    }
+
+    /// The From of the first INVITE of this side.
+    pub(super) fn first_from(&self) -> Option<&[u8]> {
+        let aside = self.aside.as_deref();
+        let first = aside.map(|aside| &*aside.identities.first);
+        let now = || self.dialog().map(Dialog::local);
+        first.filter(|first| !first.is_empty()).or_else(now)
+    }
+
+    /// The call is over: what is left is the From for forks that still answer.
+    pub(super) fn forget_identities(&mut self) {
+        let first = self.aside.take().map(|aside| aside.identities.first);
+        if let Some(first) = first.filter(|first| !first.is_empty()) {
+            self.aside.get_or_insert_default().identities.first = first;
+        }
     }
 
     /// 4.4.1: From is this side's identity on every leg that can take it.

@@ -388,3 +388,21 @@ fn without_the_extension_a_changed_from_names_nobody() {
     // 3261 12.2.1.1: the remote URI is that of the beginning.
     assert_eq!(to_of_bye(&mut s), "<sip:them@example.org>;tag=them");
 }
+
+#[test]
+fn fork_that_answers_late_is_told_of_nobody_else() {
+    let mut s = Script::place_with(connected(), invitation());
+    s.respond_with("INVITE 1", 200, Some("a"), &with_contact(), None);
+    s.command(identify(CAROL)).unwrap();
+    s.command(identify("sip:dave@example.net")).unwrap();
+    s.respond("INVITE 1", 200, "b");
+    // It has not said that it would stand that.
+    let invite = one(&s.sent("INVITE 1"), "From");
+    assert_eq!(one(&s.sent("ACK 1"), "From"), invite);
+    assert_eq!(one(&s.sent("BYE 2"), "From"), invite);
+    assert_eq!(s.sent("BYE 2").to_tag(), Some("b"));
+    s.hang_up();
+    s.respond("BYE 3", 200, "a");
+    s.respond("INVITE 1", 200, "c");
+    assert_eq!(one(&s.sent("ACK 1"), "From"), invite);
+}
