@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip128::SipHasher24;
 
 /// The magic cookie that begins every branch of an RFC 3261 element (3261 8.1.1.7).
 pub const BRANCH_COOKIE: &str = "z9hG4bK";
@@ -467,9 +467,10 @@ impl KeyedHash {
         }
     }
 
-    fn finish(mut self) -> u128 {
-        self.flush();
-        u128::from(self.hasher.finish128())
+    fn finish(self) -> u128 {
+        // The same as to write it and to finish, in one pass.
+        let text = self.text.get(..self.len).unwrap_or_default();
+        u128::from(self.hasher.hash(text))
     }
 }
 
@@ -498,6 +499,8 @@ mod tests {
     use alloc::collections::BTreeSet;
     use alloc::string::ToString;
     use alloc::vec::Vec;
+
+    use siphasher::sip128::Hasher128 as _;
 
     fn ids(byte: u8) -> Ids {
         Ids::new(Seed::from_bytes([byte; 32]))

@@ -21,7 +21,7 @@ use crate::transaction::non_invite_server::is_allowed;
 impl Core {
     /// A final response without anything from the user.
     pub(super) fn refuse(
-        &self,
+        &mut self,
         server: ServerId,
         reply: &Reply,
         status: StatusCode,
@@ -31,7 +31,7 @@ impl Core {
     }
 
     pub(super) fn respond(
-        &self,
+        &mut self,
         server: ServerId,
         reply: &Reply,
         status: StatusCode,
@@ -46,6 +46,7 @@ impl Core {
             status,
             bytes,
         });
+        self.settle_claim(server, status, out);
     }
 
     /// A request of the other side that is the user's to answer.
@@ -96,7 +97,7 @@ impl Core {
         let offers = describes(outgoing, &self.context.limits);
         if let Some(pending) = self.pending.get(at) {
             check_coding(&pending.reply, outgoing)?;
-            self.may_answer(&pending.asked, status, offers)?;
+            self.may_answer(&pending.asked, status, (&outgoing.headers, offers))?;
         }
         let pending = self.pending.remove(at);
         self.shrink_pending();
@@ -175,6 +176,7 @@ impl Core {
     ) -> State {
         self.terminate_pending(out);
         self.own = Vec::new();
+        self.forget_identities();
         for leg in &mut self.legs {
             leg.drop_rare();
             // What is not leaving by a BYE of this side has no dialog any more.

@@ -142,6 +142,7 @@ impl Asking {
             Event::Response { .. }
             | Event::Failed { .. }
             | Event::Gone { .. }
+            | Event::Rerouted { .. }
             | Event::Cancel { .. }
             | Event::Ack { .. }
             | Event::Settled { .. } => {
@@ -248,6 +249,7 @@ impl Asking {
             | Command::Reinvite(_)
             | Command::CancelReinvite(_)
             | Command::Update { .. }
+            | Command::Identify { .. }
             | Command::Request { .. }
             | Command::Respond { .. } => (
                 State::Asking(self),

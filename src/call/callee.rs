@@ -82,7 +82,7 @@ impl Call {
         let host = Host::of(host, is_sips, invite, || contact);
         let dialog = Dialog::uas_of(invite, contact, local_tag, secure);
         let mut leg = core.new_leg(dialog, exchange);
-        leg.learn(invite);
+        leg.learn(invite, core.context.connected_identity);
         core.legs.push(leg);
         let asked = reliable::Asked::of(invite);
         let cseq = invite.cseq().number;
@@ -132,12 +132,16 @@ impl Incoming {
                 let fate = core.on_own_failed(request, failure, out);
                 self.suffer(core, fate, out)
             }
+            Event::Settled { server } => {
+                let _ = core.has_settled(server);
+                State::Incoming(self)
+            }
             Event::Cancel { .. }
             | Event::Ack { .. }
             | Event::Response { .. }
             | Event::Failed { .. }
-            | Event::Gone { .. }
-            | Event::Settled { .. } => {
+            | Event::Rerouted { .. }
+            | Event::Gone { .. } => {
                 out.push(Action::Absorbed);
                 State::Incoming(self)
             }
@@ -180,6 +184,7 @@ impl Incoming {
             core.refuse(server, &reply, status, out);
             return State::Incoming(self);
         }
+        core.hear_claim(server, &request);
         match request.method() {
             // 15.1.2: the caller may end an early dialog.
             Method::Bye => {
@@ -201,7 +206,10 @@ impl Incoming {
                 );
             }
             // 14.2: a second INVITE before the first has its final response.
-            Method::Invite => core.refuse_for_now(server, &reply, out),
+            Method::Invite => {
+                core.refuse_for_now(server, &reply, out);
+                core.has_refused(server);
+            }
             Method::Update => core.on_update(now, server, (request, reply), host, out),
             Method::Prack => {
                 let next = core.on_prack(now, server, (request, reply), out);
@@ -276,6 +284,14 @@ impl Incoming {
             }
             Command::Reinvite(_) => wrong_state("reinvite", "Incoming"),
             Command::CancelReinvite(_) => wrong_state("cancel a re-INVITE", "Incoming"),
+            Command::Identify {
+                from,
+                reinvite: None,
+            } => {
+                let result = core.identify(&from);
+                return (State::Incoming(self), result);
+            }
+            Command::Identify { .. } => wrong_state("reinvite", "Incoming"),
             Command::Request { .. } => wrong_state("request", "Incoming"),
         };
         (State::Incoming(self), Err(error))
@@ -320,7 +336,8 @@ impl Incoming {
             core.say(Message::Unreliable, outgoing);
             let [scheme, user, at, host, end] = core.contact_line(&self.host, &outgoing.headers);
             let own = outgoing.headers.as_bytes();
-            let lines = [scheme, user, at, host, end, own];
+            let more = core.own_tag_line(&outgoing.headers);
+            let lines = [scheme, user, at, host, end, own, more];
             let bytes = core.dialog_lines(&self.reply, status, &lines, outgoing);
             self.last = Some((status, Some(bytes.clone())));
             self.repeat = now + MINUTE;

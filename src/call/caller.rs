@@ -137,6 +137,7 @@ impl Inviting {
             headers = listing(&headers, Name::Supported, OPTION_TAG, is_on);
         }
         headers = core.with_timer_tag(core.with_requirements(headers));
+        headers = core.with_from_change(headers);
         put_request(&self.negotiation, &mut headers);
         let body = outgoing.body.as_ref();
         let routes = self.course.template.routes.iter().map(AsRef::as_ref);
@@ -198,6 +199,13 @@ impl Inviting {
                 out.push(Action::Absorbed);
                 State::Inviting(self)
             }
+            // 13.2.2.3.
+            Event::Rerouted { request } => {
+                if self.is_current(request) {
+                    core.forget_early(out);
+                }
+                State::Inviting(self)
+            }
             Event::Gone { request } => {
                 core.gone(request);
                 match self.is_current(request) {
@@ -212,7 +220,11 @@ impl Inviting {
                 host,
                 reply,
             } => self.request(core, now, server, (request, reply), host, out),
-            Event::Cancel { .. } | Event::Ack { .. } | Event::Settled { .. } => {
+            Event::Settled { server } => {
+                let _ = core.has_settled(server);
+                State::Inviting(self)
+            }
+            Event::Cancel { .. } | Event::Ack { .. } => {
                 out.push(Action::Absorbed);
                 State::Inviting(self)
             }
@@ -225,7 +237,7 @@ impl Inviting {
             .any(|attempt| attempt.request == request)
     }
 
-    /// 13.2.2.1: 101-199 with a To tag makes an early dialog, one for each tag.
+    /// One that closes a gap brings those that came too early with it (RFC 3262 4).
     fn provisional(
         self: Box<Self>,
         core: &mut Core,
@@ -233,13 +245,31 @@ impl Inviting {
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
+        let mut response = response;
+        loop {
+            let at = self.take_provisional(core, now, response, out);
+            match at.and_then(|at| core.next_provisional(at)) {
+                Some(next) => response = next,
+                None => return State::Inviting(self),
+            }
+        }
+    }
+
+    /// 13.2.2.1: 101-199 with a To tag makes an early dialog, one for each tag. Returns its leg.
+    fn take_provisional(
+        &self,
+        core: &mut Core,
+        now: Time,
+        response: Box<Response>,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Option<usize> {
         let tag = response.to_tag_bytes();
         let makes_dialog = tag.is_some() && response.status() != StatusCode::TRYING;
         let found = core.find_leg(tag).filter(|_| makes_dialog);
         let leg = found.and_then(|at| core.legs.get(at));
         if leg.is_some_and(Leg::is_hung_up) {
             out.push(Action::Absorbed);
-            return State::Inviting(self);
+            return None;
         }
         let room = core.legs.len() < core.context.limits.forks;
         let at = match found {
@@ -269,7 +299,7 @@ impl Inviting {
             None if means => Action::Notify(Notice::Progress { response, early }),
             None | Some(_) => Action::Absorbed,
         });
-        State::Inviting(self)
+        at
     }
 
     /// RFC 6228 4: a 199 for a dialog that was never heard of makes none, unless it wants a PRACK.
@@ -333,13 +363,14 @@ impl Inviting {
         core.legs.swap(0, at);
         let mut session = Verdict::Nothing;
         let body = has_session(&response, &core.context.limits);
+        let connected = core.context.connected_identity;
         if let Some(leg) = core.legs.first_mut() {
             leg.dialog.confirm(&response);
             if leg.state == LegState::Left {
                 // It was said to be lost, and is not.
                 leg.state = LegState::Early;
             }
-            leg.learn(&response);
+            leg.learn(&response, connected);
             session = leg.exchange.on_received(Message::Success, body);
         }
         core.end_of_provisionals(0);
@@ -390,8 +421,7 @@ impl Inviting {
             // 22.2: once more with credentials, under the same Call-ID and From tag; RFC 4028 7.3:
             // once more for longer.
             if core.is_challenged(&mut credentials, &response) || self.may_last_longer(&response) {
-                core.legs.clear();
-                core.own.clear();
+                core.forget_early(out);
                 self.attempt(core, cseq.saturating_add(1), credentials, out);
                 return State::Inviting(self);
             }
@@ -451,6 +481,7 @@ impl Inviting {
             core.refuse(server, &reply, status, out);
             return State::Inviting(self);
         }
+        core.hear_claim(server, &request);
         match request.method() {
             // A callee must not do this (§15), or its 2xx is under way still; but the dialog matches
             // (15.1.2): the fork is gone, and the INVITE goes on.
@@ -459,7 +490,15 @@ impl Inviting {
                 core.hung_up(request);
             }
             // 14.2: there is an INVITE in progress on this dialog.
-            Method::Invite => core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out),
+            Method::Invite => {
+                core.refuse(server, &reply, StatusCode::REQUEST_PENDING, out);
+                core.has_refused(server);
+            }
+            // RFC 3262 3: there is no reliable response of this side.
+            Method::Prack => {
+                let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+                core.refuse(server, &reply, status, out);
+            }
             Method::Update => core.on_update(now, server, (request, reply), host, out),
             _ => core.hand_over(now, server, (request, reply), out),
         }
@@ -501,6 +540,11 @@ impl Inviting {
             },
             Command::Reinvite(_) => Err(wrong_state("reinvite", "Inviting")),
             Command::CancelReinvite(_) => Err(wrong_state("cancel a re-INVITE", "Inviting")),
+            Command::Identify {
+                from,
+                reinvite: None,
+            } => core.identify(&from),
+            Command::Identify { .. } => Err(wrong_state("reinvite", "Inviting")),
             Command::Request { .. } => Err(wrong_state("request", "Inviting")),
         };
         (State::Inviting(self), result)
@@ -573,6 +617,11 @@ impl Inviting {
         }
     }
 
+    /// Whether it is being cancelled.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.is_some()
+    }
+
     fn is_secure(&self) -> bool {
         self.course.template.is_secure()
     }
@@ -590,6 +639,14 @@ impl Cancelled {
 }
 
 impl Core {
+    /// The INVITE of this side goes again: the early dialogs of its last transaction are over, and what
+    /// the other side still waits for within them (13.2.2.3).
+    pub(super) fn forget_early(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
+        self.terminate_pending(out);
+        self.legs.clear();
+        self.own.clear();
+    }
+
     /// The 2xx carries the offer, so the ACK must carry the answer (13.2.2.4): the user's.
     pub(super) fn await_answer(&mut self, now: Time, invite: RequestId, success: &Response) {
         let until = now + self.context.limits.request_wait;

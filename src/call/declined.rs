@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::description::session_of;
 use crate::limits::Limits;
-use crate::message::{Body, Message};
+use crate::message::{Body, Message, Name};
 
 /// The answer to the offer in a message with each stream at port 0; `None` if it has none that is
 /// SDP.
@@ -32,12 +32,25 @@ pub(super) fn declining(message: &Message, limits: &Limits) -> Option<Body> {
     if times.is_empty() {
         times.push(b"t=0 0");
     }
-    let mut text = b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP4 0.0.0.0\r\n".to_vec();
+    let id = session_id(message);
+    let origin = alloc::format!("v=0\r\no=- {id} 0 IN IP4 0.0.0.0\r\n");
+    let mut text = origin.into_bytes();
+    text.extend_from_slice(b"s=-\r\nc=IN IP4 0.0.0.0\r\n");
     for line in times.into_iter().chain(streams.iter().map(Vec::as_slice)) {
         text.extend_from_slice(line);
         text.extend_from_slice(b"\r\n");
     }
     Some(Body::sdp(text))
+}
+
+/// RFC 3264 5: a session is told from others by its o= line. It has no other here than its dialog's,
+/// and one number each (FNV-1a of Call-ID and To tag, under 2^62).
+fn session_id(message: &Message) -> u64 {
+    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let parts = [Name::CallId, Name::To].map(|name| message.first(name).unwrap_or_default());
+    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
+    parts.concat().iter().fold(BASIS, mix) >> 2
 }
 
 /// `media port proto fmt …`, with port 0.
@@ -75,9 +88,14 @@ mod tests {
         let answer = declining(&message(Body::sdp(offer)), &Limits::DEFAULT).unwrap();
         assert_eq!(answer.content_type(), "application/sdp");
         // 3264-6-03
+        let text = core::str::from_utf8(answer.bytes()).unwrap();
+        let (_, rest) = text.split_once("o=- ").unwrap();
+        let (id, _) = rest.split_once(' ').unwrap();
+        // 3264-5-02
+        assert!((1..1 << 62).contains(&id.parse::<u64>().unwrap()));
         assert_eq!(
-            core::str::from_utf8(answer.bytes()).unwrap(),
-            "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=10 20\r\n\
+            text.replacen(id, "1", 1),
+            "v=0\r\no=- 1 0 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=10 20\r\n\
              m=audio 0 RTP/AVP 0 8\r\nm=video 0 RTP/AVP 31\r\n"
         );
     }

@@ -75,8 +75,8 @@ pub(super) enum What {
     Update {
         /// How often it has met glare.
         glares: u8,
-        /// Whether it is the core's, to refresh the session.
-        refresh: bool,
+        /// What it is for.
+        why: Why,
     },
     Prack {
         rseq: u32,
@@ -85,6 +85,17 @@ pub(super) enum What {
         /// Whether it is part of the exchange of the INVITE in progress.
         counts: bool,
     },
+}
+
+/// What an UPDATE of this side is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Why {
+    /// The user's business.
+    User,
+    /// The session is to be refreshed.
+    Refresh,
+    /// The other side is told who this side is (RFC 4916).
+    Identity,
 }
 
 /// What a request of the other side that waits for its answer is.
@@ -154,7 +165,7 @@ impl Core {
 
     /// Whether an UPDATE of the user has no final response, or waits for its next try.
     pub(super) fn is_updating(&self) -> bool {
-        let is_update = |own: &Own| matches!(own.what, What::Update { refresh: false, .. });
+        let is_update = |own: &Own| matches!(own.what, What::Update { why: Why::User, .. });
         self.own.iter().any(is_update) || self.legs.iter().any(Leg::is_deferred)
     }
 
@@ -178,8 +189,8 @@ impl Core {
             return Fate::Stands;
         };
         match own.what {
-            What::Update { glares, refresh } => {
-                self.on_update_response(now, own, (glares, refresh), response, out)
+            What::Update { glares, why } => {
+                self.on_update_response(now, own, (glares, why), response, out)
             }
             What::Prack {
                 rseq,

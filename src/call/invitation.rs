@@ -201,6 +201,20 @@ impl Invitation {
     }
 }
 
+/// A From value without tag, in angle brackets.
+pub(super) fn from_value(from: &str) -> Result<Box<[u8]>, Misuse> {
+    let malformed = Misuse::Malformed { what: "from" };
+    let address = NameAddr::parse(from.as_bytes()).map_err(|_| malformed)?;
+    if address.tag().is_some() || !is_line(from) {
+        return Err(malformed);
+    }
+    let text = from.trim().as_bytes();
+    Ok(match address.is_bracketed() {
+        true => text.into(),
+        false => bracketed(text),
+    })
+}
+
 fn is_line(text: &str) -> bool {
     !text.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0))
 }

@@ -3,7 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Why};
+use super::identity::Known;
 use super::offer_answer::OfferAnswer;
 use super::prack::Owed;
 use super::refresh::SessionTime;
@@ -12,7 +13,7 @@ use super::timer::{Timer, timed};
 use super::update::Deferred;
 use super::{Core, RequestId};
 use crate::dialog::Dialog;
-use crate::message::{Body, Draft, Message, Method, Name, Request};
+use crate::message::{Body, Draft, Message, Method, Name, Request, Response};
 use crate::time::Time;
 use crate::transaction::rebase;
 
@@ -52,6 +53,8 @@ pub(super) struct Leg {
     pub(super) exchange: Exchange,
     /// Whether the other side's Allow lists UPDATE (RFC 3311 4); `None` before it has said.
     pub(super) takes_update: Option<bool>,
+    /// What it knows of this side's identity (RFC 4916).
+    pub(super) known: Known,
     /// What few legs have at a time.
     rare: Option<Box<Rare>>,
     /// One an INVITE whose transaction is alive: each copy of its 2xx gets it again (13.2.2.4).
@@ -65,6 +68,8 @@ pub(super) struct Rare {
     pub(super) deferred: Option<Deferred>,
     /// The reliable responses to the INVITE in progress (RFC 3262 4).
     pub(super) order: Option<RseqOrder>,
+    /// Those that came before one that is missing (RFC 3262 4).
+    pub(super) ahead: Vec<Response>,
     /// One whose offer the user has not answered.
     pub(super) owed: Option<Owed>,
     /// The session timer that was agreed on (RFC 4028).
@@ -81,6 +86,7 @@ impl Leg {
             id,
             exchange: exchange.into(),
             takes_update: None,
+            known: Known::Closed,
             rare: None,
             acks: Vec::new(),
         }
@@ -107,10 +113,11 @@ impl Leg {
         taken.unwrap_or_default()
     }
 
-    /// Whether an UPDATE of this side waits for its next try after glare.
+    /// Whether an UPDATE of the user waits for its next try after glare.
     pub(super) fn is_deferred(&self) -> bool {
         let rare = self.rare.as_deref();
-        rare.is_some_and(|rare| rare.deferred.is_some())
+        let deferred = rare.and_then(|rare| rare.deferred.as_ref());
+        deferred.is_some_and(|deferred| deferred.why == Why::User)
     }
 
     pub(super) fn owed(&self) -> Option<&Owed> {
@@ -147,8 +154,12 @@ impl Leg {
         .flatten()
     }
 
-    /// What the other side's Allow says of UPDATE, if the message has one (RFC 3311 4).
-    pub(super) fn learn(&mut self, message: &Message) {
+    /// What the other side's Allow says of UPDATE, if the message has one (RFC 3311 4); and where
+    /// that matters, whether it has connected identity (RFC 4916).
+    pub(super) fn learn(&mut self, message: &Message, connected: bool) {
+        if connected {
+            self.hear_extension(message);
+        }
         let mut rows = message.all(Name::Allow);
         if let Some(first) = rows.next() {
             self.takes_update = Some(lists_update(first) || rows.any(lists_update));

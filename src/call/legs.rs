@@ -78,7 +78,10 @@ impl Core {
                 };
                 self.refuse(server, &reply, status, out);
             }
-            Event::Cancel { .. } | Event::Ack { .. } | Event::Settled { .. } => {
+            Event::Cancel { .. }
+            | Event::Ack { .. }
+            | Event::Settled { .. }
+            | Event::Rerouted { .. } => {
                 out.push(Action::Absorbed);
             }
         }
@@ -232,7 +235,7 @@ impl Core {
         let to = response.to().uri();
         let origin = Origin {
             call_id: sibling.call_id().as_bytes(),
-            from: sibling.local(),
+            from: self.first_from()?,
             uri: to.as_bytes(),
             cseq: response.cseq().number,
             secure: sibling.is_secure(),

@@ -14,6 +14,7 @@
 //! | reliable 1xx of this side, and their PRACKs | `provisional.rs`, [`reliable`] | RFC 3262 3 |
 //! | reliable 1xx of the other side, and their PRACKs | `prack.rs`, [`reliable`] | RFC 3262 4 |
 //! | re-INVITE, both ways | `session/reinvite.rs` | §14, RFC 6141 |
+//! | identities that change | `identity.rs` | RFC 4916 |
 //! | session timers | `refresh.rs`, [`session_timer`] | RFC 4028 |
 //!
 //! Which transaction carries what is its owner's matter: requests of this side are
@@ -58,6 +59,7 @@ mod declined;
 mod description;
 mod exchange;
 pub mod failure;
+pub(crate) mod identity;
 mod invitation;
 mod leg;
 mod legs;
@@ -109,6 +111,7 @@ use callee::Incoming;
 use caller::Inviting;
 use credentials::Credentials;
 use exchange::{Asked, Own};
+use identity::Identities;
 use leg::{Leg, LegState};
 use provisional::Reliable;
 use reliable::Policy;
@@ -140,6 +143,8 @@ pub struct Context {
     pub reliable: Policy,
     /// What this side wants of session timers (RFC 4028); `None` to do without.
     pub session_timer: Option<session_timer::Config>,
+    /// Whether identities may change within a dialog (RFC 4916).
+    pub connected_identity: bool,
 }
 
 /// What the floor below tells a call.
@@ -159,6 +164,12 @@ pub enum Event {
         request: RequestId,
         /// Why.
         failure: Failure,
+    },
+    /// A request of this side goes to the next server, in a transaction of its own (RFC 3263 4.3):
+    /// what responses of the last one have made is over.
+    Rerouted {
+        /// Which request.
+        request: RequestId,
     },
     /// The client transaction of an INVITE is gone: no response to it can come any more.
     Gone {
@@ -265,6 +276,14 @@ pub enum Command {
         /// What goes with it.
         outgoing: Outgoing,
     },
+    /// This side is somebody else from now on (RFC 4916): so say From and, as soon as it may go, an
+    /// UPDATE. A callee that was retargeted says so who it is.
+    Identify {
+        /// A name-addr or URI, without tag.
+        from: String,
+        /// A re-INVITE that goes now and says it instead (4.3).
+        reinvite: Option<Box<Outgoing>>,
+    },
     /// Send another request within the dialog.
     Request {
         /// A method other than INVITE, ACK, CANCEL and BYE.
@@ -370,12 +389,23 @@ struct Core {
     contact: Option<Box<[u8]>>,
     /// The user part of this side's Contact.
     user: Box<[u8]>,
+    /// What few calls have.
+    aside: Option<Box<Aside>>,
     /// What challenges have taught, if there were any.
     credentials: Option<Box<Credentials>>,
     /// Whether this side made the Call-ID, which decides who waits longer after glare (14.1).
     owns_call_id: bool,
     /// Whether the first INVITE of this side carried no offer, so that every 2xx to it does.
     asks: bool,
+}
+
+/// What few calls have at a time.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+struct Aside {
+    /// Who the sides are, if that has changed.
+    identities: Identities,
+    /// INVITEs of the other side that were refused and are neither Confirmed nor Terminated.
+    refused: SmallVec<[ServerId; 2]>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -458,8 +488,8 @@ impl Call {
     /// Its owner has refused this re-INVITE before the call heard of it, and will tell it when that
     /// is [`Event::Settled`].
     pub(crate) fn has_refused(&mut self, server: ServerId) {
-        if let State::Confirmed(session) = &mut self.state {
-            session.has_refused(server);
+        if !self.has_ended() {
+            self.core.has_refused(server);
         }
     }
 
@@ -624,9 +654,13 @@ impl Machine for Call {
         let now = now.max(self.core.since);
         while self.due.is_some_and(|due| due <= now) {
             let Some(timer) = timer::due(&self.core, &self.state, now) else {
-                return;
+                break;
             };
             let _ = self.step(now, Input::Timer(timer), out);
+        }
+        // It waits for no time, but for what the other side or the user has done before.
+        if self.core.context.connected_identity {
+            self.core.tell_identity(&self.state, out);
         }
     }
 
@@ -661,6 +695,7 @@ impl Core {
             unanswered: None,
             contact: None,
             user,
+            aside: None,
             credentials: None,
             owns_call_id: false,
             asks: false,

@@ -115,6 +115,20 @@ pub enum Notice {
     },
     /// The other side's Contact changed; requests go to `Contact` of the message from now on.
     TargetRefreshed,
+    /// The other side is somebody else from now on: a request of it with another URI in From was
+    /// accepted (RFC 4916 4.4.2). Nobody has vouched for that but who signed the request.
+    PeerIdentified {
+        /// On which leg.
+        leg: LegId,
+        /// The request.
+        request: Box<Request>,
+    },
+    /// The UPDATE that told who this side is has its answer, after which nothing is done, whatever it
+    /// says (RFC 4916 4.4.1).
+    Identified {
+        /// The 200-699.
+        response: Box<Response>,
+    },
     /// The other side offers another session in an UPDATE (RFC 3311) or PRACK (RFC 3262 5): answer
     /// with [`Command::Respond`](super::Command::Respond), at once; a 2xx carries the answer.
     Offered {

@@ -304,9 +304,7 @@ impl OfferAnswer {
             | Message::Prack
             | Message::PrackSuccess
             | Message::PrackFailure => {
-                message.is_inviters() == self.ours
-                    && exchange(self.phase, message, body).legal
-                    && !(self.has_open_update() && self.phase == Phase::Asked && body)
+                message.is_inviters() == self.ours && exchange(self.phase, message, body).legal
             }
         };
         match legal {
@@ -423,10 +421,6 @@ impl OfferAnswer {
             self.established = true;
             self.changed = self.phase != Phase::Free || self.changed;
         }
-    }
-
-    fn has_open_update(&self) -> bool {
-        self.sent == Update::Offer || self.received == Update::Offer
     }
 
     /// 3261 14.1: no INVITE while another is in progress in either direction, and none before the

@@ -101,7 +101,7 @@ pub(super) fn extensions(outgoing: &Outgoing) -> HeaderList {
 }
 
 /// Whether a list of these headers has this element.
-fn lists(headers: &HeaderList, name: Name, element: &str) -> bool {
+pub(super) fn lists(headers: &HeaderList, name: Name, element: &str) -> bool {
     let mut rows = headers.iter().filter(|(other, ..)| *other == name);
     rows.any(|(.., value)| split_commas(value).any(|one| is(one, element)))
 }

@@ -18,7 +18,12 @@ use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::Failure;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use smallvec::SmallVec;
+
+/// How many responses are kept that came before one that is missing. Who sends several at a time
+/// sends a few.
+const MOST_AHEAD: usize = 4;
 
 /// A reliable response whose offer the user has not answered.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -43,6 +48,7 @@ impl Core {
     ) -> Option<Early> {
         let body = has_session(response, &self.context.limits);
         let limits = &self.context.limits;
+        let connected = self.context.connected_identity;
         let until = now + limits.request_wait;
         let leg = self.legs.get_mut(at)?;
         let id = leg.id;
@@ -57,14 +63,15 @@ impl Core {
             let order = place.get_or_insert(RseqOrder::new(invite));
             if order.cseq() != invite {
                 *order = RseqOrder::new(invite);
+                leg.take_rare(|rare| &mut rare.ahead);
             }
-            match order.take(rseq) {
+            match leg.order_of(rseq, response) {
                 Order::Next => {}
                 // The client transaction of the PRACK repeats it; what is missing comes again.
                 Order::Repeated | Order::OutOfOrder => return None,
             }
         }
-        leg.learn(response);
+        leg.learn(response, connected);
         let session = leg.exchange.on_received(message, body);
         if let Some(rseq) = rseq {
             if session == Verdict::Offer {
@@ -228,9 +235,25 @@ impl Core {
         out.push(Action::Notify(Notice::RequestFailed { request, failure }));
     }
 
+    /// A response that came too early, and is the next one now (section 4).
+    pub(super) fn next_provisional(&mut self, at: usize) -> Option<Box<Response>> {
+        let leg = self.legs.get_mut(at).filter(|leg| leg.has_rare())?;
+        let rare = leg.rare();
+        let order = rare.order?;
+        let is_next = |response: &Response| rseq_of(response).is_some_and(|n| order.is_next(n));
+        let found = rare.ahead.iter().position(is_next)?;
+        let next = rare.ahead.swap_remove(found);
+        if rare.ahead.is_empty() {
+            rare.ahead = Vec::new();
+        }
+        Some(Box::new(next))
+    }
+
     /// The INVITE has its final response: its numbers mean nothing any more.
     pub(super) fn end_of_provisionals(&mut self, at: usize) {
-        if let Some(leg) = self.legs.get_mut(at) {
+        let leg = self.legs.get_mut(at);
+        if let Some(leg) = leg.filter(|leg| leg.has_rare()) {
+            leg.rare().ahead = Vec::new();
             leg.take_rare(|rare| &mut rare.order);
         }
     }
@@ -243,4 +266,26 @@ impl Core {
             }
         }
     }
+}
+
+impl Leg {
+    /// Where a reliable response stands. One that comes before another is kept for later.
+    fn order_of(&mut self, rseq: u32, response: &Response) -> Order {
+        let rare = self.rare();
+        let Some(order) = &mut rare.order else {
+            return Order::OutOfOrder;
+        };
+        let place = order.take(rseq);
+        let is_ahead = place == Order::OutOfOrder && order.is_ahead(rseq);
+        let is_kept = |kept: &Response| rseq_of(kept) == Some(rseq);
+        let room = rare.ahead.len() < MOST_AHEAD;
+        if is_ahead && room && !rare.ahead.iter().any(is_kept) {
+            rare.ahead.push(response.clone());
+        }
+        place
+    }
+}
+
+fn rseq_of(response: &Response) -> Option<u32> {
+    response.rseq()?.ok()
 }

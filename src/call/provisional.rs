@@ -41,6 +41,8 @@ pub(super) struct Reliable {
     held: Option<Box<Outgoing>>,
     /// The machine lets it go; an offer in a PRACK may still be unanswered.
     ready: bool,
+    /// The other side has acknowledged one, so it has the early dialog.
+    pracked: bool,
     /// The PRACK whose offer was refused: it comes again without (RFC 6337 2.3).
     refused: Option<Acknowledged>,
 }
@@ -52,11 +54,6 @@ impl Reliable {
 
     pub(super) fn rebase(&mut self, from: Time, to: Time) {
         self.machine.rebase(from, to);
-    }
-
-    /// Whether the INVITE has no final response.
-    fn is_open(&self) -> bool {
-        matches!(self.machine.state(), "Idle" | "Waiting")
     }
 }
 
@@ -103,13 +100,14 @@ impl Core {
             target,
             held: None,
             ready: false,
+            pracked: false,
             refused: None,
         }));
     }
 
     /// Whether this provisional response goes reliably.
     pub(super) fn is_reliable(&self, outgoing: &Outgoing, preview: bool) -> bool {
-        let Some(reliable) = self.reliable.as_ref().filter(|r| r.is_open()) else {
+        let Some(reliable) = &self.reliable else {
             return false;
         };
         if reliable.always || preview {
@@ -142,6 +140,7 @@ impl Core {
         headers.push(Name::RSeq.as_str(), alloc::format!("{rseq}"))?;
         // RFC 3311 4: Allow, and with it UPDATE.
         headers.put_over(&self.context.capabilities);
+        let headers = self.with_from_change(headers);
         let bytes = self.dialog_response(to.reply, status, &headers, &outgoing);
         let Some(reliable) = &mut self.reliable else {
             return Ok(Next::Stay);
@@ -175,7 +174,7 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<Option<Cow<'o, Outgoing>>, Misuse> {
         let outgoing = self.unsaid(Message::Success, outgoing)?;
-        let Some(reliable) = self.reliable.as_mut().filter(|r| r.is_open()) else {
+        let Some(reliable) = &mut self.reliable else {
             return Ok(Some(outgoing));
         };
         if reliable.held.is_some() {
@@ -190,6 +189,12 @@ impl Core {
             Next::Accept(outgoing) => Ok(Some(Cow::Owned(*outgoing))),
             Next::Stay | Next::TimedOut => Ok(None),
         }
+    }
+
+    /// Whether a reliable response had its PRACK, and that its answer.
+    pub(super) fn is_pracked(&self) -> bool {
+        let waits = self.pending.iter().any(|p| p.asked == Asked::Prack);
+        !waits && self.reliable.as_ref().is_some_and(|r| r.pracked)
     }
 
     /// Whether a reliable response waits for its PRACK.
@@ -359,6 +364,9 @@ impl Core {
         request: Box<Request>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
+        if let Some(reliable) = &mut self.reliable {
+            reliable.pracked = true;
+        }
         let body = has_session(&request, &self.context.limits);
         let room = self.pending.len() < self.context.limits.pending_requests;
         let leg = self.legs.first_mut();

@@ -13,9 +13,10 @@ use super::policy::listing;
 use super::session_timer::{
     self, Answer, Asked, Event, Negotiation, OPTION_TAG, SessionExpires, SessionTimer, min_se,
 };
+use super::update::GLARE_STEP;
 use super::{Action, Core, LegId, reliable};
 use crate::machine::Machine;
-use crate::message::{Body, HeaderList, Message, Name, Outgoing, Request, StatusCode};
+use crate::message::{Body, HeaderList, Message, Name, Outgoing, Request, Response, StatusCode};
 use crate::sink::Sink;
 use crate::time::Time;
 
@@ -132,8 +133,8 @@ impl Core {
         response: &Message,
     ) {
         if self.context.session_timer.is_some() {
-            negotiation.on_dialog();
             negotiation.on_success(SessionExpires::of(response));
+            negotiation.on_dialog();
             self.agree(now, at, negotiation);
         }
     }
@@ -222,7 +223,8 @@ impl Core {
             && is_longer(&mut session.negotiation, response)
     }
 
-    /// A refresh that was due could not go, or was refused (section 10): once more before the end.
+    /// A refresh that was due could not go, or was refused for good (section 10): once more before the
+    /// end.
     pub(super) fn refresh_again(&mut self, now: Time, due: Time, leg: LegId) {
         // Law L5: counted from when it was due.
         let at = due + AGAIN;
@@ -231,6 +233,21 @@ impl Core {
         let leg = self.leg_mut(leg);
         if let Some(session) = leg.and_then(|leg| leg.session_mut()) {
             session.tell(now, Event::Refused(wait));
+        }
+    }
+
+    /// The other side refused a refresh. What crossed something, or came too soon after it, goes again
+    /// as any such request does (RFC 3261 14.1, 14.2; RFC 3311 5.3).
+    pub(super) fn refresh_refused(&mut self, now: Time, leg: LegId, response: &Response) {
+        match self.after_refusal(now, response) {
+            Some(at) => {
+                // Later than now, whatever was drawn (law L8).
+                let wait = at.saturating_since(now).max(GLARE_STEP);
+                if let Some(session) = self.leg_mut(leg).and_then(|leg| leg.session_mut()) {
+                    session.tell(now, Event::Refused(Some(wait)));
+                }
+            }
+            None => self.refresh_again(now, now, leg),
         }
     }
 

@@ -7,9 +7,6 @@ pub(super) mod sent;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
-use smallvec::SmallVec;
-
 use self::sent::Sent;
 use super::callee::Host;
 use super::caller::requires_nothing;
@@ -31,6 +28,7 @@ use crate::message::{
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::{Backoff, Failure, rebase};
+use bytes::Bytes;
 
 /// What a confirmed call is waiting for. An idle one waits for nothing.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -51,12 +49,7 @@ pub(super) struct Session {
     bye: Option<Box<Bye>>,
     /// Other requests of this side without final response.
     requests: Vec<Sent>,
-    /// INVITEs of the other side that were refused, without ACK yet.
-    refused: Option<Box<Refused>>,
 }
-
-/// The server transactions of refused INVITEs that are neither Confirmed nor Terminated.
-type Refused = SmallVec<[ServerId; 2]>;
 
 /// A 2xx of this side: the same bytes until the ACK comes (13.3.1.4).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -96,7 +89,7 @@ struct Bye {
 struct Retry {
     outgoing: Outgoing,
     glares: u8,
-    /// `None`: when what [`Session::refused`] waits for has come.
+    /// `None`: when what [`Aside::refused`](crate::call::Aside) waits for has come.
     at: Option<Time>,
     /// How many answers there were when it began to wait.
     answers: u8,
@@ -157,6 +150,7 @@ impl Unacked {
             let mut headers = core.with_contact(host, own);
             headers.extend(&more);
             headers.put_over(capabilities);
+            let headers = core.with_from_change(headers);
             core.dialog_response(reply, status, &headers, outgoing)
         };
         out.push(Action::Respond {
@@ -164,6 +158,7 @@ impl Unacked {
             status,
             bytes: bytes.clone(),
         });
+        core.settle_claim(server, status, out);
         let timers = &core.context.timers;
         Self {
             server,
@@ -192,6 +187,12 @@ impl Session {
             unacked: Some(Box::new(unacked)),
             ..Self::default()
         }
+    }
+
+    /// Whether the other side has acknowledged that there is a dialog: what it was called with, or
+    /// called.
+    pub(super) fn has_its_ack(&self) -> bool {
+        self.unacked.as_ref().is_none_or(|unacked| unacked.again)
     }
 
     /// Whether a re-INVITE of the user has no final response, or waits for its next try.
@@ -252,6 +253,7 @@ impl Session {
                 return self.on_failed(core, request, failure, out);
             }
             Event::Gone { request } => core.gone(request),
+            Event::Rerouted { request } => self.on_rerouted(core, request),
             Event::Request {
                 server,
                 request,
@@ -396,10 +398,11 @@ impl Session {
         if let Err(status) = core.take_cseq(&request) {
             core.refuse(server, &reply, status, out);
             if request.method() == Method::Invite {
-                self.has_refused(server);
+                core.has_refused(server);
             }
             return State::Confirmed(self);
         }
+        core.hear_claim(server, &request);
         let own = core.find_leg(request.tag_of_from()) == Some(0);
         let leaving = core.leg_of(&request).is_some_and(Leg::is_leaving);
         match request.method() {
@@ -550,6 +553,7 @@ impl Session {
                 self.progress(core, now, status, &outgoing, true, out)
             }
             Command::Prack { leg, outgoing } => core.answer_in_prack(leg, outgoing, out),
+            Command::Identify { from, reinvite } => self.identify(core, &from, reinvite, out),
             Command::Acknowledge(outgoing) => acknowledge(core, &outgoing, out),
             Command::Request { method, outgoing } => self.request(core, method, outgoing, out),
             Command::Respond {

@@ -130,15 +130,19 @@ pub struct Config {
     pub least: u32,
     /// Who refreshes where this side may choose, as a callee.
     pub refresher: Side,
+    /// Whether a caller that asked for a session timer has one of its own, and refreshes, if the other
+    /// side has none (7.2): it then finds out all the same when that is lost.
+    pub alone: bool,
 }
 
 impl Default for Config {
-    /// Half an hour, refreshed by the caller.
+    /// Half an hour, refreshed by the caller; not alone.
     fn default() -> Self {
         Self {
             interval: RECOMMENDED,
             least: LEAST,
             refresher: Side::Remote,
+            alone: false,
         }
     }
 }
@@ -278,8 +282,19 @@ impl Negotiation {
     }
 
     /// Takes the Session-Expires of a 2xx to an INVITE or UPDATE of this side (7.2). What it says
-    /// holds, even if nothing was asked for; without one there is no timer any more.
+    /// holds, even if nothing was asked for; without one there is no timer any more, unless this side
+    /// wants one [alone](Config::alone).
     pub fn on_success(&mut self, expires: Option<SessionExpires>) -> Option<Terms> {
+        let own = || {
+            self.request()
+                .filter(|_| self.config.is_some_and(|c| c.alone))
+        };
+        let expires = expires.or_else(|| {
+            let (own, _) = own()?;
+            // "and its value was the same as that in the request, but with a refresher of uac".
+            let refresher = Some(Role::Uac);
+            Some(SessionExpires { refresher, ..own })
+        });
         self.terms = expires.map(|expires| Terms {
             interval: expires.seconds.max(LEAST),
             // Section 9 wants it there. Two that refresh do no harm; none does.

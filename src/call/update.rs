@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::callee::Host;
 use super::description::{describes, has_session};
-use super::exchange::{Asked, AskedUpdate, Fate, Own, What};
+use super::exchange::{Asked, AskedUpdate, Fate, Own, What, Why};
 use super::leg::LegState;
 use super::offer_answer::{Message, Refusal, Verdict, glare_wait};
 use super::retries::retry_after;
@@ -37,6 +37,7 @@ pub(super) struct Deferred {
     pub(super) at: Option<Time>,
     outgoing: Outgoing,
     glares: u8,
+    pub(super) why: Why,
     /// How many answers there were when it began to wait.
     answers: u8,
 }
@@ -52,6 +53,7 @@ impl Core {
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
         check(&outgoing)?;
+        check_update(&outgoing)?;
         let leg = match leg {
             Some(id) => self.leg_at(id).and_then(|at| self.legs.get_mut(at)),
             None => self.legs.first_mut(),
@@ -67,7 +69,7 @@ impl Core {
         leg.exchange.may_send(Message::Update, offers)?;
         let id = leg.id;
         leg.take_rare(|rare| &mut rare.deferred);
-        self.send_update(id, outgoing, (0, false), auth::Attempt::new(), out);
+        self.send_update(id, outgoing, (0, Why::User), auth::Attempt::new(), out);
         Ok(())
     }
 
@@ -83,16 +85,22 @@ impl Core {
             let at = self.leg_at(id).unwrap_or_default();
             let headers = self.refresh_headers(at, false);
             let outgoing = Outgoing::new().with_headers(headers);
-            self.send_update(id, outgoing, (0, true), auth::Attempt::new(), out);
+            self.send_update(id, outgoing, (0, Why::Refresh), auth::Attempt::new(), out);
         }
         free
+    }
+
+    /// An UPDATE that says nothing but who this side is (RFC 4916 4.2, 4.3).
+    pub(super) fn send_identity(&mut self, leg: LegId, out: &mut (impl Sink<Action> + ?Sized)) {
+        let how = (0, Why::Identity);
+        self.send_update(leg, Outgoing::new(), how, auth::Attempt::new(), out);
     }
 
     fn send_update(
         &mut self,
         leg: LegId,
         outgoing: Outgoing,
-        (glares, refresh): (u8, bool),
+        (glares, why): (u8, Why),
         mut credentials: auth::Attempt,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
@@ -119,22 +127,23 @@ impl Core {
         self.own.push(Own {
             request,
             leg,
-            what: What::Update { glares, refresh },
+            what: What::Update { glares, why },
             outgoing,
             credentials,
         });
+        self.told_identity(at);
     }
 
     pub(super) fn on_update_response(
         &mut self,
         now: Time,
         mut own: Own,
-        (glares, refresh): (u8, bool),
+        (glares, why): (u8, Why),
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Fate {
         if response.status().is_success() {
-            self.on_update_accepted(now, &own, refresh, response, out);
+            self.on_update_accepted(now, &own, why, response, out);
             return Fate::Stands;
         }
         let challenged = self.is_challenged(&mut own.credentials, &response);
@@ -150,14 +159,14 @@ impl Core {
         }
         let at = self.leg_at(own.leg).unwrap_or_default();
         if challenged || self.is_longer_now(at, &response) {
-            let what = (glares, refresh);
+            let what = (glares, why);
             self.send_update(own.leg, own.outgoing, what, own.credentials, out);
             return Fate::Stands;
         }
         let fate = Fate::of(Method::Update, own.leg, &response);
-        if refresh && fate == Fate::Stands {
+        if why == Why::Refresh && fate == Fate::Stands {
             out.push(Action::Absorbed);
-            self.refresh_again(now, now, own.leg);
+            self.refresh_refused(now, own.leg, &response);
             return fate;
         }
         if glares < most
@@ -167,16 +176,23 @@ impl Core {
                 at: Some(at),
                 outgoing: own.outgoing,
                 glares: glares.saturating_add(1),
+                why,
                 answers: self.leg_at(own.leg).map_or(0, |at| self.answers(at)),
             };
             if let Some(leg) = self.leg_mut(own.leg) {
                 leg.rare().deferred = Some(deferred);
             }
-            out.push(Action::Notify(Notice::UpdateDeferred { response }));
+            out.push(match why {
+                Why::User => Action::Notify(Notice::UpdateDeferred { response }),
+                Why::Refresh | Why::Identity => Action::Absorbed,
+            });
             return Fate::Stands;
         }
         let changed = false;
-        out.push(Action::Notify(Notice::UpdateRefused { response, changed }));
+        out.push(Action::Notify(match why {
+            Why::Identity => Notice::Identified { response },
+            Why::User | Why::Refresh => Notice::UpdateRefused { response, changed },
+        }));
         fate
     }
 
@@ -185,18 +201,19 @@ impl Core {
         &mut self,
         now: Time,
         own: &Own,
-        refresh: bool,
+        why: Why,
         response: Box<Response>,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
         self.is_authorized(&own.credentials, &response);
         self.accepted_contact(&own.outgoing.headers);
         let answer_needed = false;
+        let connected = self.context.connected_identity;
         let body = has_session(&response, &self.context.limits);
         if let Some(at) = self.leg_at(own.leg) {
             if let Some(leg) = self.legs.get_mut(at) {
                 leg.exchange.on_received(Message::UpdateSuccess, body);
-                leg.learn(&response);
+                leg.learn(&response, connected);
             }
             if let Some(contact) = contact_of(&response) {
                 self.refresh_target(at, contact, out);
@@ -206,13 +223,13 @@ impl Core {
                 self.described(at, own.outgoing.body.as_ref());
             }
         }
-        if refresh {
-            out.push(Action::Notify(Notice::SessionRefreshed { response }));
-            return;
-        }
-        out.push(Action::Notify(Notice::Updated {
-            response,
-            answer_needed,
+        out.push(Action::Notify(match why {
+            Why::Refresh => Notice::SessionRefreshed { response },
+            Why::Identity => Notice::Identified { response },
+            Why::User => Notice::Updated {
+                response,
+                answer_needed,
+            },
         }));
     }
 
@@ -252,6 +269,7 @@ impl Core {
             let Deferred {
                 outgoing,
                 glares,
+                why,
                 answers,
                 ..
             } = deferred;
@@ -260,7 +278,7 @@ impl Core {
                 let outgoing = Box::new(outgoing);
                 return out.push(Action::Notify(Notice::UpdateOutdated { leg, outgoing }));
             }
-            let what = (glares, false);
+            let what = (glares, why);
             return self.send_update(leg, outgoing, what, auth::Attempt::new(), out);
         }
         // Later than now, whatever was drawn (law L8).
@@ -313,7 +331,7 @@ impl Core {
             return self.refuse(server, &reply, StatusCode::SERVICE_UNAVAILABLE, out);
         }
         let id = leg.id;
-        leg.learn(&request);
+        leg.learn(&request, false);
         let verdict = leg.exchange.on_received(Message::Update, offers);
         if let Verdict::Refuse(refusal) = verdict {
             return self.refuse_exchange(server, &reply, refusal, out);
@@ -372,8 +390,13 @@ impl Core {
         &self,
         asked: &Asked,
         status: StatusCode,
-        body: bool,
+        (headers, body): (&HeaderList, bool),
     ) -> Result<(), Misuse> {
+        if let (Asked::Update(asked), true) = (asked, status.is_success())
+            && let Some(at) = self.leg_at(asked.leg)
+        {
+            self.may_move(at, &asked.host, headers)?;
+        }
         let (leg, message) = match asked {
             Asked::Plain | Asked::Target(_) => return Ok(()),
             Asked::Update(asked) => (self.leg_at(asked.leg), Message::UpdateSuccess),
@@ -454,6 +477,29 @@ impl Core {
         }
     }
 
+    /// Whether a response of this side within a dialog may carry these headers. RFC 6141 4.8: it moves
+    /// this side only while an UPDATE cannot, since nothing says in which order a response and a
+    /// request were sent.
+    pub(super) fn may_move(&self, at: usize, host: &Host, own: &HeaderList) -> Result<(), Misuse> {
+        let mut rows = own.iter();
+        let Some((.., contact)) = rows.find(|(name, ..)| *name == Name::Contact) else {
+            return Ok(());
+        };
+        let now = self.contact_line(host, &HeaderList::new()).concat();
+        let now = now.strip_prefix(b"Contact: ").unwrap_or(&now);
+        let can_update = self.legs.get(at).is_some_and(|leg| {
+            let free = leg.exchange.may_send(Message::Update, false).is_ok();
+            leg.takes_update == Some(true) && free
+        });
+        match can_update && contact != now.trim_ascii_end() {
+            true => Err(wrong_state(
+                "a Contact that moves",
+                "with an UPDATE to say so",
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// The Contact that the user gave earlier, unless it gives another now.
     pub(super) fn with_local_target(&self, own: &HeaderList) -> HeaderList {
         let mut headers = own.clone();
@@ -465,6 +511,25 @@ impl Core {
         }
         headers
     }
+}
+
+/// RFC 3311 7, table 1: headers that say nothing in an UPDATE.
+fn check_update(outgoing: &Outgoing) -> Result<(), Misuse> {
+    let strange = [
+        Name::AlertInfo,
+        Name::Event,
+        Name::Expires,
+        Name::Priority,
+        Name::Subject,
+        Name::SubscriptionState,
+    ];
+    let found = strange
+        .into_iter()
+        .find(|name| outgoing.headers.contains(*name));
+    found.map_or(Ok(()), |name| {
+        let name = name.as_str();
+        Err(Misuse::ReservedHeader { name })
+    })
 }
 
 impl super::leg::Leg {

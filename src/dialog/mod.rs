@@ -129,7 +129,7 @@ impl Dialog {
     }
 
     /// The UAC's 2xx (§13.2.2.4): confirmed, with route set and remote target computed anew
-    /// from it, and frozen from then on.
+    /// from it, and frozen from then on. All else stays.
     pub fn confirm(&mut self, response: &Response) {
         if self.says_the_same(response) {
             self.phase = Phase::Confirmed;
@@ -140,13 +140,13 @@ impl Dialog {
         let parts = [
             old.call_id_bytes(),
             old.local_bytes(),
-            response.to_value(),
+            old.remote_bytes(),
             &target,
         ];
         let mut text = Text::new(room(&parts));
         text.call_id(old.call_id_bytes())
             .local_of(old)
-            .remote(response.to_value(), response.to_tag_bytes())
+            .remote_of(old)
             .target(&target);
         put_response_routes(&mut text, response);
         text.finish();
@@ -154,16 +154,13 @@ impl Dialog {
         self.phase = Phase::Confirmed;
     }
 
-    /// Whether a response has the To and the Contact, to the letter, that made this dialog, and
-    /// there are no routes.
+    /// Whether a response has the Contact, to the letter, that made this dialog, and there are no
+    /// routes.
     fn says_the_same(&self, response: &Response) -> bool {
-        let mut contacts = response.all(Name::Contact);
-        let contact = contacts.next().unwrap_or_default();
+        let contact = response.first(Name::Contact).unwrap_or_default();
         let uri = contact.strip_prefix(b"<");
         let uri = uri.and_then(|rest| rest.strip_suffix(b">"));
         uri == Some(self.text.target_bytes())
-            && contacts.next().is_none()
-            && response.to_value() == self.text.remote_bytes()
             && self.text.has_no_routes()
             && response.first(Name::RecordRoute).is_none()
     }
@@ -294,12 +291,35 @@ impl Dialog {
             .local_of(old)
             .remote_of(old)
             .target(&target);
-        for route in old.routes() {
-            text.route(route);
-        }
-        text.finish();
-        self.text = text;
+        self.text = with_routes_of(text, old);
         true
+    }
+
+    /// This side goes by another address from now on: its From has this name-addr, and the tag that
+    /// it had (RFC 4916 4.4.1).
+    pub fn rename_local(&mut self, address: &[u8]) {
+        let old = &self.text;
+        let tag = old.local_tag().unwrap_or("");
+        let room = old.len().saturating_add(address.len());
+        let mut text = Text::new(room.saturating_add(tag.len()));
+        text.call_id(old.call_id_bytes())
+            .local_with_tag(address, None, tag)
+            .remote_of(old)
+            .target(old.target_bytes());
+        self.text = with_routes_of(text, old);
+    }
+
+    /// The other side goes by another address: the From of a request within the dialog that was
+    /// accepted, tag included, is the To of this side's requests (RFC 4916 4.4.2).
+    pub fn rename_remote(&mut self, from: &[u8]) {
+        let old = &self.text;
+        let mut text = Text::new(old.len().saturating_add(from.len()));
+        let tag = NameAddr::tag_of(from).ok().flatten();
+        text.call_id(old.call_id_bytes())
+            .local_of(old)
+            .remote(from, tag)
+            .target(old.target_bytes());
+        self.text = with_routes_of(text, old);
     }
 
     /// The URI that the next hop of this side's requests is found from (§8.1.2, §12.2.1.1): the
@@ -382,6 +402,15 @@ fn target_of<'a>(response: &'a Response, fallback: &'a [u8]) -> Cow<'a, [u8]> {
     }
 }
 
+/// The text, complete but for the routes of the old one.
+fn with_routes_of(mut text: Text, old: &Text) -> Text {
+    for route in old.routes() {
+        text.route(route);
+    }
+    text.finish();
+    text
+}
+
 /// The length of all parts. Routes are rare, and make it grow.
 fn room(parts: &[&[u8]]) -> usize {
     parts
@@ -426,10 +455,9 @@ fn record_routes(message: &Message) -> impl Iterator<Item = &[u8]> {
     let values = message.all(Name::RecordRoute).flat_map(split_commas);
     values.filter_map(|value| {
         let address = NameAddr::parse(value).ok()?;
-        match Uri::parse(value) {
-            Ok(whole) if !address.is_bracketed() => Some(whole.as_bytes()),
-            Ok(_) | Err(_) => Some(address.uri().as_bytes()),
-        }
+        // What begins with a name or an angle bracket is no URI.
+        let whole = Uri::parse(value).unwrap_or(address.uri());
+        Some(whole.as_bytes())
     })
 }
 

@@ -158,6 +158,15 @@ fn record_route_without_brackets_keeps_its_parameters() {
 }
 
 #[test]
+fn record_route_is_kept_to_the_letter_but_for_a_strict_router_that_comes_first() {
+    let route = "<sip:p1;lr;method=INVITE?Subject=x>";
+    let strict = "<sip:p2;method=INVITE?Subject=x>";
+    // 3261-12.1.1-06
+    let rows = ("Record-Route", format!("{route}, {strict}"));
+    assert_eq!(routes(&uas(&[(rows.0, &rows.1)])), [route, strict]);
+}
+
+#[test]
 fn missing_tags_are_null() {
     let from = ("From", "<sip:alice@example.com>");
     let dialog = Dialog::uas(&request(&[from, TO, CONTACT]), "bo", false);
@@ -240,6 +249,58 @@ fn a_2xx_confirms_with_its_own_routes_and_target() {
     dialog.confirm(&response("Bob <sip:bob@example.com>;tag=bo", &[]));
     assert_eq!(routes(&dialog), [""; 0]);
     assert_eq!(dialog.remote_target(), b"sip:b@late");
+}
+
+#[test]
+fn a_2xx_that_says_one_thing_anew_changes_just_that() {
+    let early = uac(&[("Contact", "<sip:b@192.0.2.4>")]);
+    let confirmed = |to, lines: Lines<'_>| {
+        let mut dialog = early.clone();
+        dialog.confirm(&response(to, lines));
+        let target = String::from_utf8_lossy(dialog.remote_target()).into_owned();
+        (target, routes(&dialog).join(","), dialog.remote().to_vec())
+    };
+    let to = "Bob <sip:bob@example.com>;tag=bo";
+    let [same, other]: [(&str, &str); 2] = [
+        ("Contact", "<sip:b@192.0.2.4>"),
+        ("Contact", "<sip:b@192.0.2.5>"),
+    ];
+    let route = ("Record-Route", "<sip:p1;lr>");
+    // 3261-13.2.2.4-05
+    let (target, of, _) = confirmed(to, &[other]);
+    assert_eq!((&*target, &*of), ("sip:b@192.0.2.5", ""));
+    // 3261-13.2.2.4-03
+    let (target, of, _) = confirmed(to, &[same, route]);
+    assert_eq!((&*target, &*of), ("sip:b@192.0.2.4", "<sip:p1;lr>"));
+    // 3261-13.2.2.4-03: the routes of the early dialog end with it.
+    let mut dialog = uac(&[route, same]);
+    dialog.confirm(&response(to, &[same]));
+    assert_eq!(routes(&dialog), [""; 0]);
+    // 3261-13.2.2.4-03: only the route set is computed anew; who the other side is stays.
+    for lines in [&[same][..], &[other]] {
+        let (_, _, remote) = confirmed("Robert <sip:bob@example.com>;tag=bo", lines);
+        assert_eq!(remote, early.remote());
+    }
+}
+
+#[test]
+fn a_uas_is_confirmed_by_its_2xx() {
+    let mut dialog = uas(&[]);
+    dialog.confirm_as_uas();
+    assert_eq!(dialog.phase(), Phase::Confirmed);
+}
+
+#[test]
+fn a_dialog_is_named_by_its_call_id_and_its_tags() {
+    let dialog = uas(&[]);
+    // 3261-12-01, 3261-12-02
+    assert_eq!(dialog.id_bytes(), [&b"the-call"[..], b"bo", b"al"]);
+    assert!(dialog.is_with(Some(b"al")));
+    assert!(!dialog.is_with(Some(b"bo")) && !dialog.is_with(None));
+    let from = ("From", "<sip:alice@example.com>");
+    let dialog = Dialog::uas(&request(&[from, TO, CONTACT]), "bo", false);
+    // 3261-12.1.1-11
+    assert!(dialog.is_with(None) && !dialog.is_with(Some(b"")));
 }
 
 #[test]

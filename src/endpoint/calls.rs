@@ -23,7 +23,7 @@ use crate::call::{Action, Call, Command, Invitation, Notice, RequestId, ServerId
 use crate::error::Misuse;
 use crate::locate::Locate;
 use crate::machine::Machine;
-use crate::message::{Draft, HeaderList, Method, Outgoing, Request, StatusCode, Uri};
+use crate::message::{Body, Draft, HeaderList, Method, Outgoing, Request, StatusCode, Uri};
 use crate::seed::Token;
 use crate::sink::Sink;
 use crate::table::Hashed;
@@ -373,7 +373,8 @@ impl Endpoint {
                 Action::Notify(Notice::Request { server, request })
                     if request.method() == Method::Options =>
                 {
-                    self.answer_options(now, call, server, out);
+                    let body = self.config.body_for(&request);
+                    self.answer_options(now, call, (server, body), out);
                 }
                 Action::Notify(notice) => out.push(Output::Event(event_of(call, notice))),
                 Action::Absorbed => {
@@ -405,12 +406,12 @@ impl Endpoint {
         &mut self,
         now: Time,
         call: CallHandle,
-        server: ServerId,
+        (server, body): (ServerId, Option<Body>),
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let outgoing = Outgoing {
             headers: self.options.clone(),
-            body: None,
+            body,
         };
         let status = StatusCode::OK;
         let command = Command::Respond {
@@ -683,6 +684,8 @@ fn event_of(call: CallHandle, notice: Notice) -> Event {
             call: Some(call),
         },
         Notice::TargetRefreshed => Event::TargetRefreshed { call },
+        Notice::PeerIdentified { leg, request } => Event::PeerIdentified { call, leg, request },
+        Notice::Identified { response } => Event::Identified { call, response },
         Notice::Offered { server, request } => Event::Offered {
             call,
             request: server_handle(server),

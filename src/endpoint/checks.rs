@@ -5,8 +5,10 @@ use alloc::vec::Vec;
 
 use super::Endpoint;
 use super::arrival::Arrival;
+use super::config::Schemes;
 use crate::call::Call;
 use crate::call::session_timer::{self, Answer, Negotiation};
+use crate::dialog::contact_of;
 use crate::message::{
     ContentType, Disposition, HeaderList, Method, Name, Part, Request, StatusCode, split_commas,
 };
@@ -25,7 +27,7 @@ impl Endpoint {
         call: Option<&Call>,
     ) -> Option<Refusal> {
         self.wrong_method(request, call)
-            .or_else(|| wrong_scheme(request))
+            .or_else(|| self.wrong_scheme(request, arrival))
             .or_else(|| self.merged(arrival))
             .or_else(|| self.wrong_extension(request, call))
             .or_else(|| self.wrong_content(request))
@@ -47,6 +49,36 @@ impl Endpoint {
             false => StatusCode::METHOD_NOT_ALLOWED,
         };
         Some((status, self.allow.clone()))
+    }
+
+    /// 8.2.2.1; RFC 5630 5.1.2.
+    fn wrong_scheme(&self, request: &Request, arrival: &Arrival) -> Option<Refusal> {
+        let schemes = self.config.schemes;
+        if is_by(request, b"sip:") {
+            let unwanted = schemes == Schemes::Sips;
+            return unwanted
+                .then(|| self.unwanted(request, arrival, "381 {} \"SIPS Required\""))?;
+        }
+        if !is_by(request, b"sips:") {
+            return Some((StatusCode::UNSUPPORTED_URI_SCHEME, HeaderList::new()));
+        }
+        if is_open(request) {
+            return Some((StatusCode::BAD_REQUEST, HeaderList::new()));
+        }
+        let unwanted = schemes == Schemes::Sip;
+        unwanted.then(|| self.unwanted(request, arrival, "380 {} \"SIPS Not Allowed\""))?
+    }
+
+    /// Within a dialog it is this side that has named its Contact.
+    #[cold]
+    fn unwanted(&self, request: &Request, arrival: &Arrival, warning: &str) -> Option<Refusal> {
+        if request.has_to_tag() {
+            return None;
+        }
+        let host = self.places.contact(&arrival.flow);
+        let host = host.split(|byte| *byte == b';').next().unwrap_or_default();
+        let value = warning.replacen("{}", &String::from_utf8_lossy(host), 1);
+        refused_with(StatusCode::TEMPORARILY_UNAVAILABLE, "Warning", &value)
     }
 
     /// 8.2.2.2.
@@ -172,16 +204,18 @@ impl Endpoint {
     }
 }
 
-/// 8.2.2.1.
-fn wrong_scheme(request: &Request) -> Option<Refusal> {
+fn is_by(request: &Request, scheme: &[u8]) -> bool {
     // The URI has been checked: its scheme says what it is.
     let uri = request.uri_bytes().unwrap_or_default();
-    let begins = |scheme: &[u8]| {
-        uri.split_at_checked(scheme.len())
-            .is_some_and(|(start, _)| start.eq_ignore_ascii_case(scheme))
-    };
-    let refusal = (StatusCode::UNSUPPORTED_URI_SCHEME, HeaderList::new());
-    (!begins(b"sip:") && !begins(b"sips:")).then_some(refusal)
+    let start = uri.split_at_checked(scheme.len());
+    start.is_some_and(|(start, _)| start.eq_ignore_ascii_case(scheme))
+}
+
+/// Whether a request that must be secure would have this side answer in the open: its Contact is a
+/// SIP URI, where it names a target (RFC 5630 5.1.1: it is a SIPS URI then).
+fn is_open(request: &Request) -> bool {
+    let named = contact_of(request).and_then(|uri| uri.as_sip().map(|sip| !sip.is_secure()));
+    named == Some(true) && request.method() != Method::Register
 }
 
 /// Nothing here unpacks a body.

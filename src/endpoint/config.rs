@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 
 use crate::auth::Keyring;
 use crate::call::reliable::{self, Policy};
-use crate::call::session_timer;
+use crate::call::{identity, session_timer};
 use crate::error::Misuse;
 use crate::limits::Limits;
-use crate::message::HeaderList;
+use crate::message::{Body, ContentType, HeaderList, Request};
 use crate::transaction::Timers;
 use crate::transport::Local;
 
@@ -46,6 +46,9 @@ pub struct Config {
     pub languages: Vec<String>,
     /// The body types that the application understands, for Accept (20.1).
     pub accept: Vec<String>,
+    /// What describes the media that this side has, for the 200 of the core to OPTIONS, if its sender
+    /// takes such a body (11.2).
+    pub description: Option<Body>,
     /// The value of User-Agent and Server; none by default, since it tells strangers which faults
     /// to try (20.41).
     pub product: Option<String>,
@@ -56,6 +59,12 @@ pub struct Config {
     /// What this side wants of session timers (RFC 4028): whoever has lost the other one finds out
     /// when a refresh fails or does not come. Off by default.
     pub session_timer: Option<session_timer::Config>,
+    /// Whether identities may change within a dialog (RFC 4916): who answers a call then says in an
+    /// UPDATE who that is, and who is told of another one calls it so. Off by default: each call that
+    /// is answered costs that UPDATE and its response.
+    pub connected_identity: bool,
+    /// By which scheme this side may be called.
+    pub schemes: Schemes,
     /// What becomes of a request over 1,300 bytes for which UDP was chosen (18.1.1).
     pub large_requests: LargeRequests,
     /// Whether a `sip:` URI in a Contact says `transport=tls` where it is reached over TLS. RFC
@@ -83,9 +92,12 @@ impl Default for Config {
             required: Vec::new(),
             languages: Vec::new(),
             accept: ["application/sdp"].map(String::from).to_vec(),
+            description: None,
             product: None,
             reliable: Policy::Off,
             session_timer: None,
+            connected_identity: false,
+            schemes: Schemes::Both,
             large_requests: LargeRequests::Stream,
             transport_tls: false,
             keyring: Keyring::new(),
@@ -105,6 +117,20 @@ pub enum LargeRequests {
     Stream,
     /// It goes over UDP all the same: for networks where fragments arrive and TCP does not.
     Datagram,
+}
+
+/// By which scheme this side may be called (RFC 5630 5.1.2). A request outside of any dialog by the
+/// other one gets 480, with a Warning that says so.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+pub enum Schemes {
+    /// SIP and SIPS.
+    #[default]
+    Both,
+    /// SIP alone: a side that cannot be reached over TLS.
+    Sip,
+    /// SIPS alone: whoever wants to talk must want it to be secure.
+    Sips,
 }
 
 /// What the core answers itself, in the order of RFC 3261.
@@ -174,7 +200,8 @@ impl Config {
         let own = self.supported.iter().map(String::as_str);
         let reliable = (self.reliable != Policy::Off).then_some(reliable::OPTION_TAG);
         let timer = self.session_timer.map(|_| session_timer::OPTION_TAG);
-        own.chain(reliable).chain(timer)
+        let identity = self.connected_identity.then_some(identity::OPTION_TAG);
+        own.chain(reliable).chain(timer).chain(identity)
     }
 
     /// What a caller must support: what the application says, and what the core does.
@@ -202,6 +229,13 @@ impl Config {
             Some(product) => headers.with(product_header, product),
             None => Ok(headers),
         }
+    }
+
+    /// The body of the 200 to OPTIONS (11.2).
+    pub(super) fn body_for(&self, options: &Request) -> Option<Body> {
+        let body = self.description.as_ref()?;
+        let kind = ContentType::parse(body.content_type().as_bytes()).ok()?;
+        options.accepts(&kind).then(|| body.clone())
     }
 
     /// What the 200 to OPTIONS says besides (11.2).

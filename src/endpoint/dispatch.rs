@@ -273,7 +273,9 @@ impl Endpoint {
             Method::Invite => self.take_invite(now, request, arrival, tag, out),
             Method::Options if !self.config.asks_of_options() => {
                 let options = self.options.clone();
-                self.answer_at_once(now, &request, arrival, (StatusCode::OK, &options), tag, out);
+                let body = self.config.body_for(&request);
+                let what = (StatusCode::OK, &options, body.as_ref());
+                self.answer_with(now, &request, arrival, what, tag, out);
             }
             // They make no sense without a dialog, and name none.
             Method::Bye | Method::Prack | Method::Update => {

@@ -113,11 +113,23 @@ impl Endpoint {
         match self.next_place(now, errand, locate) {
             Ok((location, mut actions)) => {
                 self.detach(call, request, client);
+                self.tell_rerouted(now, (call, request), out);
                 self.perform_location(now, location, &mut actions, out);
                 None
             }
             Err(_) => Some(verdict),
         }
+    }
+
+    /// What the last server's responses have made is over.
+    #[cold]
+    fn tell_rerouted(
+        &mut self,
+        now: Time,
+        (call, request): (CallHandle, RequestId),
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        self.tell_call(now, call, CallEvent::Rerouted { request }, out);
     }
 
     /// Has an errand wait for the server after the one that does not serve; gives it back if there
@@ -248,6 +260,7 @@ fn is_of_the_server(verdict: &CallEvent, heard: bool) -> bool {
         | CallEvent::Request { .. }
         | CallEvent::Cancel { .. }
         | CallEvent::Ack { .. }
+        | CallEvent::Rerouted { .. }
         | CallEvent::Settled { .. } => false,
     }
 }

@@ -38,7 +38,7 @@ use crate::time::Time;
 use crate::transaction::key::{ClientKey, ServerKey};
 use calls::{CallEntry, DialogKey};
 use clients::ClientEntry;
-pub use config::{Config, LargeRequests};
+pub use config::{Config, LargeRequests, Schemes};
 use connections::Connections;
 use locations::{LocationEntry, QueryEntry};
 pub use output::{
@@ -222,6 +222,7 @@ impl Endpoint {
             capabilities: config.capabilities("User-Agent")?,
             reliable: config.reliable,
             session_timer: config.session_timer,
+            connected_identity: config.connected_identity,
         };
         Ok(Self {
             places: Places::new(&config.locals, config.transport_tls),

@@ -294,6 +294,24 @@ pub enum Event {
         /// The call.
         call: CallHandle,
     },
+    /// The other side is somebody else from now on (RFC 4916): a request of it with another URI in
+    /// From was accepted. Nobody has vouched for that but who signed the request.
+    PeerIdentified {
+        /// The call.
+        call: CallHandle,
+        /// On which leg.
+        leg: LegId,
+        /// The request.
+        request: Box<Request>,
+    },
+    /// The UPDATE that told the other side who this side is has its answer (RFC 4916). Nothing is
+    /// done after it, whatever it says.
+    Identified {
+        /// The call.
+        call: CallHandle,
+        /// The 200-699.
+        response: Box<Response>,
+    },
     /// The other side offers another session in an UPDATE or PRACK. Respond at once; a 2xx carries
     /// the answer.
     Offered {

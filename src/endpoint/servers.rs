@@ -9,7 +9,7 @@ use super::{CallEvent, CallHandle, Endpoint, Event as Heard, Origin, Output, Par
 use crate::call::{ServerId, check_coding, check_response};
 use crate::error::Misuse;
 use crate::machine::Machine;
-use crate::message::{HeaderList, Method, Outgoing, Reply, Request, StatusCode};
+use crate::message::{Body, HeaderList, Method, Outgoing, Reply, Request, StatusCode};
 use crate::seed::Token;
 use crate::sink::Sink;
 use crate::table::Hashed;
@@ -403,8 +403,22 @@ impl Endpoint {
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
+        let what = (status, headers, None);
+        self.answer_with(now, request, arrival, what, tag, out);
+    }
+
+    /// The same with a body.
+    pub(super) fn answer_with(
+        &mut self,
+        now: Time,
+        request: &Request,
+        arrival: &Arrival,
+        (status, headers, body): (StatusCode, &HeaderList, Option<&Body>),
+        tag: Token,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
         let reply = &arrival.reply;
-        let bytes = reply.write(status, None, Some(tag.as_str()), headers, None);
+        let bytes = reply.write(status, None, Some(tag.as_str()), headers, body);
         match self.start_server(now, request, arrival, tag, Owner::Nobody, out) {
             Some(server) => self.respond(now, server, status, bytes, out),
             None => self.transmit(arrival.path.flow, None, bytes, Origin::Nobody, out),

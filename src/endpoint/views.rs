@@ -1,5 +1,6 @@
 //! The verbs of a call and of a request, as methods of short-lived views.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::servers::{Owner, server_id};
@@ -314,6 +315,40 @@ impl<'e> CallView<'e> {
     ) -> Result<(), Misuse> {
         let leg = Some(leg);
         self.command(now, Command::Update { leg, outgoing }, out)
+    }
+
+    /// This side is somebody else from now on (RFC 4916): so say From and, as soon as it may go, an
+    /// UPDATE; a callee's after the first PRACK or the ACK. `from` is a name-addr or URI without tag.
+    /// [`Event::Identified`](super::Event::Identified) says that the other side has heard.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Malformed`], or [`Misuse::WrongState`] without a dialog with a side that has the
+    /// extension, or if [`Config::connected_identity`](super::Config::connected_identity) is off.
+    pub fn identify(
+        &mut self,
+        now: Time,
+        from: &str,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        let (from, reinvite) = (String::from(from), None);
+        self.command(now, Command::Identify { from, reinvite }, out)
+    }
+
+    /// The same, told by a re-INVITE that is wanted at the same time (RFC 4916 4.3).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`identify`](Self::identify) and of [`reinvite`](Self::reinvite).
+    pub fn identify_in_reinvite(
+        &mut self,
+        now: Time,
+        from: &str,
+        outgoing: Outgoing,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) -> Result<(), Misuse> {
+        let (from, reinvite) = (String::from(from), Some(Box::new(outgoing)));
+        self.command(now, Command::Identify { from, reinvite }, out)
     }
 
     /// Sends another request within the dialog, such as INFO.

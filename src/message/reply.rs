@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 use core::ops::Range;
+use core::time::Duration;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -223,6 +224,26 @@ impl Reply {
             record_route: matches!(status.as_u16(), 101..=299),
         }
         .to_bytes()
+    }
+
+    /// Writes the 100 that is sent this long after the request came: its Timestamp says so, if the
+    /// request has one (RFC 3261 8.2.6.1).
+    pub(crate) fn write_trying(&self, delay: Duration) -> Bytes {
+        let (none, status) = (HeaderList::new(), StatusCode::TRYING);
+        let end = self.marks.record_routes_end;
+        let line = self.slice(end..offset(self.bytes.len()));
+        if line.is_empty() || delay.is_zero() {
+            return self.write(status, None, None, &none, None);
+        }
+        let value = String::from_utf8_lossy(line.trim_ascii_end());
+        let (seconds, millis) = (delay.as_secs(), delay.subsec_millis());
+        let line = alloc::format!("{value} {seconds}.{millis:03}\r\n");
+        let reply = Self {
+            bytes: self.bytes.slice(..end as usize),
+            ..self.clone()
+        };
+        let no_tag = None;
+        reply.write_lines(status, no_tag, &[line.as_bytes()], None)
     }
 
     /// Whether the request had a To tag.

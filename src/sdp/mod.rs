@@ -11,6 +11,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
+use crate::error::Misuse;
+use crate::message::{HeaderList, Outgoing, StatusCode};
 use bytes::Bytes;
 use sdp_types::{Attribute, Connection, Media, Origin, Time};
 
@@ -164,6 +166,39 @@ pub enum SdpError {
     /// An answer without an offer of this side.
     #[error("no offer is open")]
     NoOffer,
+}
+
+impl SdpError {
+    /// What refuses the INVITE, re-INVITE or UPDATE with such an offer: 488, and a Warning that says
+    /// why (RFC 3261 13.3.1.3, 14.2, 20.43). `agent` is who warns: host and port of this side, or a
+    /// pseudonym.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Malformed`] if that is neither.
+    ///
+    /// ```
+    /// use drongo::sdp::SdpError;
+    ///
+    /// let (status, outgoing) = SdpError::NothingInCommon.refusal("desk.example.com")?;
+    /// assert_eq!(status.as_u16(), 488);
+    /// # Ok::<(), drongo::error::Misuse>(())
+    /// ```
+    pub fn refusal(self, agent: &str) -> Result<(StatusCode, Outgoing), Misuse> {
+        let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';');
+        if agent.is_empty() || !agent.bytes().all(fits) {
+            let what = "agent";
+            return Err(Misuse::Malformed { what });
+        }
+        let code = match self {
+            Self::NothingInCommon => 305,
+            Self::Malformed | Self::Mismatch | Self::NoOffer => 399,
+        };
+        let warning = format!("{code} {agent} \"{self}\"");
+        let headers = HeaderList::new().with("Warning", warning)?;
+        let outgoing = Outgoing::new().with_headers(headers);
+        Ok((StatusCode::NOT_ACCEPTABLE_HERE, outgoing))
+    }
 }
 
 /// A stream as it was agreed on.

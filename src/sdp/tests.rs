@@ -453,3 +453,31 @@ fn hold_keeps_the_address() {
     let held = text(&alice.offer());
     assert!(held.contains("c=IN IP4 192.0.2.1\r\n") && held.contains("m=audio 40000 "));
 }
+
+#[test]
+fn stream_that_is_offered_with_port_0_is_not_wanted() {
+    let video = || Stream::new("video", 53_000, vec![Codec::new(31, "H261/90000")]);
+    let mut bob = bob(vec![audio(50_000, vec![pcmu()]), video()]);
+    let both = offer("m=audio 0 RTP/AVP 0\r\nm=video 1000 RTP/AVP 31\r\n");
+    let answer = bob.answer(both.as_bytes()).unwrap();
+    // 3264-5.1-03
+    assert!(media(&answer).starts_with("m=audio 0 RTP/AVP 0\nm=video 53000 RTP/AVP 31\n"));
+    let agreed: Vec<&str> = bob.agreed().map(|agreed| agreed.kind).collect();
+    assert_eq!(agreed, ["video"]);
+}
+
+#[test]
+fn offer_that_is_not_acceptable_is_refused_with_a_warning() {
+    let other = offer("m=audio 1000 RTP/AVP 18\r\na=rtpmap:18 G729/8000\r\n");
+    let refused = with_audio().answer(other.as_bytes()).unwrap_err();
+    let (status, outgoing) = refused.refusal("192.0.2.2:5060").unwrap();
+    assert_eq!(status, StatusCode::NOT_ACCEPTABLE_HERE);
+    let warning = b"305 192.0.2.2:5060 \"no media format in common\"";
+    let said: Vec<&[u8]> = outgoing.headers.iter().map(|(.., value)| value).collect();
+    // 3261-13.3.1.3-02, 3261-13.3.1.3-03, 3261-14.2-06, 6337-2.3-01, 6337-2.3-51
+    assert_eq!(said, [&warning[..]]);
+    for agent in ["", "a b", "a\"", "a\r\nb: c"] {
+        let malformed = Misuse::Malformed { what: "agent" };
+        assert_eq!(refused.refusal(agent), Err(malformed));
+    }
+}

@@ -105,6 +105,11 @@ pub(super) fn event(event: &Event) -> String {
         }
         Event::RequestExpired { .. } => "hears RequestExpired".to_string(),
         Event::TargetRefreshed { .. } => "hears TargetRefreshed".to_string(),
+        Event::PeerIdentified { request, .. } => {
+            let uri = request.from().uri().as_bytes().escape_ascii();
+            format!("hears PeerIdentified {uri}")
+        }
+        Event::Identified { response, .. } => of("Identified", response),
         Event::Request { call, message, .. } => {
             let within = if call.is_some() {
                 ""

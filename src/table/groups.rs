@@ -201,12 +201,10 @@ impl<T: Hashed> Groups<T> {
     #[cold]
     fn move_to(&mut self, places: usize) {
         let mut new = Self::with_places(places);
-        for entry in core::mem::take(&mut self.rows)
-            .into_iter()
-            .flat_map(|row| row.0)
-            .flatten()
-        {
-            if let Some(place) = new.vacancy(entry.hash()) {
+        // Each entry is moved once, from its place to its place.
+        for slot in self.rows.iter_mut().flat_map(|row| &mut row.0) {
+            let place = slot.as_ref().and_then(|entry| new.vacancy(entry.hash()));
+            if let (Some(place), Some(entry)) = (place, slot.take()) {
                 new.put(place, entry);
             }
         }

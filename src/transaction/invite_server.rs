@@ -51,7 +51,7 @@ use bytes::Bytes;
 use super::{Backoff, Failure, Reliability, Running, Timers, rebase};
 use crate::error::Misuse;
 use crate::machine::{Leaf, Machine};
-use crate::message::{HeaderList, Reply, Request, StatusCode};
+use crate::message::{Reply, Request, StatusCode};
 use crate::sink::Sink;
 use crate::time::Time;
 
@@ -284,7 +284,7 @@ impl InviteServer {
         self.state = match (state, input) {
             // 17.2.1: 100 on the user's behalf; it copies what 8.2.6 says and adds no To tag.
             (S::Proceeding(Provisional::Due { reply, .. }), I::Timer(Timer::Trying)) => {
-                let trying = reply.write(StatusCode::TRYING, None, None, &HeaderList::new(), None);
+                let trying = reply.write_trying(now.saturating_since(self.since));
                 out.push(Action::Transmit(trying.clone()));
                 S::Proceeding(Provisional::Sent(trying))
             }

@@ -321,7 +321,6 @@ impl Machine for NonInviteServer {
                     status: status.as_u16(),
                 });
             }
-            101..=199 | 408 => return Ok(()),
             _ => Input::Final(bytes),
         };
         self.take(now, input, out);

@@ -681,6 +681,43 @@ fn update_is_accepted_or_refused() {
 }
 
 #[test]
+fn callee_says_who_it_is_and_the_caller_hears_it() {
+    run(async {
+        let mut config = hasty();
+        config.connected_identity = true;
+        let (alice, bob) = (
+            agent(config.clone(), Bounds::default()).await,
+            agent(config, Bounds::default()).await,
+        );
+        let (outgoing, incoming) = ringing(&alice, &bob).await;
+        incoming.identify("sip:carol@127.0.0.1").await.unwrap();
+        let (call, other) = tokio::join!(outgoing.answered(), incoming.answer(sdp()));
+        let (mut call, mut other) = (call.unwrap(), other.unwrap());
+        loop {
+            if let CallEvent::Told(Event::PeerIdentified { request, .. }) =
+                call.next_event().await.unwrap()
+            {
+                assert_eq!(request.from().uri().to_string(), "sip:carol@127.0.0.1");
+                break;
+            }
+        }
+        loop {
+            if let CallEvent::Told(Event::Identified { response, .. }) =
+                other.next_event().await.unwrap()
+            {
+                assert_eq!(response.status(), StatusCode::OK);
+                break;
+            }
+        }
+        let malformed = other.identify("<sip:x@y>;tag=z").await;
+        assert!(
+            matches!(malformed, Err(CallError::Misuse(_))),
+            "{malformed:?}"
+        );
+    });
+}
+
+#[test]
 fn early_media_is_heard_before_the_answer() {
     run(async {
         let (alice, bob) = pair().await;

@@ -13,6 +13,7 @@ use drongo::time::Time;
 use drongo::transport::{Flow, FlowId, Local, Transport};
 
 mod agents;
+mod answers;
 mod failover;
 mod overload;
 mod reliable;

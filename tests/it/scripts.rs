@@ -165,6 +165,7 @@ impl Party {
             10 | 11 => call.reinvite(now, outgoing, o),
             12 => call.cancel_reinvite(now, Outgoing::new(), o),
             13 | 14 => call.update(now, outgoing, o),
+            15 if with & 8 != 0 => call.identify(now, "sip:else@example.com", o),
             15 => call.send(now, "INFO", outgoing, o),
             16 => match leg {
                 Some(leg) if with & 2 == 0 => call.prack(now, leg, outgoing, o),
@@ -270,6 +271,7 @@ fn config(bits: u8) -> Config {
         _ => Policy::Required,
     };
     config.session_timer = (bits & 4 != 0).then(Default::default);
+    config.connected_identity = bits & 8 != 0;
     config
 }
 

@@ -19,8 +19,7 @@ impl Inviting {
         credentials: auth::Attempt,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> State {
-        core.legs.clear();
-        core.own.clear();
+        core.forget_early(out);
         let (notice, credentials) = match again {
             Again::Changed(response) => (Notice::Retried { response }, credentials),
             Again::Elsewhere(response) => {

@@ -318,6 +318,21 @@ fn pattern_6_update_and_2xx() {
     assert!(after(&[out(M::Invite)]).may_send(M::Update, false).is_ok());
 }
 
+#[test]
+fn offer_in_an_update_is_open_until_it_is_answered() {
+    for (offer, answer) in [
+        (out(M::Update), from(M::UpdateSuccess)),
+        (from(M::Update), out(M::UpdateSuccess)),
+    ] {
+        assert!(!established().is_open());
+        assert!(then(established(), &[offer]).is_open());
+        assert!(!then(established(), &[offer, answer]).is_open());
+    }
+    // One without an offer opens nothing.
+    assert!(!then(established(), &[out0(M::Update)]).is_open());
+    assert!(!then(established(), &[from0(M::Update)]).is_open());
+}
+
 // 6337-3.1.1-51, 6337-3.1.1-01, 6337-3.1.1-52, 3311-5.1-08
 #[test]
 fn preview_leaves_the_exchange_open() {

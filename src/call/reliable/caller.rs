@@ -44,7 +44,7 @@ pub enum Order {
     /// (section 4).
     Repeated,
     /// Others are missing before it, or it is from before the first: neither used nor
-    /// acknowledged. It comes again.
+    /// acknowledged, until those are there. It comes again.
     OutOfOrder,
 }
 
@@ -92,6 +92,17 @@ impl RseqOrder {
             true => Order::Repeated,
             false => Order::OutOfOrder,
         }
+    }
+
+    /// Whether the response comes after those that are in order.
+    pub(in crate::call) fn is_ahead(&self, rseq: u32) -> bool {
+        self.seen.is_some_and(|(_, last)| last < rseq)
+    }
+
+    /// Whether the response is the next one.
+    pub(in crate::call) fn is_next(&self, rseq: u32) -> bool {
+        let next = self.seen.and_then(|(_, last)| last.checked_add(1));
+        next == Some(rseq)
     }
 
     /// The RAck of the PRACK for a response (7.2).

@@ -15,7 +15,7 @@ use crate::call::provisional::Next;
 use crate::call::reliable;
 use crate::call::update::GLARE_STEP;
 use crate::call::{
-    Action, Core, Early, LegId, Notice, RequestId, ServerId, State, check, check_coding,
+    Action, Aside, Core, Early, LegId, Notice, RequestId, ServerId, State, check, check_coding,
     check_response, wrong_state,
 };
 use crate::dialog::contact_of;
@@ -54,7 +54,10 @@ impl Session {
                 true => Action::Notify(Notice::Progress { response, early }),
                 false => Action::Absorbed,
             });
-            return State::Confirmed(self);
+            return match core.next_provisional(0) {
+                Some(next) => self.on_reinvite_response(core, now, request, next, out),
+                None => State::Confirmed(self),
+            };
         }
         let Some(reinvite) = self.reinvite.take() else {
             return State::Confirmed(self);
@@ -72,6 +75,20 @@ impl Session {
             (false, false) => out.push(Action::Absorbed),
         }
         State::Confirmed(self)
+    }
+
+    /// Its re-INVITE goes to the next server: what responses of the last one said is undone.
+    pub(super) fn on_rerouted(&mut self, core: &mut Core, request: RequestId) {
+        let Some(reinvite) = self.reinvite.as_ref().filter(|r| r.request == request) else {
+            return;
+        };
+        core.end_of_provisionals(0);
+        core.exchange_failed();
+        core.forget_pracks();
+        let session = describes(&reinvite.outgoing, &core.context.limits);
+        if let Some(leg) = core.legs.first_mut() {
+            leg.exchange.on_sent(Message::Invite, session);
+        }
     }
 
     /// 14.1.
@@ -96,7 +113,7 @@ impl Session {
         if reinvite.refresh && !ends_session(Method::Invite, &response) {
             out.push(Action::Absorbed);
             if let Some(leg) = core.legs.first().map(|leg| leg.id) {
-                core.refresh_again(now, now, leg);
+                core.refresh_refused(now, leg, &response);
             }
             return State::Confirmed(self);
         }
@@ -167,7 +184,7 @@ impl Session {
             out.push(Action::Notify(Notice::Reoffered { request }));
         }
         if open || self.reoffer.is_none() {
-            self.has_refused(server);
+            core.has_refused(server);
         }
         if let Some(unacked) = &mut self.unacked {
             unacked.overtaken |= overtakes && unacked.again;
@@ -208,13 +225,8 @@ impl Session {
             core.say(Message::Failure, &Outgoing::default());
             core.close_reliable(now);
             core.refuse(reoffer.server, &reoffer.reply, status, out);
-            self.has_refused(reoffer.server);
+            core.has_refused(reoffer.server);
         }
-    }
-
-    /// 14.1: no INVITE of this side goes before this one is Confirmed or Terminated.
-    pub(in crate::call) fn has_refused(&mut self, server: ServerId) {
-        self.refused.get_or_insert_default().push(server);
     }
 
     /// A refused INVITE of the other side is out of the way: what waited for that goes.
@@ -225,12 +237,7 @@ impl Session {
         server: ServerId,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        if let Some(refused) = &mut self.refused {
-            refused.retain(|other| *other != server);
-        }
-        if self.refused.take_if(|refused| refused.is_empty()).is_some()
-            && self.retry.as_ref().is_some_and(|retry| retry.at.is_none())
-        {
+        if core.has_settled(server) && self.retry.as_ref().is_some_and(|retry| retry.at.is_none()) {
             self.retry(core, now, out);
         }
     }
@@ -251,7 +258,7 @@ impl Session {
                     core.say(Message::Failure, &Outgoing::default());
                     let status = StatusCode::SERVER_INTERNAL_ERROR;
                     core.refuse(reoffer.server, &reoffer.reply, status, out);
-                    self.has_refused(reoffer.server);
+                    core.has_refused(reoffer.server);
                 }
             }
         }
@@ -283,20 +290,10 @@ impl Session {
         outgoing: Outgoing,
         out: &mut (impl Sink<Action> + ?Sized),
     ) -> Result<(), Misuse> {
-        check(&outgoing)?;
-        let open = core
-            .legs
-            .first()
-            .map(|leg| leg.exchange.may_send(Message::Invite, true));
-        if !core.is_talking() || self.is_busy() || open.is_some_and(|open| open.is_err()) {
-            return Err(wrong_state(
-                "reinvite",
-                "Confirmed, with an INVITE, UPDATE or BYE in progress",
-            ));
-        }
+        self.may_reinvite(core, &outgoing)?;
         self.retry = None;
-        match self.refused {
-            Some(_) => {
+        match core.awaits_settling() {
+            true => {
                 self.retry = Some(Box::new(Retry {
                     at: None,
                     outgoing,
@@ -304,9 +301,39 @@ impl Session {
                     answers: core.answers(0),
                 }))
             }
-            None => self.send(core, outgoing, (0, false), auth::Attempt::new(), out),
+            false => self.send(core, outgoing, (0, false), auth::Attempt::new(), out),
         }
         Ok(())
+    }
+
+    /// RFC 4916 4.3.
+    pub(super) fn identify(
+        &mut self,
+        core: &mut Core,
+        from: &str,
+        reinvite: Option<Box<Outgoing>>,
+        out: &mut (impl Sink<Action> + ?Sized),
+    ) -> Result<(), Misuse> {
+        let Some(outgoing) = reinvite else {
+            return core.identify(from);
+        };
+        self.may_reinvite(core, &outgoing)?;
+        core.identify(from)?;
+        self.reinvite(core, *outgoing, out)
+    }
+
+    /// Whether a re-INVITE of the user may go, or wait for the ACK of a refusal.
+    fn may_reinvite(&self, core: &Core, outgoing: &Outgoing) -> Result<(), Misuse> {
+        check(outgoing)?;
+        let leg = core.legs.first();
+        let open = leg.is_some_and(|leg| leg.exchange.may_send(Message::Invite, true).is_err());
+        match !core.is_talking() || self.is_busy() || open {
+            true => Err(wrong_state(
+                "reinvite",
+                "Confirmed, with an INVITE, UPDATE or BYE in progress",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// 9.1, RFC 6141 5.5. A refresh is the core's own, and stays.
@@ -338,7 +365,9 @@ impl Session {
         now: Time,
         out: &mut (impl Sink<Action> + ?Sized),
     ) {
-        if let (Some(retry), Some(_)) = (&mut self.retry, &self.refused) {
+        if core.awaits_settling()
+            && let Some(retry) = &mut self.retry
+        {
             retry.at = None;
             return;
         }
@@ -383,7 +412,7 @@ impl Session {
             return core.refresh_by_update(now, due, leg, out);
         }
         let free = place.is_some_and(|leg| leg.exchange.may_send(Message::Invite, true).is_ok());
-        if self.is_busy() || self.refused.is_some() || !core.is_talking() || !free {
+        if self.is_busy() || core.awaits_settling() || !core.is_talking() || !free {
             return core.refresh_again(now, due, leg);
         }
         let outgoing = core.description(0);
@@ -421,6 +450,7 @@ impl Session {
             out.push(Action::Invite { request, draft });
         }
         core.invites.push(request);
+        core.told_identity(0);
         self.reinvite = Some(Box::new(Reinvite {
             request,
             outgoing,
@@ -450,6 +480,7 @@ impl Session {
         let Some(reoffer) = &mut self.reoffer else {
             return Err(wrong_state("answer", "Confirmed"));
         };
+        core.may_move(0, &reoffer.host, &outgoing.headers)?;
         match core.accept_reliably(now, outgoing, out)? {
             Some(outgoing) => self.accept(core, now, &outgoing, out),
             // The user has answered; what is awaited is a PRACK.
@@ -503,7 +534,7 @@ impl Session {
         core.say(Message::Failure, &Outgoing::default());
         core.close_reliable(now);
         core.respond(reoffer.server, &reoffer.reply, status, headers, body, out);
-        self.has_refused(reoffer.server);
+        core.has_refused(reoffer.server);
         Ok(())
     }
 
@@ -525,7 +556,11 @@ impl Session {
         let Some(reoffer) = &self.reoffer else {
             return Err(wrong_state("progress", "Confirmed"));
         };
+        if core.is_accepting() {
+            return Err(wrong_state("progress", "Confirmed, answered"));
+        }
         if core.is_reliable(outgoing, preview) {
+            core.may_move(0, &reoffer.host, &outgoing.headers)?;
             let next = core.say_reliably(now, &reoffer.to(), status, outgoing, out)?;
             self.proceed(core, now, next, out);
             return Ok(());
@@ -588,6 +623,30 @@ impl Reoffer {
 }
 
 impl Core {
+    /// 14.1: no INVITE of this side goes before this one is Confirmed or Terminated.
+    pub(in crate::call) fn has_refused(&mut self, server: ServerId) {
+        self.aside.get_or_insert_default().refused.push(server);
+    }
+
+    /// A refused INVITE of the other side is out of the way. Whether none is left that is not.
+    pub(in crate::call) fn has_settled(&mut self, server: ServerId) -> bool {
+        let Some(aside) = &mut self.aside else {
+            return false;
+        };
+        let waited = !aside.refused.is_empty();
+        aside.refused.retain(|other| *other != server);
+        let waits = !aside.refused.is_empty();
+        // An idle call keeps nothing.
+        self.aside.take_if(|aside| **aside == Aside::default());
+        waited && !waits
+    }
+
+    /// Whether an INVITE of this side has to wait for the ACK of a refusal.
+    pub(in crate::call) fn awaits_settling(&self) -> bool {
+        let aside = self.aside.as_ref();
+        aside.is_some_and(|aside| !aside.refused.is_empty())
+    }
+
     /// Whether an exchange was completed since the INVITE in progress began.
     pub(super) fn has_changed(&self) -> bool {
         self.legs

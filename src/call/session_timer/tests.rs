@@ -193,6 +193,8 @@ fn too_small_an_interval_gets_422_if_its_sender_knows_it() {
     let config = wants(1_800, 300);
     let known = "Supported: timer\r\nSession-Expires: 299\r\n";
     assert_eq!(answer(config, known), "422 300");
+    let least = "Supported: timer\r\nSession-Expires: 300\r\n";
+    assert_eq!(answer(config, least), "300;refresher=uac require");
     assert_eq!(answer(wants(1_800, 10), "k: timer\r\nx: 89\r\n"), "422 90");
     let refused = Negotiation::new(Some(config))
         .answer(&asked(known))
@@ -354,10 +356,15 @@ fn running_refused_refresh_is_tried_again_after_its_wait_only() {
 #[test]
 fn stop_ends_it_in_any_state() {
     let mut off = Timed::new(|_| SessionTimer::new(ms(0)));
+    assert_eq!(off.machine.state(), "Off");
+    assert!(!off.machine.is_terminated());
     assert_eq!(off.command(1, Command::Stop), Ok(vec![Action::Terminated]));
+    assert_eq!(off.machine.state(), "Terminated");
+    assert!(off.machine.is_terminated());
     assert_eq!(off.command(2, Command::Stop), Ok(vec![]));
     assert_eq!(off.receive(3, agreed(90, Side::Local)), []);
     let mut on = running(90, Side::Local);
+    assert_eq!(on.machine.state(), "Running");
     assert_eq!(on.command(1, Command::Stop), Ok(vec![Action::Terminated]));
     assert_eq!(on.machine.deadline(), None);
 }

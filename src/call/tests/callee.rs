@@ -242,7 +242,7 @@ fn incoming_sips_anywhere_makes_the_contact_sips() {
 
 #[test]
 fn incoming_sips_over_tls_makes_a_secure_dialog() {
-    // 3261-12.1.1-05
+    // 3261-12.1.1-05, 5630-5.1.2-05
     for uri in ["sips:me@example.com", "sip:me@example.com"] {
         for transport in ["UDP", "TCP", "TLS", "WSS"] {
             let invite = invite_to(uri, Some("them"), &[], None);

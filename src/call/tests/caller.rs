@@ -3,7 +3,7 @@
 use super::script::{
     FROM, Script, TARGET, all, context, invitation, nothing, one, outgoing, sdp, secs,
 };
-use crate::call::{Command, Invitation};
+use crate::call::{Command, Event, Invitation};
 use crate::dialog::Phase;
 use crate::error::Misuse;
 use crate::limits::Limits;
@@ -481,7 +481,7 @@ fn cancelled_success_ends_when_every_bye_has_been() {
     s.skip();
     s.respond("BYE 2", 200, "b");
     assert_eq!(s.take(), [""; 0]);
-    s.receive(crate::call::Event::Failed {
+    s.receive(Event::Failed {
         request: bye,
         failure: Failure::Timeout,
     });
@@ -628,4 +628,39 @@ fn confirmed_forks_beyond_the_limit_push_out_early_ones() {
     s.respond("INVITE 1", 200, "z");
     assert_eq!(s.take(), ["absorbed"]);
     assert_eq!(s.call.dialog().unwrap().remote_tag(), Some("a"));
+}
+
+#[test]
+fn inviting_prack_for_nothing_is_refused() {
+    let mut s = Script::place();
+    s.respond("INVITE 1", 180, "a");
+    s.skip();
+    let rack = [("RAck", "1 1 INVITE")];
+    s.request_with("PRACK", 5, Some("a"), &rack, None);
+    // 3262-3-26: there is no reliable response of this side.
+    assert_eq!(s.take(), ["481 PRACK 5"]);
+}
+
+#[test]
+fn inviting_that_goes_to_another_server_has_no_early_dialog_of_the_last_one() {
+    let mut s = Script::place();
+    s.respond("INVITE 1", 180, "a");
+    let offer = s.request_with("UPDATE", 5, Some("a"), &[], None);
+    let info = s.request("INFO", 6, "a");
+    s.skip();
+    let request = s.id("INVITE 1");
+    s.receive(Event::Rerouted { request });
+    // 13.2.2.3: what it asked is asked by nobody.
+    assert_eq!(s.take(), ["487 INFO 6"]);
+    assert_eq!(
+        (s.said_to(offer), s.said_to(info)),
+        ([200].into(), [487].into())
+    );
+    // 3261-13.2.2.3-02
+    assert!(!s.call.has_dialog(Some("a")));
+    let (leg, outgoing) = (None, nothing());
+    let update = s.command(Command::Update { leg, outgoing });
+    assert!(matches!(update, Err(Misuse::WrongState { .. })));
+    s.respond("INVITE 1", 200, "b");
+    assert_eq!(s.take(), ["ACK 1", "answered 200"]);
 }

@@ -115,3 +115,21 @@ fn confirmed_requests_carry_credentials_unasked_and_bye_is_tried_again() {
     s.respond("BYE 6", 200, "a");
     assert_eq!(s.take(), ["ended: BYE of this side"]);
 }
+
+#[test]
+fn inviting_prack_that_is_challenged_goes_again_with_credentials() {
+    let mut s = with_account();
+    let extra = [
+        ("Require", "100rel"),
+        ("RSeq", "7"),
+        ("Contact", "<sip:a@192.0.2.4:5070>"),
+    ];
+    s.respond_with("INVITE 1", 180, Some("a"), &extra, None);
+    assert_eq!(s.take(), ["PRACK 2", "progress 180"]);
+    challenge(&mut s, "PRACK 2", CHALLENGE);
+    assert_eq!(s.take(), ["PRACK 3"]);
+    // 3262-9-01
+    let again = s.sent("PRACK 3");
+    assert!(one(&again, "Proxy-Authorization").contains(r#"username="alice""#));
+    assert_eq!(one(&again, "RAck"), one(&s.sent("PRACK 2"), "RAck"));
+}

@@ -327,7 +327,7 @@ fn min_se_is_in_no_response_but_a_422() {
 
 #[test]
 fn callee_says_no_199() {
-    // 6228-5-02: it has one dialog of the INVITE, whose end is the final response.
+    // 6228-5-02, 6228-5-01: it has one dialog of the INVITE, whose end is the final response.
     let code = 199;
     let say = || Command::Progress {
         status: status(code),

@@ -1,8 +1,12 @@
 //! After the end: late messages, and `Terminated` exactly once.
 
-use super::script::{Script, secs};
-use crate::call::{Command, Event, ServerId};
+use alloc::string::ToString;
+
+use super::script::{Script, context, nothing, sdp, secs, their_invite};
+use crate::call::reliable::Policy;
+use crate::call::{Command, Context, EndReason, Event, ServerId};
 use crate::machine::Machine;
+use crate::message::StatusCode;
 use crate::time::Time;
 use crate::transaction::Failure;
 
@@ -82,7 +86,7 @@ fn lingering_everything_else_is_absorbed() {
     s.hang_up();
     s.command(Command::Request {
         method: "INFO".into(),
-        outgoing: super::script::nothing(),
+        outgoing: nothing(),
     })
     .unwrap();
     assert_eq!(s.take(), [""; 0]);
@@ -122,8 +126,7 @@ fn ended_calls_hold_no_acks_and_no_early_dialogs() {
 fn time_that_runs_backwards_is_clamped_to_the_start_of_the_state() {
     let mut s = Script::incoming();
     s.now = secs(10);
-    s.command(Command::Answer(super::script::sdp("answer")))
-        .unwrap();
+    s.command(Command::Answer(sdp("answer"))).unwrap();
     s.now = secs(3);
     s.wake();
     s.ack(100, "them");
@@ -134,25 +137,35 @@ fn time_that_runs_backwards_is_clamped_to_the_start_of_the_state() {
 
 #[test]
 fn rebased_calls_go_on_as_if_nothing_was() {
-    let scripts: [fn() -> Script; 4] = [
+    let scripts: [fn() -> Script; 5] = [
         || Script::place(),
         || {
             let mut s = Script::incoming();
-            let status = crate::message::StatusCode::RINGING;
-            let outgoing = super::script::nothing();
+            let (status, outgoing) = (StatusCode::RINGING, nothing());
             s.command(Command::Progress { status, outgoing }).unwrap();
             s
         },
         || {
             let mut s = Script::incoming();
-            s.command(Command::Answer(super::script::sdp("answer")))
-                .unwrap();
+            s.command(Command::Answer(sdp("answer"))).unwrap();
             s.request("INFO", 101, "them");
             s
         },
         || {
             let mut s = Script::confirmed_as_caller();
             s.request("INVITE", 5, "a");
+            s
+        },
+        || {
+            // Its reliable response waits for a PRACK.
+            let context = Context {
+                reliable: Policy::Supported,
+                ..context()
+            };
+            let invite = their_invite(&[("Supported", "100rel")], Some("offer"));
+            let mut s = Script::incoming_with(context, &invite);
+            let (status, outgoing) = (StatusCode::SESSION_PROGRESS, sdp("answer"));
+            s.command(Command::Progress { status, outgoing }).unwrap();
             s
         },
     ];
@@ -192,4 +205,21 @@ fn lingering_events_cannot_end_it_twice() {
         s.receive(Event::Gone { request });
     }
     assert_eq!(s.take(), ["terminated"]);
+}
+
+#[test]
+fn an_end_is_said_in_a_few_words() {
+    let rejected = |status| EndReason::Rejected {
+        status: StatusCode::new(status).unwrap(),
+    };
+    for (reason, words) in [
+        (rejected(486), "rejected: 486 Busy Here"),
+        (EndReason::Failed(Failure::NoAck), "failed: no ACK came"),
+        (
+            EndReason::DialogLost { response: None },
+            "the other side is silent",
+        ),
+    ] {
+        assert_eq!(reason.to_string(), words);
+    }
 }

@@ -13,6 +13,7 @@ mod commands;
 mod credentials;
 mod descriptions;
 mod faults;
+mod identity;
 mod invite_headers;
 mod lingering;
 mod memory;

@@ -115,6 +115,45 @@ fn incoming_takes_a_session_timer_for_this_call_only() {
 }
 
 #[test]
+fn incoming_that_is_answered_takes_no_session_timer_any_more() {
+    let context = Context {
+        reliable: Policy::Supported,
+        ..context()
+    };
+    let invite = their_invite(&[("Supported", "100rel")], Some("offer"));
+    let mut s = Script::incoming_with(context, &invite);
+    s.command(Command::Progress {
+        status: StatusCode::SESSION_PROGRESS,
+        outgoing: sdp("answer"),
+    })
+    .unwrap();
+    // The 2xx waits for the PRACK.
+    s.command(Command::Answer(nothing())).unwrap();
+    let result = s.command(Command::SessionTimer(None));
+    assert!(
+        matches!(result, Err(Misuse::WrongState { .. })),
+        "{result:?}"
+    );
+}
+
+#[test]
+fn a_call_has_the_extensions_of_its_policies() {
+    let tags = ["100rel", "timer", "path"];
+    let of = |context| {
+        let call = Script::place_with(context, invitation()).call;
+        tags.map(|tag| call.has_extension(tag))
+    };
+    assert_eq!(of(context()), [false; 3]);
+    let reliable = Policy::Supported;
+    let reliable = Context {
+        reliable,
+        ..context()
+    };
+    assert_eq!(of(reliable), [true, false, false]);
+    assert_eq!(of(timed()), [false, true, false]);
+}
+
+#[test]
 fn every_request_but_ack_says_that_this_side_has_session_timers() {
     // 4028-7.1-01, 4028-7.1-03
     let own = outgoing(&[("Supported", "path"), ("Require", "timer")]);
@@ -188,6 +227,11 @@ fn refresh_says_of_extensions_what_the_invite_said() {
         };
         assert_eq!(listed(&refresh, "Require"), required, "{label}");
     }
+    // 25.1: a Require lists one tag at least.
+    let offer = outgoing(&[("Require", "100rel")]).with_body(sdp("offer").body.unwrap());
+    let mut s = timed_call(timed(), invitation().with(offer), "INVITE, UPDATE");
+    s.run_to(secs(900));
+    assert_eq!(all(&s.sent("UPDATE 2"), "Require"), [""; 0]);
 }
 
 #[test]

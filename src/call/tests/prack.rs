@@ -306,3 +306,56 @@ fn incoming_refused_prack_offer_leaves_the_answer_in_force() {
     assert_eq!(s.command(update(sdp("offer 3"))), Ok(()));
     assert_eq!(s.said_to(server), [200]);
 }
+
+#[test]
+fn inviting_response_that_came_too_early_is_used_once_the_gap_is_closed() {
+    let mut s = Script::place_with(reliable(), invitation());
+    rings(&mut s, "a", "10", None);
+    assert_eq!(s.take(), ["INVITE 1", "PRACK 2", "progress 183"]);
+    rings(&mut s, "a", "13", Some("answer"));
+    rings(&mut s, "a", "12", None);
+    rings(&mut s, "a", "12", None);
+    rings(&mut s, "a", "9", None);
+    assert_eq!(s.take(), ["absorbed"; 4]);
+    rings(&mut s, "a", "11", None);
+    // 3262-4-19
+    let all = [
+        "PRACK 3",
+        "progress 183",
+        "PRACK 4",
+        "progress 183",
+        "PRACK 5",
+        "progress 183, answer",
+    ];
+    assert_eq!(s.take(), all);
+    let racks = [3, 4, 5].map(|cseq| one(&s.sent(&format!("PRACK {cseq}")), "RAck"));
+    assert_eq!(racks, ["11 1 INVITE", "12 1 INVITE", "13 1 INVITE"]);
+    // They come again, and are copies.
+    rings(&mut s, "a", "12", None);
+    rings(&mut s, "a", "13", Some("answer"));
+    assert_eq!(s.take(), ["absorbed"; 2]);
+    // Too many are left to come again.
+    for rseq in ["15", "16", "17", "18", "19"] {
+        rings(&mut s, "a", rseq, None);
+    }
+    s.skip();
+    rings(&mut s, "a", "14", None);
+    assert_eq!(s.take().len(), 10);
+    rings(&mut s, "a", "19", None);
+    assert_eq!(s.take(), ["PRACK 11", "progress 183"]);
+}
+
+#[test]
+fn reinvite_response_that_came_too_early_is_used_once_the_gap_is_closed() {
+    let mut s = Script::confirmed_as_caller();
+    s.command(Command::Reinvite(sdp("offer"))).unwrap();
+    let mut rings = |rseq, body| {
+        let extra = [("Require", "100rel"), ("RSeq", rseq)];
+        s.respond_with("INVITE 2", 183, Some("a"), &extra, body);
+        s.take()
+    };
+    assert_eq!(rings("1", None), ["INVITE 2", "PRACK 3", "progress 183"]);
+    assert_eq!(rings("3", Some("answer")), ["absorbed"]);
+    let all = ["PRACK 4", "progress 183", "PRACK 5", "progress 183, answer"];
+    assert_eq!(rings("2", None), all);
+}

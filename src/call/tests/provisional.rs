@@ -221,6 +221,57 @@ fn incoming_prack_with_an_offer_is_the_users_to_answer() {
 }
 
 #[test]
+fn incoming_prack_that_was_answered_matches_no_more() {
+    let mut s = incoming("Supported", Some("offer"));
+    s.command(progress(183, sdp("answer"))).unwrap();
+    let number = rseq(&s.said());
+    let server = prack(&mut s, 101, number, Some("offer 2"));
+    s.command(Command::Respond {
+        server,
+        status: StatusCode::OK,
+        outgoing: sdp("answer 2"),
+    })
+    .unwrap();
+    s.skip();
+    prack(&mut s, 102, number, None);
+    // 3262-3-27
+    assert_eq!(s.take(), ["481 PRACK 102"]);
+}
+
+#[test]
+fn incoming_answered_twice_waits_for_the_answer_to_the_prack_all_the_same() {
+    let mut s = incoming("Supported", Some("offer"));
+    s.command(progress(183, sdp("answer"))).unwrap();
+    let number = rseq(&s.said());
+    prack(&mut s, 101, number, Some("offer 2"));
+    s.command(Command::Answer(nothing())).unwrap();
+    s.skip();
+    // 3262-5-05
+    assert!(is_wrong_state(s.command(Command::Answer(nothing()))));
+    assert!(is_wrong_state(s.command(progress(180, nothing()))));
+    assert_eq!(s.take(), [""; 0]);
+}
+
+#[test]
+fn reoffered_answered_twice_waits_for_the_answer_to_the_prack_all_the_same() {
+    let mut s = incoming("Supported", Some("offer"));
+    s.command(Command::Answer(sdp("answer"))).unwrap();
+    s.ack(100, "them");
+    let asks = [("Supported", "100rel")];
+    s.request_with("INVITE", 101, Some("them"), &asks, Some("offer 2"));
+    s.command(progress(183, sdp("answer 2"))).unwrap();
+    let rack = format!("{} 101 INVITE", rseq(&s.said()));
+    let rack = [("RAck", rack.as_str())];
+    s.request_with("PRACK", 102, Some("them"), &rack, Some("offer 3"));
+    s.command(Command::Answer(nothing())).unwrap();
+    s.skip();
+    // 3262-5-05
+    assert!(is_wrong_state(s.command(Command::Answer(nothing()))));
+    assert!(is_wrong_state(s.command(progress(180, nothing()))));
+    assert_eq!(s.take(), [""; 0]);
+}
+
+#[test]
 fn incoming_prack_whose_offer_was_refused_comes_again_without() {
     let mut s = incoming("Supported", Some("offer"));
     s.command(progress(183, sdp("answer"))).unwrap();
@@ -308,7 +359,7 @@ fn incoming_reject_answers_an_offer_in_a_late_prack_itself() {
     assert_eq!(s.call.deadline(), None);
 }
 
-// 3261-13.3.1.1-03, 3262-3-09
+// 3261-13.3.1.1-03, 3262-3-09, 3262-3-10
 #[test]
 fn incoming_reliable_ring_is_refreshed_before_a_proxy_gives_up() {
     let mut s = incoming("Supported", Some("offer"));
@@ -397,11 +448,12 @@ fn inviting_reliable_response_is_acknowledged_by_itself() {
     assert_eq!(s.take(), ["absorbed"; 2]);
     // PAINS 25
     rings(&mut s, 180, "a", 8, None);
-    rings(&mut s, 180, "a", 9, None);
     assert_eq!(
         s.take(),
         ["PRACK 3", "progress 180", "PRACK 4", "progress 180"]
     );
+    rings(&mut s, 180, "a", 9, None);
+    assert_eq!(s.take(), ["absorbed"]);
     for label in ["PRACK 2", "PRACK 3", "PRACK 4"] {
         s.respond_with(label, 200, Some("a"), &[], None);
     }
@@ -449,7 +501,7 @@ fn inviting_offer_in_a_reliable_response_is_answered_in_the_prack() {
     };
     assert!(is_wrong_state(s.command(prack(nothing()))));
     s.command(prack(sdp("answer"))).unwrap();
-    // 3262-5-03
+    // 3262-5-03, 3262-4-12
     assert_eq!(s.take(), ["PRACK 2"]);
     assert_eq!(s.sent("PRACK 2").body_slice(), b"answer");
     assert!(is_wrong_state(s.command(prack(sdp("answer")))));
@@ -510,7 +562,7 @@ fn inviting_199_ends_its_leg_and_no_other() {
     s.respond("INVITE 1", 180, "c");
     s.respond_with("INVITE 1", 199, Some("b"), &[], None);
     s.skip();
-    // 6228-4-07, 6228-7-02
+    // 6228-4-07, 6228-7-02, 6228-4-04
     assert!(!s.call.has_dialog(Some("b")) && s.call.has_dialog(Some("c")));
     let update = |leg| Command::Update {
         leg: Some(LegId(leg)),
@@ -573,6 +625,7 @@ fn early_media_ring_progress_and_answer_are_separate() {
     };
     s.command(preview).unwrap();
     assert_eq!(all(&s.said(), "RSeq"), [""; 0]);
+    assert_eq!(s.said().body_slice(), b"answer");
     s.command(progress(180, nothing())).unwrap();
     let number = rseq(&s.said());
     prack(&mut s, 101, number, None);

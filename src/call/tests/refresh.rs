@@ -186,6 +186,17 @@ fn confirmed_refresh_waits_for_a_reinvite_of_the_other_side() {
 }
 
 #[test]
+fn confirmed_refresh_that_cannot_go_is_tried_again_counted_from_when_it_was_due() {
+    let mut s = placed("1800;refresher=uac", "INVITE");
+    s.run_to(secs(899));
+    s.request_with("INVITE", 5, Some("a"), &[], Some("offer"));
+    // Law L5: the wake is late, the next one is not.
+    s.now = secs(901);
+    s.wake();
+    assert_eq!(s.call.deadline(), Some(secs(903)));
+}
+
+#[test]
 fn answered_says_what_was_agreed_and_refreshes_if_it_must() {
     let mut s = answered(&[
         ("Supported", "timer"),
@@ -226,4 +237,108 @@ fn confirmed_hang_up_stops_the_timer() {
     assert_eq!(s.take(), ["BYE 2"]);
     assert_eq!(s.call.deadline(), None);
     assert_eq!(s.command(Command::HangUp(nothing())), Ok(()));
+}
+
+#[test]
+fn answered_by_who_has_no_session_timers_is_refreshed_alone_if_that_is_wanted() {
+    for alone in [false, true] {
+        let config = Config {
+            alone,
+            ..Config::default()
+        };
+        let context = Context {
+            session_timer: Some(config),
+            ..context()
+        };
+        let mut s = Script::place_with(context, invitation());
+        let allow = [
+            ("Contact", "<sip:a@192.0.2.4:5070>"),
+            ("Allow", "INVITE, UPDATE"),
+        ];
+        s.respond_with("INVITE 1", 422, Some("a"), &[("Min-SE", "2000")], None);
+        s.respond_with("INVITE 2", 200, Some("a"), &allow, Some("answer"));
+        s.gone("INVITE 1");
+        s.gone("INVITE 2");
+        s.skip();
+        // 4028-7.2-04: the interval of the request, and this side refreshes.
+        s.run_to(secs(999));
+        assert_eq!(s.take(), [""; 0]);
+        s.run_to(secs(1000));
+        let sent = if alone { &["UPDATE 3"][..] } else { &[] };
+        assert_eq!(s.take(), sent);
+        if alone {
+            let update = s.sent("UPDATE 3");
+            assert_eq!(one(&update, "Session-Expires"), "2000;refresher=uac");
+            // What has no session timer refreshes the session all the same.
+            s.respond_with("UPDATE 3", 200, Some("a"), &allow[..1], None);
+            s.skip();
+            s.run_to(secs(2000));
+            assert_eq!(s.take(), ["UPDATE 4"]);
+            s.fail("UPDATE 4", Failure::Timeout);
+            assert_eq!(s.take(), ["request failed Timeout", "BYE 5"]);
+        }
+    }
+}
+
+#[test]
+fn answered_by_two_forks_keeps_to_the_timer_of_its_own() {
+    let mut s = Script::place_with(timed(), invitation());
+    let says = |interval| {
+        [
+            ("Contact", "<sip:a@192.0.2.4:5070>"),
+            ("Allow", "INVITE, UPDATE"),
+            ("Session-Expires", interval),
+        ]
+    };
+    let long = says("1000;refresher=uac");
+    s.respond_with("INVITE 1", 200, Some("a"), &long, Some("answer"));
+    let short = says("100;refresher=uac");
+    s.respond_with("INVITE 1", 200, Some("b"), &short, Some("answer"));
+    s.respond("BYE 2", 200, "b");
+    s.gone("INVITE 1");
+    s.skip();
+    // 4028-7.2-07
+    s.run_to(secs(499));
+    assert_eq!(s.take(), [""; 0]);
+    s.run_to(secs(500));
+    assert_eq!(s.take(), ["UPDATE 2"]);
+    assert_eq!(s.sent("UPDATE 2").to_tag(), Some("a"));
+}
+
+#[test]
+fn confirmed_refresh_that_meets_glare_goes_again_in_the_band_of_its_side() {
+    let bands = [(true, 2_100..=4_000), (false, 0..=2_000)];
+    for (placed_here, band) in bands {
+        let mut s = match placed_here {
+            true => placed("1000;refresher=uac", "INVITE, UPDATE"),
+            false => answered(&[
+                ("Allow", "INVITE, UPDATE"),
+                ("Supported", "timer"),
+                ("Session-Expires", "1000;refresher=uas"),
+            ]),
+        };
+        let (label, tag) = if placed_here {
+            ("UPDATE 2", "a")
+        } else {
+            ("UPDATE 1", "them")
+        };
+        s.run_to(secs(500));
+        assert_eq!(s.take(), [label]);
+        s.respond_with(label, 491, Some(tag), &[], None);
+        assert_eq!(s.take(), ["absorbed"]);
+        // RFC 3311 5.3, as 3261 14.1.
+        let wait = s
+            .call
+            .deadline()
+            .unwrap()
+            .saturating_since(s.now)
+            .as_millis();
+        assert!(band.contains(&wait), "{wait}");
+        s.fire();
+        assert_eq!(s.take().len(), 1);
+        let label = if placed_here { "UPDATE 3" } else { "UPDATE 2" };
+        s.respond_with(label, 500, Some(tag), &[("Retry-After", "7")], None);
+        let wait = s.call.deadline().unwrap().saturating_since(s.now).as_secs();
+        assert_eq!(wait, 7);
+    }
 }

@@ -1,7 +1,7 @@
 //! Re-INVITE both ways: §14, and the target refresh of 12.2.
 
 use super::script::{Script, all, nothing, one, outgoing, sdp, secs};
-use crate::call::{Command, ServerId, Timer};
+use crate::call::{Command, Event, ServerId, Timer};
 use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::machine::Machine;
@@ -442,7 +442,7 @@ fn confirmed_contact_of_an_ack_changes_no_target() {
     s.command(Command::Answer(sdp("answer"))).unwrap();
     let contact = [("Contact", "<sip:else@192.0.2.99>")];
     let ack = s.their_request("ACK", 100, Some("them"), &contact, None);
-    s.receive(crate::call::Event::Ack { ack: ack.into() });
+    s.receive(Event::Ack { ack: ack.into() });
     // 3261-12.2-02
     let dialog = s.call.dialog().unwrap();
     assert_eq!(dialog.remote_target(), b"sip:them@192.0.2.4:5070");
@@ -573,4 +573,71 @@ fn retrying_offer_that_another_exchange_has_overtaken_goes_back_to_the_user() {
     s.skip();
     s.fire();
     assert_eq!(s.take(), ["INVITE 3"]);
+}
+
+#[test]
+fn reinvite_waits_for_the_ack_of_what_was_refused_before_the_call_was_answered() {
+    let mut s = Script::incoming();
+    let refused = s.request("INVITE", 101, "them");
+    s.command(Command::Answer(sdp("answer"))).unwrap();
+    s.ack(100, "them");
+    assert_eq!(s.said_to(refused), [500]);
+    s.skip();
+    s.command(Command::Reinvite(sdp("mine"))).unwrap();
+    // 3261-14.1-07
+    assert_eq!(s.take(), [""; 0]);
+    s.settle(refused);
+    assert_eq!(s.take(), ["INVITE 1"]);
+
+    let mut s = Script::place();
+    s.respond("INVITE 1", 180, "a");
+    let refused = s.request("INVITE", 7, "a");
+    s.respond("INVITE 1", 200, "a");
+    assert_eq!(s.said_to(refused), [491]);
+    s.skip();
+    s.command(Command::Reinvite(sdp("mine"))).unwrap();
+    assert_eq!(s.take(), [""; 0]);
+    s.settle(refused);
+    assert_eq!(s.take(), ["INVITE 2"]);
+
+    // One whose ACK has come in time holds nothing up.
+    let mut s = Script::incoming();
+    let refused = s.request("INVITE", 101, "them");
+    s.settle(refused);
+    s.command(Command::Answer(sdp("answer"))).unwrap();
+    s.ack(100, "them");
+    s.skip();
+    s.command(Command::Reinvite(sdp("mine"))).unwrap();
+    assert_eq!(s.take(), ["INVITE 1"]);
+}
+
+#[test]
+fn reinvite_that_goes_to_another_server_begins_anew() {
+    let mut s = Script::confirmed_as_caller();
+    s.command(Command::Reinvite(sdp("mine"))).unwrap();
+    let reliable = |rseq| {
+        [
+            ("Contact", "<sip:a@192.0.2.4:5070>"),
+            ("Require", "100rel"),
+            ("RSeq", rseq),
+        ]
+    };
+    s.respond_with("INVITE 2", 183, Some("a"), &reliable("5"), Some("answer"));
+    s.skip();
+    let request = s.id("INVITE 2");
+    s.receive(Event::Rerouted { request });
+    // RFC 3263 4.3: another transaction, whose responses have numbers of their own.
+    s.respond_with("INVITE 2", 183, Some("a"), &reliable("70"), Some("answer"));
+    assert_eq!(s.take(), ["PRACK 4", "progress 183, answer"]);
+}
+
+#[test]
+fn updating_refused_offer_is_not_offered_again_by_itself() {
+    for status in [488, 606] {
+        let mut s = updating();
+        s.respond("INVITE 2", status, "a");
+        // 6337-2.3-06, 6337-2.3-56
+        assert_eq!(s.take(), [alloc::format!("update refused {status}")]);
+        assert_eq!(s.call.deadline(), None);
+    }
 }

@@ -226,6 +226,28 @@ fn inviting_refusal_that_would_change_what_was_said_ends_the_call_by_default() {
 }
 
 #[test]
+fn inviting_body_of_accepted_type_and_coding_is_not_what_was_refused() {
+    // 3261 21.4.13
+    let types = ("Accept", "application/sdp");
+    let coded = [types, ("Accept-Encoding", "gzip")];
+    let mut s = placed(with(&[]));
+    assert_eq!(refused(&mut s, 415, &coded), ["ended: refused 415"]);
+    let mut s = placed(with(&[("Content-Encoding", "deflate")]));
+    assert_eq!(refused(&mut s, 415, &coded), ["retried 415", "INVITE 2"]);
+    // It has said nothing of codings.
+    let mut s = placed(with(&[("Content-Encoding", "deflate")]));
+    assert_eq!(refused(&mut s, 415, &[types]), ["ended: refused 415"]);
+}
+
+#[test]
+fn inviting_of_equal_security_mechanisms_the_first_is_taken() {
+    let mut s = placed(with(&[("Security-Client", "tls, digest")]));
+    // RFC 3329 2.3.1; and TLS is not there.
+    let listed = [("Security-Server", "digest;q=0.5, tls;q=0.5")];
+    assert_eq!(refused(&mut s, 494, &listed), ["retried 494", "INVITE 2"]);
+}
+
+#[test]
 fn inviting_retry_of_a_target_leaves_the_others_to_be_tried() {
     let mut s = placed(with(&[("Require", "foo")]));
     let contacts = [("Contact", "<sip:a@192.0.2.5>, <sip:b@192.0.2.5>")];

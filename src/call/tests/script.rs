@@ -61,6 +61,7 @@ pub(super) fn context() -> Context {
         ]),
         reliable: Policy::Off,
         session_timer: None,
+        connected_identity: false,
     }
 }
 
@@ -582,6 +583,10 @@ fn describe(notice: Notice) -> String {
         Notice::ReofferExpired { status } => format!("reoffer expired {}", status.as_u16()),
         Notice::RequestExpired { .. } => "request expired".into(),
         Notice::TargetRefreshed => "target refreshed".into(),
+        Notice::PeerIdentified { request, .. } => {
+            format!("peer is {}", request.from().uri())
+        }
+        Notice::Identified { response } => format!("identified {}", status(&response)),
         Notice::Request { request, .. } => format!("request {}", request.method().as_str()),
         Notice::Response { response, .. } => format!("response {}", status(&response)),
         Notice::RequestFailed { failure, .. } => format!("request failed {failure:?}"),

@@ -198,6 +198,11 @@ fn confirmed_requests_above_the_limit_are_refused() {
         s.request("INFO", cseq, "a");
     }
     assert_eq!(s.take(), ["request INFO", "request INFO", "503 INFO 7"]);
+    // An offer is the user's to answer, too.
+    s.request_with("UPDATE", 8, Some("a"), &[], Some("offer"));
+    assert_eq!(s.take(), ["503 UPDATE 8"]);
+    s.request_with("UPDATE", 9, Some("a"), &[], None);
+    assert_eq!(s.take(), ["200 UPDATE 9", "refreshed"]);
 }
 
 #[test]

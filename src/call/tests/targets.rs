@@ -198,3 +198,49 @@ fn confirmed_stray_retransmission_of_a_2xx_rearms_nothing() {
     assert_eq!(s.take(), [""; 0]);
     assert_eq!(s.call.state(), "Confirmed");
 }
+
+#[test]
+fn reoffered_response_moves_nobody_who_can_say_so_in_an_update() {
+    let own = ("Contact", "<sip:desk@192.0.2.7>");
+    let moving = || outgoing(&[own]).with_body(sdp("answer").body.unwrap());
+    for (allow, verb) in [("INVITE, UPDATE", false), ("INVITE", true)] {
+        let extra = [("Allow", allow), ("Supported", "100rel")];
+        let reoffered = || {
+            let mut s = Script::incoming_with(reliable(), &their_invite(&extra, Some("offer")));
+            s.command(Command::Answer(sdp("answer"))).unwrap();
+            s.ack(100, "them");
+            s.request_with("INVITE", 101, Some("them"), &extra, Some("offer"));
+            s
+        };
+        // 6141-4.8-01, 6141-4.8-51, 6141-4.5-51
+        assert_eq!(reoffered().command(Command::Answer(moving())).is_ok(), verb);
+        assert_eq!(reoffered().command(progress(moving())).is_ok(), verb);
+        let mut s = reoffered();
+        s.command(Command::Reject {
+            status: StatusCode::NOT_ACCEPTABLE_HERE,
+            outgoing: nothing(),
+        })
+        .unwrap();
+        let update = s.request_with("UPDATE", 102, Some("them"), &extra, Some("offer"));
+        let answer = Command::Respond {
+            server: update,
+            status: StatusCode::OK,
+            outgoing: moving(),
+        };
+        assert_eq!(s.command(answer).is_ok(), verb);
+        // What says where this side is already moves nobody.
+        let mut s = reoffered();
+        let here = ("Contact", "<sip:me@192.0.2.1:5060>");
+        let here = outgoing(&[here]).with_body(sdp("answer").body.unwrap());
+        assert_eq!(s.command(Command::Answer(here)), Ok(()));
+    }
+    // While an UPDATE of this side is out, another cannot go.
+    let extra = [("Allow", "INVITE, UPDATE")];
+    let mut s = Script::incoming_with(reliable(), &their_invite(&extra, Some("offer")));
+    s.command(Command::Answer(sdp("answer"))).unwrap();
+    s.ack(100, "them");
+    let (leg, outgoing) = (None, nothing());
+    s.command(Command::Update { leg, outgoing }).unwrap();
+    s.request_with("INVITE", 101, Some("them"), &extra, Some("offer"));
+    assert_eq!(s.command(Command::Answer(moving())), Ok(()));
+}

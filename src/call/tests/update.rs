@@ -8,7 +8,7 @@ use crate::call::{Command, LegId, ServerId, Timer};
 use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::machine::Machine;
-use crate::message::{Outgoing, StatusCode};
+use crate::message::{Method, Outgoing, StatusCode};
 use crate::time::Time;
 use crate::transaction::Failure;
 
@@ -71,6 +71,22 @@ fn updating_success_tells_the_answer_and_refreshes_the_target() {
     // 3311-7-03
     assert_eq!(dialog.routes().count(), 0);
     assert_eq!(s.command(update(sdp("offer"))), Ok(()));
+}
+
+#[test]
+fn changes_are_under_way_until_they_are_decided() {
+    let is_changing = |s: &Script| [Method::Invite, Method::Update].map(|m| s.call.is_changing(m));
+    let mut s = Script::confirmed_as_caller();
+    assert_eq!(is_changing(&s), [false, false]);
+    s.command(update(sdp("offer 2"))).unwrap();
+    assert_eq!(is_changing(&s), [false, true]);
+    s.respond("UPDATE 2", 491, "a");
+    assert_eq!(is_changing(&s), [false, true], "it waits for its next try");
+    s.fire();
+    s.respond_with("UPDATE 3", 200, Some("a"), &[], Some("answer 2"));
+    assert_eq!(is_changing(&s), [false, false]);
+    s.command(Command::Reinvite(sdp("offer 3"))).unwrap();
+    assert_eq!(is_changing(&s), [true, false]);
 }
 
 #[test]
@@ -468,4 +484,34 @@ fn deferred_offer_that_another_exchange_has_overtaken_goes_back_to_the_user() {
     assert_eq!(s.take(), ["update outdated"]);
     assert_eq!(s.call.deadline(), None);
     assert_eq!(s.command(update(sdp("new"))), Ok(()));
+
+    // 3311-5.3-06: an offer that was refused has made nothing of it moot.
+    let mut s = updating();
+    s.respond_with("UPDATE 2", 491, Some("a"), &[], None);
+    let server = offered(&mut s, 5, "a");
+    s.command(respond(server, 488, nothing())).unwrap();
+    s.skip();
+    s.fire();
+    assert_eq!(s.take(), ["UPDATE 3"]);
+}
+
+#[test]
+fn update_says_nothing_of_what_does_not_belong_there() {
+    let strange = [
+        ("Event", "presence"),
+        ("Subscription-State", "active"),
+        ("Expires", "60"),
+        ("Priority", "urgent"),
+        ("Subject", "lunch"),
+        ("Alert-Info", "<http://example.com/ring>"),
+        ("RSeq", "1"),
+        ("RAck", "1 1 INVITE"),
+    ];
+    for (name, value) in strange {
+        let mut s = Script::confirmed_as_caller();
+        // 3311-7-02
+        let reserved = Err(Misuse::ReservedHeader { name });
+        assert_eq!(s.command(update(outgoing(&[(name, value)]))), reserved);
+        assert_eq!(s.command(update(outgoing(&[("Reason", "SIP")]))), Ok(()));
+    }
 }

@@ -101,6 +101,8 @@ fn on_event(node: usize, ledger: &Shared, turn: &mut Turn<'_>, event: Event) {
         | Event::Pracked { .. }
         | Event::Refreshed { .. }
         | Event::SessionRefreshed { .. }
+        | Event::PeerIdentified { .. }
+        | Event::Identified { .. }
         | Event::Redirected { .. }
         | Event::Retried { .. }
         | Event::Rerouted { .. }
@@ -144,6 +146,8 @@ fn hear(node: usize, ledger: &Shared, event: &Event) -> Manners {
             None => return Manners::Good,
         },
         Event::TargetRefreshed { call } => ("TargetRefreshed", *call),
+        Event::PeerIdentified { call, .. } => ("PeerIdentified", *call),
+        Event::Identified { call, .. } => ("Identified", *call),
         Event::Offered { call, .. } => ("Offered", *call),
         Event::Pracked { call, .. } => ("Pracked", *call),
         Event::Refreshed { call, .. } => ("Refreshed", *call),

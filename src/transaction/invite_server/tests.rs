@@ -538,3 +538,16 @@ fn final_response_is_pending_until_it_is_sent() {
     assert!(!after(UNRELIABLE, 486).machine.is_pending());
     assert!(!after(UNRELIABLE, 200).machine.is_pending());
 }
+
+// 3261-14.1-07
+#[test]
+fn refused_invite_is_settled_once_it_is_confirmed_or_terminated() {
+    let of = |script: Script| (script.machine.is_unsettled(), script.machine.is_settled());
+    let [open, settled, neither] = [(true, false), (false, true), (false, false)];
+    assert_eq!(of(fresh()), open);
+    assert_eq!(of(after(UNRELIABLE, 486)), open);
+    assert_eq!(of(confirmed()), settled);
+    assert_eq!(of(terminated()), settled);
+    // A 2xx has no ACK of its transaction.
+    assert_eq!(of(after(UNRELIABLE, 200)), neither);
+}

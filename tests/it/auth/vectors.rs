@@ -5,7 +5,7 @@ use std::path::Path;
 
 use drongo::auth::digest::{self, Count};
 use drongo::auth::{Algorithm, Hex, Protected, Qop};
-use drongo::message::Method;
+use drongo::message::{Credentials, Method};
 use toml::{Table, Value};
 
 #[test]
@@ -107,6 +107,88 @@ fn empty_body_is_hashed_as_the_empty_string() {
             body: b"",
         };
         assert_eq!(ha2, digest::ha2(algorithm, Some(Qop::Auth), &request));
+    }
+}
+
+/// The response to a challenge of Bob at this URI, as MD5 without qop or with `auth`.
+fn bobs(realm: &str, nonce: &str, uri: &str, cnonce: Option<&str>, method: &str) -> String {
+    let ha1 = digest::ha1(Algorithm::Md5, b"bob", realm.as_bytes(), b"zanzibar");
+    let method = Method::parse(method.as_bytes()).unwrap();
+    let protected = Protected {
+        method,
+        uri: uri.as_bytes(),
+        body: b"",
+    };
+    let count = cnonce.map(|cnonce| Count {
+        qop: Qop::Auth,
+        nc: 1,
+        cnonce: cnonce.as_bytes(),
+    });
+    let ha2 = digest::ha2(Algorithm::Md5, count.map(|count| count.qop), &protected);
+    let nonce = nonce.as_bytes();
+    let response = digest::response(Algorithm::Md5, &ha1, nonce, count, &ha2);
+    response.as_str().to_owned()
+}
+
+#[test]
+fn what_the_rfcs_print_wrongly_does_not_come_out() {
+    // RFC 3261 22.2 prints the example of RFC 2617 under the name of Bob.
+    let printed = "6629fae49393a05397450978507c4ef1";
+    let nonce = "dcd98b7102dd2f0e8b11d0f600bfb0c093";
+    for method in ["INVITE", "REGISTER", "GET"] {
+        let cnonce = Some("0a4f113b");
+        let response = bobs("biloxi.com", nonce, "sip:bob@biloxi.com", cnonce, method);
+        // 3261-22.4-15
+        assert_ne!(response, printed);
+    }
+    let mufasa = digest::ha1(
+        Algorithm::Md5,
+        b"Mufasa",
+        b"testrealm@host.com",
+        b"Circle Of Life",
+    );
+    let index = Protected {
+        method: Method::Other("GET"),
+        uri: b"/dir/index.html",
+        body: b"",
+    };
+    let count = Count {
+        qop: Qop::Auth,
+        nc: 1,
+        cnonce: b"0a4f113b",
+    };
+    let ha2 = digest::ha2(Algorithm::Md5, Some(Qop::Auth), &index);
+    let response = digest::response(Algorithm::Md5, &mufasa, nonce.as_bytes(), Some(count), &ha2);
+    assert_eq!(response.as_str(), printed);
+
+    // RFC 3665 2.1 F3: a digit is missing, and a comma.
+    let printed = "dfe56131d1958046689d83306477ecc";
+    let nonce = "ea9c8e88df84f1cec4341ae6cbe5a359";
+    let uri = "sips:ss2.biloxi.example.com";
+    let response = bobs("atlanta.example.com", nonce, uri, None, "REGISTER");
+    // 3261-22.4-16
+    assert_eq!(printed.len(), 31);
+    assert_ne!(response, printed);
+    let row = format!(
+        "Digest username=\"bob\", realm=\"atlanta.example.com\" nonce=\"{nonce}\", opaque=\"\", \
+         uri=\"{uri}\", response=\"{printed}\""
+    );
+    let row = Credentials::parse(row.as_bytes());
+    assert!(row.is_err() || row.is_ok_and(|row| row.nonce().is_none()));
+}
+
+#[test]
+fn digest_of_any_length_can_be_read() {
+    for response in ["", "0a", &"0123456789abcdef".repeat(8)] {
+        let row = format!("Digest username=\"bob\", response=\"{response}\"");
+        let row = Credentials::parse(row.as_bytes()).unwrap();
+        // 8760-2.7-01
+        assert_eq!(row.response().as_deref(), Some(response.as_bytes()));
+    }
+    for algorithm in [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512_256] {
+        let hash = digest::ha1(algorithm, b"bob", b"biloxi.com", b"zanzibar");
+        let is_lower = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        assert!(hash.as_str().bytes().all(is_lower));
     }
 }
 

@@ -5,7 +5,7 @@ use drongo::locate::{Question, Records, Srv};
 use drongo::sim::{Link, Node, Peer};
 use insta::assert_snapshot;
 
-use super::support::{BOB, Flow, address, hang_up, request, script, sdp};
+use super::support::{BOB, Flow, address, hang_up, request, script, sdp, within};
 
 const FIRST: &str = "192.0.2.21:5060";
 
@@ -159,6 +159,26 @@ fn call_that_rang_at_a_server_that_says_503_goes_to_the_next() {
     let alice = farm.flow.alice;
     farm.flow.at(5_000, alice, hang_up);
     assert_snapshot!(farm.end());
+}
+
+#[test]
+fn early_dialog_of_a_server_that_says_503_is_over() {
+    let mut farm = Farm::new(script(&[(10, 180, "f"), (500, 503, "f")]));
+    farm.place();
+    let alice = farm.flow.alice;
+    farm.flow
+        .world
+        .run_until(drongo::time::Time::from_millis(700));
+    // 3261-13.2.2.3-02: as after any non-2xx.
+    let update = within(&farm.flow.invite(), "f", "UPDATE", 1, "u");
+    farm.flow.send(700, &update);
+    farm.flow
+        .world
+        .run_until(drongo::time::Time::from_millis(800));
+    let answer = farm.flow.last_of_alice();
+    assert!(answer.starts_with("SIP/2.0 481 "), "{answer}");
+    farm.flow.at(5_000, alice, hang_up);
+    farm.end();
 }
 
 #[test]

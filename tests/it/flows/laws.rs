@@ -161,6 +161,8 @@ impl User for Person {
             | Event::UpdateOutdated { call, .. }
             | Event::ReofferExpired { call, .. }
             | Event::TargetRefreshed { call }
+            | Event::PeerIdentified { call, .. }
+            | Event::Identified { call, .. }
             | Event::Response { call, .. }
             | Event::RequestFailed { call, .. }
             | Event::ForkDropped { call, .. }

@@ -14,6 +14,7 @@ mod early;
 mod endpoint;
 mod failover;
 mod forks;
+mod identity;
 mod inspection;
 mod laws;
 mod limits;

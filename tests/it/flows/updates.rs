@@ -255,7 +255,7 @@ fn answers_early(turn: &mut Turn<'_>, event: Event) {
 
 #[test]
 fn changes_within_a_reinvite_are_reverted_and_it_is_accepted() {
-    // Flow 27: 6141 figure 4.
+    // Flow 27: 6141 figure 4. 6141-3.3-03
     let mut flow = Flow::with_config(reliable(), agrees, answers_early);
     flow.place();
     flow.at(1000, flow.alice, reinvite);
@@ -321,9 +321,20 @@ fn says(flow: &mut Flow, millis: u64, status: u16, extra: &str) {
 }
 
 #[test]
-fn refusal_that_an_update_overtook_is_made_good_by_another_reinvite() {
+fn refusal_that_an_update_overtook_is_made_good_by_another_offer() {
     // Flow 28: 6141 figure 5, and 3.4 of it.
-    let mut flow = talking();
+    // 6141-3.4-01, 6141-3.4-51, 6337-3.4-01, 6337-3.4-52: what was undone is said anew.
+    let says_it_anew = |turn: &mut Turn<'_>, event: Event| match event {
+        Event::UpdateRefused {
+            call,
+            changed: true,
+            ..
+        } => turn
+            .call(call, |call, now, out| call.update(now, sdp(), out))
+            .unwrap(),
+        event => agrees(turn, event),
+    };
+    let mut flow = talking_with(says_it_anew);
     flow.at(200, flow.alice, reinvite);
     says(&mut flow, 250, 183, "Require: 100rel\nRSeq: 1\n");
     flow.world.run_until(Time::from_millis(265));
@@ -335,8 +346,13 @@ fn refusal_that_an_update_overtook_is_made_good_by_another_reinvite() {
     let update = with_sdp(&in_dialog(&last_invite(&flow), "UPDATE", 2, "u"));
     flow.send(300, &update);
     says(&mut flow, 400, 488, "");
-    flow.at(1000, flow.alice, reinvite);
-    says(&mut flow, 1050, 200, "");
+    flow.world.run_until(Time::from_millis(450));
+    let anew = flow.world.record().sent().last().unwrap().bytes.clone();
+    let anew = request(&anew).unwrap();
+    assert_eq!(anew.method().as_str(), "UPDATE");
+    let ok = response(&anew, 200, "bob");
+    let ok = String::from_utf8(ok.to_vec()).unwrap();
+    flow.send(500, &with_sdp(&ok.replace("\r\n", "\n")));
     let bye = in_dialog(&last_invite(&flow), "BYE", 3, "b");
     flow.send(2000, &bye);
     assert_snapshot!(flow.end());

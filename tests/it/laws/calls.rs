@@ -83,6 +83,7 @@ fn context(t1: Duration, wait: Option<Duration>) -> Arc<Context> {
         capabilities: HeaderList::new(),
         reliable: Policy::Supported,
         session_timer: Some(Default::default()),
+        connected_identity: true,
     })
 }
 
@@ -127,6 +128,8 @@ impl OfCall {
             });
             events.push(Event::Gone { request });
         }
+        let [first, ..] = first_ids();
+        events.push(Event::Rerouted { request: first });
         let remote = if self.is_caller() { "a" } else { "them" };
         let methods = [
             ("INVITE", 101),
@@ -295,6 +298,7 @@ fn response(status: u16, tag: &str) -> Response {
     };
     let contact = format!("<sip:{tag}@192.0.2.4>");
     let headers = HeaderList::new().with("Contact", contact).unwrap();
+    let headers = headers.with("Supported", "from-change").unwrap();
     let status = StatusCode::new(status).unwrap();
     let body = Body::sdp("offer");
     let reply = Reply::new(&seal(draft));
@@ -310,14 +314,16 @@ fn request(method: &str, cseq: u32, remote_tag: &str) -> Request {
 }
 
 fn request_with(method: &str, cseq: u32, remote_tag: &str, offer: bool) -> Request {
+    // One of them says that it is somebody else.
+    let user = if cseq == 103 { "else" } else { "them" };
     let builder = Builder::request(method, "sip:me@192.0.2.1")
         .header("Via", "SIP/2.0/UDP 192.0.2.4;branch=z9hG4bKtheirs")
         .header("Max-Forwards", "70")
-        .header("From", format!("<sip:them@example.org>;tag={remote_tag}"))
+        .header("From", format!("<sip:{user}@example.org>;tag={remote_tag}"))
         .header("To", "<sip:me@example.com>")
         .header("Call-ID", "their-call")
         .header("CSeq", format!("{cseq} {method}"))
-        .header("Supported", "100rel, timer")
+        .header("Supported", "100rel, timer, from-change")
         .header("Session-Expires", "90;refresher=uas")
         .header("Contact", "<sip:them@192.0.2.4>");
     let builder = match offer {
@@ -379,6 +385,10 @@ fn all_commands() -> Vec<Command> {
             outgoing: outgoing().with_body(Body::sdp("offer")),
         },
         info(),
+        Command::Identify {
+            from: "sip:carol@example.com".into(),
+            reinvite: None,
+        },
         Command::Respond {
             server: ServerId(3),
             status: StatusCode::OK,

@@ -169,6 +169,20 @@ impl CallRef {
         told.await.unwrap_or_else(|_| Err(self.over()))
     }
 
+    /// This side is somebody else from now on (RFC 4916): `from` is a name-addr or URI. The other side
+    /// is told as soon as that may be; [`Event::Identified`] says that it has heard.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Malformed`], [`Misuse::WrongState`] without a dialog with a side that has the
+    /// extension, or if [`Config::connected_identity`](crate::endpoint::Config::connected_identity)
+    /// is off; [`CallError::Ended`].
+    pub async fn identify(&self, from: &str) -> Result<(), CallError> {
+        let (call, from) = (self.call, from.to_owned());
+        self.act(move |desk| desk.verb(call, |call, now, out| call.identify(now, &from, out)))
+            .await
+    }
+
     /// Sends another request within the call, such as INFO, and waits for its final response,
     /// whatever that says. Provisional ones come as events; so does the final one if the future is
     /// dropped.

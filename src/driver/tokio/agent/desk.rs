@@ -409,6 +409,8 @@ impl Desk {
             | Event::Rerouted { call, .. }
             | Event::UpdateDeferred { call, .. }
             | Event::TargetRefreshed { call }
+            | Event::PeerIdentified { call, .. }
+            | Event::Identified { call, .. }
             | Event::Pracked { call, .. }
             | Event::Refreshed { call, .. }
             | Event::SessionRefreshed { call, .. }
