@@ -137,9 +137,51 @@ fn spent(child: &Child) -> [f64; 3] {
     [ticks(fields[11]), ticks(fields[12]), run.sum()]
 }
 
+/// Samples what a process does, until it is told to stop.
+struct Samples {
+    perf: Child,
+    path: std::path::PathBuf,
+}
+
+impl Samples {
+    /// `None` where there is no `perf`, or it may not.
+    fn start(process: &Child) -> Option<Self> {
+        let path = env::temp_dir().join(format!("drongo-{}.perf", process.id()));
+        let mut perf = Command::new("perf");
+        perf.args(["record", "-q", "-e", "cpu-clock", "-F", "3989", "-p"]);
+        perf.arg(process.id().to_string()).arg("-o").arg(&path);
+        let perf = perf.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let perf = perf.ok()?;
+        thread::sleep(Duration::from_secs(1));
+        Some(Self { perf, path })
+    }
+
+    /// The share of the samples that are of user mode.
+    fn share(mut self) -> Option<f64> {
+        let id = self.perf.id().to_string();
+        Command::new("kill")
+            .args(["-s", "INT", &id])
+            .status()
+            .ok()?;
+        self.perf.wait().ok()?;
+        let mut script = Command::new("perf");
+        script.args(["script", "-F", "ip", "-i"]).arg(&self.path);
+        let text = script.stderr(Stdio::null()).output().ok()?.stdout;
+        let _ = fs::remove_file(&self.path);
+        let text = String::from_utf8_lossy(&text);
+        let all = text.split_whitespace().count();
+        let system = text.split_whitespace();
+        let system = system
+            .filter(|at| at.len() == 16 && at.starts_with("ffff"))
+            .count();
+        (all > 0).then(|| (all - system) as f64 / all as f64)
+    }
+}
+
 /// Has so many calls placed. User, system and all time, in microseconds a call.
 fn measure(callee: Callee, calls: u64, rate: u64) -> [f64; 3] {
     let (mut child, address) = callee.start();
+    let samples = Samples::start(&child);
     let before = spent(&child);
     let (m, r) = (calls.to_string(), rate.to_string());
     let uac = ["sipp", "-sn", "uac", "-i", "127.0.0.1", "-nostdin"];
@@ -152,9 +194,14 @@ fn measure(callee: Callee, calls: u64, rate: u64) -> [f64; 3] {
     }
     thread::sleep(callee.rest());
     let after = spent(&child);
+    let share = samples.and_then(Samples::share);
     child.kill().unwrap();
     child.wait().unwrap();
-    [0, 1, 2].map(|part| (after[part] - before[part]) / calls as f64)
+    let [user, system, all] = [0, 1, 2].map(|part| (after[part] - before[part]) / calls as f64);
+    match share {
+        Some(share) => [all * share, all * (1.0 - share), all],
+        None => [user, system, all],
+    }
 }
 
 /// What the scenario `uas` does.
