@@ -177,6 +177,13 @@ struct Tally {
     /// Heard nothing within 64*T1, or until the end.
     silent: u64,
     worst_wait: Duration,
+    /// The longest that one message took.
+    worst_step: Duration,
+    /// How long after the beginning of the phase the last one was refused.
+    last_refusal: Duration,
+    /// Messages, and nanoseconds of a core for them.
+    messages: u64,
+    spent: u64,
 }
 
 const PHASE: u64 = 3_000_000_000;
@@ -226,8 +233,12 @@ fn offer(rates: [u64; 3], change: impl FnOnce(&mut Config)) -> [Tally; 3] {
         sent.clear();
         let begin = cpu_time();
         callee.receive(now, came, bytes, &mut sent);
-        free_at = begins + (cpu_time() - begin).as_nanos() as u64;
+        let step = cpu_time() - begin;
+        free_at = begins + step.as_nanos() as u64;
         let tally = &mut tallies[phase_of[index]];
+        tally.worst_step = tally.worst_step.max(step);
+        tally.messages += 1;
+        tally.spent += step.as_nanos() as u64;
         tally.worst_wait = tally.worst_wait.max(now.saturating_since(came));
         for response in &sent {
             let whose: u64 = header(response, "Call-ID: ")
@@ -243,7 +254,11 @@ fn offer(rates: [u64; 3], change: impl FnOnce(&mut Config)) -> [Tally; 3] {
             let first = is_final && !*known;
             *known |= is_final;
             tally.completed += u64::from(is_bye);
-            tally.refused += u64::from(first && response.starts_with(b"SIP/2.0 503"));
+            if first && response.starts_with(b"SIP/2.0 503") {
+                tally.refused += 1;
+                let since = 1_000_000_000 + phase_of[whose as usize] as u64 * PHASE;
+                tally.last_refusal = Duration::from_nanos(free_at.saturating_sub(since));
+            }
             for answer in answers(whose, response) {
                 // A copy of a response needs its ACK again, but the BYE has gone.
                 if !first && answer.starts_with(b"BYE") {
@@ -266,14 +281,18 @@ fn report(name: &str, capacity: u64, limit: u64, tallies: &[Tally; 3]) {
         let seconds = PHASE / 1_000_000_000;
         println!(
             "  phase {phase}: offered {:>7}/s, completed {:>7}/s ({:>3} % of the limit, {:>3} % of the \
-             core), refused {:>7}/s, silent {:>5}, longest wait {:?}",
+             core), refused {:>7}/s, the last after {:?}, silent {:>5}, longest wait {:?}, \
+             longest step {:?}, {} ns a message",
             tally.offered / seconds,
             tally.completed / seconds,
             tally.completed * 100 / (limit * seconds),
             tally.completed * 100 / (capacity * seconds),
             tally.refused / seconds,
+            tally.last_refusal,
             tally.silent,
             tally.worst_wait,
+            tally.worst_step,
+            tally.spent / tally.messages.max(1),
         );
     }
 }

@@ -9,20 +9,19 @@
 //! - a BYE: of a random idle call, with its response;
 //! - a timer: the end of a transaction, with all that it frees;
 //! - a lookup: of a random one among as many dialogs as there are calls, by Call-ID and tag, in the
-//!   kind of table that the endpoint keeps them in. It touches three cache lines: control bytes of
-//!   the table, the entry, and the text of its key. Sixteen control bytes are read from where the
-//!   search begins, so that in a quarter of all cases they lie across two lines.
+//!   kind of table that the endpoint keeps them in. It touches three cache lines: the tags of a
+//!   group, the entry, and the text of its key.
 //!
 //! The last line says how many times dearer a call is beside a million than beside a thousand.
 //!
 //! With two numbers as its arguments the bench fills such a table with the first, looks up the
-//! second, and does nothing else. With a cache that holds nothing of it, the misses that one more
-//! lookup makes are the lines that it touches:
+//! second, and does nothing else. With a cache that holds nothing of it but what the bench itself
+//! needs, the misses that one more lookup makes are the lines that it touches:
 //!
 //! ```text
 //! cargo bench --bench scale --no-run
-//! valgrind --tool=cachegrind --cache-sim=yes target/release/deps/scale-… 1000000 100000
-//! valgrind --tool=cachegrind --cache-sim=yes target/release/deps/scale-… 1000000 200000
+//! valgrind --tool=cachegrind --cache-sim=yes --D1=131072,32,64 target/release/deps/scale-… 1000000 100000
+//! valgrind --tool=cachegrind --cache-sim=yes --D1=131072,32,64 target/release/deps/scale-… 1000000 200000
 //! ```
 
 #![allow(

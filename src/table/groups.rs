@@ -1,26 +1,27 @@
 //! Where the entries of a table lie.
 //!
-//! Places come in groups of sixteen. Each place has a tag of one byte: seven bits of the hash of
+//! Places come in groups of sixteen. Each place has a tag of two bytes: fifteen bits of the hash of
 //! its entry, or that it is free. A search looks at all tags of a group at once, and at the entries
 //! whose tags fit; it goes on to another group only if this one has no free place and had none
 //! since the entry came.
 //!
-//! Groups begin where a search does: the sixteen tags lie in one cache line, and no entry of up to
-//! 32 bytes lies across two. So a search touches one line of tags and one for each entry that it
-//! looks at. (In a table whose groups may begin anywhere, a quarter of the searches touch two lines
-//! of tags, and half of the entries lie across two.)
+//! Groups begin where a search does: the tags of one lie in one cache line, and no entry of up to 32
+//! bytes lies across two. So a search touches one line of tags and one of the entry. (In a table
+//! whose groups may begin anywhere, a quarter of the searches touch two lines of tags, and half of
+//! the entries lie across two. With seven bits of the hash, one search in thirty looks at the entry
+//! of another key.)
 
 use alloc::vec::Vec;
 use core::iter;
 
-use wide::u8x16;
+use wide::{CmpEq, i16x16};
 
 /// The tag of a place that was never taken since the table was made: a search ends there.
-const FREE: u8 = 0xff;
+const FREE: i16 = -1;
 /// The tag of a place whose entry has gone: a search goes on.
-const GONE: u8 = 0x80;
+const GONE: i16 = i16::MIN;
 /// The tag of a place that is not there, in a table smaller than a group.
-const NOWHERE: u8 = 0x7f;
+const NOWHERE: i16 = i16::MAX;
 
 /// Places in a group.
 const GROUP: usize = 16;
@@ -28,7 +29,7 @@ const GROUP: usize = 16;
 const LEAST: usize = 4;
 
 /// The tags of a group.
-type Tags = u8x16;
+type Tags = i16x16;
 
 /// Four places, which begin with a cache line.
 #[derive(Clone)]
@@ -232,30 +233,30 @@ impl<T: Hashed> Groups<T> {
     }
 
     #[inline]
-    fn tag_of(&self, place: usize) -> Option<u8> {
+    fn tag_of(&self, place: usize) -> Option<i16> {
         let tags = self.tags.get(place / GROUP)?;
         tags.as_array_ref().get(place % GROUP).copied()
     }
 
     #[inline]
-    fn set_tag(&mut self, place: usize, tag: u8) {
+    fn set_tag(&mut self, place: usize, tag: i16) {
         let tags = self.tags.get_mut(place / GROUP);
-        if let Some(byte) = tags.and_then(|tags| tags.as_array_mut().get_mut(place % GROUP)) {
-            *byte = tag;
+        if let Some(known) = tags.and_then(|tags| tags.as_array_mut().get_mut(place % GROUP)) {
+            *known = tag;
         }
     }
 }
 
-/// Seven bits of a hash, other ones than say the group.
+/// Fifteen bits of a hash, other ones than say the group.
 #[inline]
-fn tag(hash: u64) -> u8 {
-    let [top, ..] = hash.to_be_bytes();
-    (top >> 1).min(NOWHERE - 1)
+fn tag(hash: u64) -> i16 {
+    let [first, second, ..] = hash.to_be_bytes();
+    i16::from_be_bytes([first >> 1, second]).min(NOWHERE - 1)
 }
 
 /// Which tags of a group are that one, as a bit for each.
 #[inline]
-fn equal(tags: &Tags, tag: u8) -> u32 {
+fn equal(tags: &Tags, tag: i16) -> u32 {
     tags.cmp_eq(Tags::splat(tag)).move_mask().cast_unsigned()
 }
 
