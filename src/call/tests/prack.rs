@@ -359,3 +359,18 @@ fn reinvite_response_that_came_too_early_is_used_once_the_gap_is_closed() {
     let all = ["PRACK 4", "progress 183", "PRACK 5", "progress 183, answer"];
     assert_eq!(rings("2", None), all);
 }
+
+#[test]
+fn confirmed_prack_that_finds_no_dialog_on_another_fork_leaves_the_call() {
+    let mut s = Script::place_with(reliable(), invitation());
+    rings(&mut s, "a", "7", Some("answer"));
+    s.respond_with("PRACK 2", 200, Some("a"), &[], None);
+    rings(&mut s, "b", "9", Some("answer"));
+    s.respond("INVITE 1", 200, "a");
+    s.skip();
+    // 5057-5.1-28: what it ends is not the call's own.
+    s.respond_with("PRACK 2", 481, Some("b"), &[], None);
+    assert_eq!(s.take(), ["response 481"]);
+    assert_eq!(s.call.state(), "Confirmed");
+    assert!(s.call.has_dialog(Some("a")));
+}
