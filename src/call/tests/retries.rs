@@ -91,9 +91,16 @@ fn inviting_415_without_multipart_is_tried_with_the_session_description_alone() 
     let contact = [("Contact", "<sip:a@192.0.2.4>")];
     s.respond_with("INVITE 2", 200, Some("a"), &contact, Some("their answer"));
     assert_eq!(s.take(), ["ACK 2", "answered 200"]);
-    // Without one, or with one that is not taken either, nothing is left to send.
+    // Without one, or with one that is not taken either, nothing is left to send; nor with one that
+    // is for something else, or in a coding.
+    const EARLY: &str = "--b\r\nContent-Type: application/sdp\r\n\
+        Content-Disposition: early-session\r\n\r\nv=0\r\n\r\n--b--\r\n";
+    const CODED: &str = "--b\r\nContent-Type: application/sdp\r\n\
+        Content-Transfer-Encoding: base64\r\n\r\ndj0w\r\n--b--\r\n";
     for (text, accept) in [
         (MIXED, "application/isup"),
+        (EARLY, "application/sdp"),
+        (CODED, "application/sdp"),
         ("--b\r\n\r\nhello\r\n--b--\r\n", "application/sdp"),
     ] {
         let mut s = mixed(text);
