@@ -92,6 +92,10 @@ pub struct Limits {
     /// Nonces of which a verifier remembers how often they were used. Beyond it the oldest are
     /// called stale, which costs their clients one round trip.
     pub auth_nonces: usize,
+    /// Reliable provisional responses of one dialog that came before the one that they follow, and
+    /// are kept until it has come (RFC 3262 4 leaves it to the client). None are by default: they
+    /// come again by themselves, and some servers are surprised by a PRACK before that.
+    pub provisionals_ahead: usize,
     /// Server transactions of one call, lingering ones included: room for 32 requests a second. What
     /// one peer sends within one call must not fill the tables of all. Its BYE is always taken.
     pub call_transactions: usize,
@@ -151,6 +155,7 @@ impl Limits {
         auth_realms: 8,
         auth_rounds: 8,
         auth_nonces: 65_536,
+        provisionals_ahead: 0,
         call_transactions: 1_024,
         answer_wait: Duration::from_secs(180),
         request_wait: Duration::from_secs(20),

@@ -21,10 +21,6 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use smallvec::SmallVec;
 
-/// How many responses are kept that came before one that is missing. Who sends several at a time
-/// sends a few.
-const MOST_AHEAD: usize = 4;
-
 /// A reliable response whose offer the user has not answered.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Owed {
@@ -65,7 +61,7 @@ impl Core {
                 *order = RseqOrder::new(invite);
                 leg.take_rare(|rare| &mut rare.ahead);
             }
-            match leg.order_of(rseq, response) {
+            match leg.order_of(rseq, response, limits.provisionals_ahead) {
                 Order::Next => {}
                 // The client transaction of the PRACK repeats it; what is missing comes again.
                 Order::Repeated | Order::OutOfOrder => return None,
@@ -269,8 +265,8 @@ impl Core {
 }
 
 impl Leg {
-    /// Where a reliable response stands. One that comes before another is kept for later.
-    fn order_of(&mut self, rseq: u32, response: &Response) -> Order {
+    /// Where a reliable response stands. One that comes before another may be kept for later.
+    fn order_of(&mut self, rseq: u32, response: &Response, most_ahead: usize) -> Order {
         let rare = self.rare();
         let Some(order) = &mut rare.order else {
             return Order::OutOfOrder;
@@ -278,7 +274,7 @@ impl Leg {
         let place = order.take(rseq);
         let is_ahead = place == Order::OutOfOrder && order.is_ahead(rseq);
         let is_kept = |kept: &Response| rseq_of(kept) == Some(rseq);
-        let room = rare.ahead.len() < MOST_AHEAD;
+        let room = rare.ahead.len() < most_ahead;
         if is_ahead && room && !rare.ahead.iter().any(is_kept) {
             rare.ahead.push(response.clone());
         }

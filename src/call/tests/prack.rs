@@ -16,6 +16,13 @@ fn reliable() -> Context {
     }
 }
 
+/// Keeps so many responses that come too early.
+fn keeping(provisionals_ahead: usize) -> Context {
+    let mut context = reliable();
+    context.limits.provisionals_ahead = provisionals_ahead;
+    context
+}
+
 fn incoming(extra: &[(&str, &str)], body: Option<&'static str>) -> Script {
     Script::incoming_with(reliable(), &their_invite(extra, body))
 }
@@ -309,7 +316,7 @@ fn incoming_refused_prack_offer_leaves_the_answer_in_force() {
 
 #[test]
 fn inviting_response_that_came_too_early_is_used_once_the_gap_is_closed() {
-    let mut s = Script::place_with(reliable(), invitation());
+    let mut s = Script::place_with(keeping(4), invitation());
     rings(&mut s, "a", "10", None);
     assert_eq!(s.take(), ["INVITE 1", "PRACK 2", "progress 183"]);
     rings(&mut s, "a", "13", Some("answer"));
@@ -347,7 +354,9 @@ fn inviting_response_that_came_too_early_is_used_once_the_gap_is_closed() {
 
 #[test]
 fn reinvite_response_that_came_too_early_is_used_once_the_gap_is_closed() {
-    let mut s = Script::confirmed_as_caller();
+    let mut s = Script::place_with(keeping(4), invitation());
+    s.respond("INVITE 1", 200, "a");
+    s.skip();
     s.command(Command::Reinvite(sdp("offer"))).unwrap();
     let mut rings = |rseq, body| {
         let extra = [("Require", "100rel"), ("RSeq", rseq)];
