@@ -7,6 +7,8 @@ pub(super) mod sent;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+
 use self::sent::Sent;
 use super::callee::Host;
 use super::caller::requires_nothing;
@@ -28,7 +30,6 @@ use crate::message::{
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::{Backoff, Failure, rebase};
-use bytes::Bytes;
 
 /// What a confirmed call is waiting for. An idle one waits for nothing.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]

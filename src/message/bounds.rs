@@ -323,7 +323,7 @@ pub(super) const fn set(names: &[Name]) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::request::Survey;
+    use super::super::survey::Survey;
     use super::*;
 
     const TIGHT: Limits = Limits {

@@ -69,6 +69,7 @@ mod simple;
 mod sip_uri;
 mod start_line;
 mod status;
+mod survey;
 mod tel_number;
 mod tel_uri;
 mod uri;

@@ -105,15 +105,12 @@ fn calls_and_hangs_up() {
     report.check_said("hung up, Remote", 1);
 }
 
-fn calls_holds_resumes_and_hangs_up() {
-    let mut answer = Answer::start(&["--stop-after", "1"]);
-    let phone = Phone::start("baresip_holds", LONG, Some(answer.address));
-    answer.wait_to_say_times(" acknowledged", 1, PATIENCE);
-    phone.press("x");
-    answer.wait_to_say_times(" acknowledged", 2, PATIENCE);
-    phone.press("X");
-    answer.wait_to_say_times(" acknowledged", 3, PATIENCE);
-    phone.press("b");
+/// The phone has called.
+fn holds_resumes_and_hangs_up(mut answer: Answer, phone: Phone) {
+    for (key, acknowledged) in [("x", 1), ("X", 2), ("b", 3)] {
+        answer.wait_to_say_times(" acknowledged", acknowledged, PATIENCE);
+        phone.press(key);
+    }
     let report = answer.end(DRAIN);
     phone.quit();
     check(&report);
@@ -121,10 +118,8 @@ fn calls_holds_resumes_and_hangs_up() {
     report.check_said("hung up, Remote", 1);
 }
 
-fn calls_and_is_held_resumed_and_hung_up() {
-    let end = ["--hang-up-after", "4", "--stop-after", "1"];
-    let mut answer = Answer::start(&[&ACTIVE[..], &end].concat());
-    let phone = Phone::start("baresip_is_held", LONG, Some(answer.address));
+/// The phone has called.
+fn is_held_resumed_and_hung_up(mut answer: Answer, phone: Phone) {
     let report = answer.end(Duration::from_secs(20) + DRAIN);
     phone.quit();
     check(&report);
@@ -132,9 +127,7 @@ fn calls_and_is_held_resumed_and_hung_up() {
     report.check_said("hung up, Local", 1);
 }
 
-fn is_called_holds_resumes_and_hangs_up() {
-    let phone = Phone::start("baresip_is_called", LONG, None);
-    let mut call = Call::start(phone.address, &["--hold", "60"]);
+fn is_called_holds_resumes_and_hangs_up(phone: Phone, mut call: Call) {
     call.wait_to_say_times(" answered", 1, PATIENCE);
     phone.press("x");
     call.wait_to_say_times(" acknowledged", 1, PATIENCE);
@@ -149,10 +142,7 @@ fn is_called_holds_resumes_and_hangs_up() {
     assert!(status.success(), "call: {status}");
 }
 
-fn is_called_and_is_held_resumed_and_hung_up() {
-    let phone = Phone::start("baresip_is_called_too", LONG, None);
-    let arguments = [&["--hold", "4"][..], &ACTIVE].concat();
-    let mut call = Call::start(phone.address, &arguments);
+fn is_called_and_is_held_resumed_and_hung_up(phone: Phone, mut call: Call) {
     let (status, report) = call.end(Duration::from_secs(20) + DRAIN);
     phone.quit();
     check(&report);
@@ -161,20 +151,55 @@ fn is_called_and_is_held_resumed_and_hung_up() {
     assert!(status.success(), "call: {status}");
 }
 
+/// What `answer` is told of a call that it ends, and `call` of one that it ends.
+const ENDS: [&str; 4] = ["--hang-up-after", "4", "--stop-after", "1"];
+const HOLDS: [&str; 2] = ["--hold", "4"];
+
+/// Both sides of a way that calls go: side by side, as each takes half a minute to drain.
+fn play(
+    name: &str,
+    answer: impl Fn(&[&str]) -> Answer + Sync,
+    call: impl Fn(SocketAddr, &[&str]) -> Call + Sync,
+    phone: impl Fn(&str, Option<SocketAddr>) -> Phone + Sync,
+) {
+    let (answer, call, phone) = (&answer, &call, &phone);
+    let called = move |of: &str, told: &[&str]| {
+        let answer = answer(told);
+        let phone = phone(&format!("{name}_{of}"), Some(answer.address));
+        (answer, phone)
+    };
+    let calling = move |of: &str, told: &[&str]| {
+        let phone = phone(&format!("{name}_{of}"), None);
+        let call = call(phone.address, told);
+        (phone, call)
+    };
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let (answer, phone) = called("holds", &["--stop-after", "1"]);
+            holds_resumes_and_hangs_up(answer, phone);
+        });
+        scope.spawn(move || {
+            let (answer, phone) = called("is_held", &[&ACTIVE[..], &ENDS].concat());
+            is_held_resumed_and_hung_up(answer, phone);
+        });
+        scope.spawn(move || {
+            let (phone, call) = calling("is_called", &["--hold", "60"]);
+            is_called_holds_resumes_and_hangs_up(phone, call);
+        });
+        scope.spawn(move || {
+            let (phone, call) = calling("is_called_too", &[&HOLDS[..], &ACTIVE].concat());
+            is_called_and_is_held_resumed_and_hung_up(phone, call);
+        });
+    });
+}
+
 #[test]
 fn baresip_calls_and_is_called() {
     if wanted("baresip_calls_and_is_called", &[BARESIP]) {
-        // Side by side, as each takes half a minute to drain.
+        let phone = |name: &str, to| Phone::start(name, LONG, to);
         thread::scope(|scope| {
-            for play in [
-                calls_and_hangs_up,
-                calls_holds_resumes_and_hangs_up,
-                calls_and_is_held_resumed_and_hung_up,
-                is_called_holds_resumes_and_hangs_up,
-                is_called_and_is_held_resumed_and_hung_up,
-            ] {
-                scope.spawn(play);
-            }
+            scope.spawn(calls_and_hangs_up);
+            scope.spawn(|| play("baresip", Answer::start, Call::start, phone));
         });
     }
 }
@@ -231,82 +256,26 @@ mod over_tls {
             Call::start_to(&to, &[&listen, own.as_slice(), arguments].concat())
         }
 
-        fn phone(&self, to: Option<SocketAddr>) -> Phone {
-            Phone::start_over(Over::Tls, &self.0, LONG, to)
+        /// A phone finds them in its own folder.
+        fn phone(&self, name: &str, to: Option<SocketAddr>) -> Phone {
+            let folder = scratch(name);
+            for file in ["own.pem", "cert.pem"] {
+                fs::copy(self.0.join(file), folder.join(file)).unwrap();
+            }
+            Phone::start_over(Over::Tls, &folder, LONG, to)
         }
-    }
-
-    fn calls_holds_resumes_and_hangs_up() {
-        let credentials = Credentials::new("baresip_tls_holds");
-        let mut answer = credentials.answer(&["--stop-after", "1"]);
-        let phone = credentials.phone(Some(answer.address));
-        for (key, acknowledged) in [("x", 1), ("X", 2), ("b", 3)] {
-            answer.wait_to_say_times(" acknowledged", acknowledged, PATIENCE);
-            phone.press(key);
-        }
-        let report = answer.end(DRAIN);
-        phone.quit();
-        check(&report);
-        report.check_said(" re-INVITE", 2);
-        report.check_said("hung up, Remote", 1);
-    }
-
-    fn calls_and_is_held_resumed_and_hung_up() {
-        let credentials = Credentials::new("baresip_tls_is_held");
-        let end = ["--hang-up-after", "4", "--stop-after", "1"];
-        let mut answer = credentials.answer(&[&ACTIVE[..], &end].concat());
-        let phone = credentials.phone(Some(answer.address));
-        let report = answer.end(Duration::from_secs(20) + DRAIN);
-        phone.quit();
-        check(&report);
-        report.check_said(" updated: 200", 2);
-        report.check_said("hung up, Local", 1);
-    }
-
-    fn is_called_holds_resumes_and_hangs_up() {
-        let credentials = Credentials::new("baresip_tls_is_called");
-        let phone = credentials.phone(None);
-        let mut call = credentials.call(phone.address, &["--hold", "60"]);
-        call.wait_to_say_times(" answered", 1, PATIENCE);
-        phone.press("x");
-        call.wait_to_say_times(" acknowledged", 1, PATIENCE);
-        phone.press("X");
-        call.wait_to_say_times(" acknowledged", 2, PATIENCE);
-        phone.press("b");
-        let (status, report) = call.end(DRAIN);
-        phone.quit();
-        check(&report);
-        report.check_said(" re-INVITE", 2);
-        report.check_said("hung up, Remote", 1);
-        assert!(status.success(), "call: {status}");
-    }
-
-    fn is_called_and_is_held_resumed_and_hung_up() {
-        let credentials = Credentials::new("baresip_tls_is_called_too");
-        let phone = credentials.phone(None);
-        let arguments = [&["--hold", "4"][..], &ACTIVE].concat();
-        let mut call = credentials.call(phone.address, &arguments);
-        let (status, report) = call.end(Duration::from_secs(20) + DRAIN);
-        phone.quit();
-        check(&report);
-        report.check_said(" updated: 200", 2);
-        report.check_said("hung up, Local", 1);
-        assert!(status.success(), "call: {status}");
     }
 
     #[test]
     fn baresip_calls_and_is_called_over_tls() {
         if wanted("baresip_calls_and_is_called_over_tls", &[BARESIP]) {
-            thread::scope(|scope| {
-                for play in [
-                    calls_holds_resumes_and_hangs_up,
-                    calls_and_is_held_resumed_and_hung_up,
-                    is_called_holds_resumes_and_hangs_up,
-                    is_called_and_is_held_resumed_and_hung_up,
-                ] {
-                    scope.spawn(play);
-                }
-            });
+            let credentials = Credentials::new("baresip_tls_certificate");
+            play(
+                "baresip_tls",
+                |told| credentials.answer(told),
+                |to, told| credentials.call(to, told),
+                |name, to| credentials.phone(name, to),
+            );
         }
     }
 }
