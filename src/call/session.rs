@@ -208,6 +208,11 @@ impl Session {
         self.requests.capacity() == 0 && *self == Self::default()
     }
 
+    /// Whether it may have timers of its own.
+    pub(super) fn has_timers(&self) -> bool {
+        self.unacked.is_some() || self.retry.is_some() || self.reoffer.is_some()
+    }
+
     /// The answer owed, or what the 2xx waits for: a call never waits for both; the re-INVITE of
     /// the other side, and the next try of the own one.
     pub(super) fn timers(&self, core: &Core) -> [Option<(Time, Timer)>; 4] {

@@ -33,9 +33,8 @@ use crate::machine::Machine;
 use crate::message::HeaderList;
 use crate::seed::{Ids, Seed};
 use crate::sink::Sink;
-use crate::table::Table;
+use crate::table::{Index, OwnRandom, Table};
 use crate::time::Time;
-use crate::transaction::key::{ClientKey, ServerKey};
 use calls::{CallEntry, DialogKey};
 use clients::ClientEntry;
 pub use config::{Config, LargeRequests, Schemes};
@@ -188,13 +187,13 @@ pub struct Endpoint {
     now: Time,
     counters: Counters,
     clients: Arena<ClientKind, ClientEntry>,
-    client_keys: Table<ClientKey, ClientHandle>,
+    client_keys: Index<ClientHandle>,
     servers: Arena<RequestKind, ServerEntry>,
-    server_keys: Table<ServerKey, RequestHandle>,
+    server_keys: Index<RequestHandle>,
     /// Requests without To tag, by what merged copies share (8.2.2.2).
-    origins: Table<u64, RequestHandle>,
+    origins: Table<u64, RequestHandle, OwnRandom>,
     calls: Arena<CallKind, CallEntry>,
-    dialogs: Table<DialogKey, CallHandle>,
+    dialogs: Table<DialogKey, CallHandle, OwnRandom>,
     locations: Arena<LocationKind, LocationEntry>,
     queries: Arena<QueryKind, QueryEntry>,
     connections: Connections,
@@ -234,12 +233,12 @@ impl Endpoint {
             now,
             counters: Counters::default(),
             clients: Arena::new(),
-            client_keys: Table::with_key(key),
+            client_keys: Index::with_key(key),
             servers: Arena::new(),
-            server_keys: Table::with_key(key),
-            origins: Table::with_key(key),
+            server_keys: Index::with_key(key),
+            origins: Table::of_own(key),
             calls: Arena::new(),
-            dialogs: Table::with_key(key),
+            dialogs: Table::of_own(key),
             locations: Arena::new(),
             queries: Arena::new(),
             connections: Connections::with_key(key),
