@@ -227,6 +227,24 @@ impl Endpoint {
         self.perform_client(now, client, &mut actions, out);
     }
 
+    /// What a timer of the machine sends, it has sent before (17.1.1.2, 17.1.2.2).
+    pub(super) fn on_client_deadline(
+        &mut self,
+        now: Time,
+        client: ClientHandle,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let mut again = 0_u64;
+        self.drive_client(now, client, out, |machine, actions| {
+            machine.on_deadline(now, actions);
+            let sent = actions.iter();
+            let sent = sent.filter(|action| matches!(action, Action::Transmit(_)));
+            again = sent.count() as u64;
+        });
+        let counter = &mut self.counters.retransmissions_sent;
+        *counter = counter.saturating_add(again);
+    }
+
     fn rearm_client(&mut self, client: ClientHandle) {
         let at = self
             .clients

@@ -487,9 +487,7 @@ impl Endpoint {
         let now = self.now;
         while let Some((_, id)) = self.deadlines.pop_due(now) {
             match self.part(id) {
-                Some(Part::Client(client)) => self.drive_client(now, client, out, |m, actions| {
-                    m.on_deadline(now, actions);
-                }),
+                Some(Part::Client(client)) => self.on_client_deadline(now, client, out),
                 Some(Part::Server(server)) => self.on_server_deadline(now, server, out),
                 Some(Part::Call(call)) => self.drive_call(now, call, out, |call, actions| {
                     call.on_deadline(now, actions);

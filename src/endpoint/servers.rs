@@ -282,6 +282,9 @@ impl Endpoint {
             };
             match action {
                 Action::Transmit(bytes) => {
+                    let again = is_same(&entry.sent, &bytes);
+                    let counter = &mut self.counters.retransmissions_sent;
+                    *counter = counter.saturating_add(again.into());
                     entry.sent = bytes.clone();
                     let (flow, turn) = (entry.path.flow, entry.path.turn);
                     if entry.path.is_lost() {
@@ -441,6 +444,11 @@ impl Endpoint {
             .get(server)
             .is_some_and(|entry| entry.machine.is_pending())
     }
+}
+
+/// Whether this is the message that was sent before, not another that reads alike.
+fn is_same(before: &Bytes, now: &Bytes) -> bool {
+    before.as_ptr() == now.as_ptr() && before.len() == now.len()
 }
 
 /// The name of a server transaction towards its call.
