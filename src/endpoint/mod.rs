@@ -12,9 +12,11 @@ mod clients;
 mod config;
 mod connections;
 mod detour;
+mod dialogs;
 mod dispatch;
 mod failover;
 mod locations;
+mod notices;
 mod output;
 mod overload;
 mod places;
@@ -35,10 +37,11 @@ use crate::seed::{Ids, Seed};
 use crate::sink::Sink;
 use crate::table::{Index, OwnRandom, Table};
 use crate::time::Time;
-use calls::{CallEntry, DialogKey};
+use calls::CallEntry;
 use clients::ClientEntry;
 pub use config::{Config, LargeRequests, Schemes};
 use connections::Connections;
+use dialogs::DialogKey;
 use locations::{LocationEntry, QueryEntry};
 pub use output::{
     Answer, Counters, Disconnect, Dropped, Event, Input, Output, Query, Reroute, Transmit,
