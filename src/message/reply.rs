@@ -445,6 +445,7 @@ impl<'a> Row<'a> {
         self.is_one_line && self.value.len() == value.len()
     }
 
+    #[inline]
     fn put_value(&self, out: &mut (impl Put + ?Sized)) {
         match self.is_one_line {
             true => out.put(self.value),
