@@ -92,7 +92,7 @@ impl Block {
         headers: &mut Headers,
     ) -> Result<usize, LexError> {
         let mut rest = bytes.get(at..).unwrap_or_default();
-        while headers.len() < limits.headers {
+        for _ in headers.len()..limits.headers {
             let Some(line) = lexer::plain_line(rest) else {
                 break;
             };
@@ -114,8 +114,11 @@ impl Block {
                 name: line.name,
                 folded: false,
             });
-            rest = rest.get(len..).unwrap_or_default();
             at = at.wrapping_add(len);
+            match rest.get(len..) {
+                Some(next) if !line.is_last => rest = next,
+                Some(_) | None => break,
+            }
         }
         Ok(at)
     }

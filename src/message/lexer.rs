@@ -51,32 +51,40 @@ pub(crate) struct PlainLine {
     pub(crate) name_len: u8,
     pub(crate) value: usize,
     pub(crate) value_end: usize,
+    /// Whether no other line follows, unless it is malformed.
+    pub(crate) is_last: bool,
 }
 
 /// The line that the text begins with, if it is a header on one line, with its name and colon
 /// together, at most one space behind the colon, none at the end and no control character.
-#[inline]
+#[inline(always)]
 pub(crate) fn plain_line(text: &[u8]) -> Option<PlainLine> {
-    // Both are looked for from the start of the line, so that neither waits for the other.
+    // Looked for from the start of the line, as the name is, so that neither waits for the other.
     let value_end = first_control(text)?;
-    let (name, name_len) = Name::before_colon(text)?;
-    if name == Name::Other && !text.get(..name_len)?.iter().all(|&b| is_name_byte(b)) {
+    let (name, name_len) = Name::before_colon(text, value_end)?;
+    let (line, ending) = text.split_at_checked(value_end)?;
+    // The end of the line, and at the least that of the block.
+    let &[cr, lf, next, _] = ending.first_chunk()?;
+    if [cr, lf] != *b"\r\n" {
         return None;
     }
-    // Sums of lengths of one slice cannot overflow; wrapping is the cheapest way to say so.
-    let behind = text.get(name_len.wrapping_add(1)..value_end)?;
-    let value = behind.strip_prefix(b" ").unwrap_or(behind);
-    let &[b'\r', b'\n', next] = text.get(value_end..)?.first_chunk::<3>()? else {
-        return None;
+    let is_last = match next {
+        b'\r' => true,
+        ..=b' ' => return None,
+        _ => false,
     };
-    if is_blank(next) || value.first() == Some(&b' ') || value.last() == Some(&b' ') {
+    let &[_, first, second] = text.get(name_len..)?.first_chunk()?;
+    // Sums of lengths of one slice cannot overflow; wrapping is the cheapest way to say so.
+    let value = name_len.wrapping_add(1 + usize::from(first == b' '));
+    if [first, second] == *b"  " || line.last() == Some(&b' ') && value != value_end {
         return None;
     }
     Some(PlainLine {
         name,
         name_len: name_len as u8,
-        value: value_end.wrapping_sub(value.len()),
+        value,
         value_end,
+        is_last,
     })
 }
 
@@ -168,6 +176,11 @@ fn trim_end(bytes: &[u8], start: usize, end: usize) -> usize {
 /// SP or HTAB.
 pub(crate) const fn is_blank(b: u8) -> bool {
     matches!(b, b' ' | b'\t')
+}
+
+/// Whether all bytes may stand in a name, and there are some.
+pub(crate) fn is_name(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&b| is_name_byte(b))
 }
 
 /// SIP's `token` and what HTTP's adds to it, which the fast path takes too.

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::lexer::is_name;
 use super::words::{self, Lanes};
 
 macro_rules! names {
@@ -270,51 +271,47 @@ impl Name {
         }
     }
 
-    /// The name that stands before the first colon of a line, and its length. `None` if there is no
-    /// colon in the first 32 bytes, or nothing before it; what stands before the colon of
-    /// [`Name::Other`] may be anything.
-    #[inline]
-    pub(crate) fn before_colon(line: &[u8]) -> Option<(Self, usize)> {
-        let front = Front::of(line);
-        if let Some(len) = front.colon() {
-            return (len > 0).then(|| (front.name(len), len));
+    /// The name that stands before the first colon of a line, and its length; the line's first
+    /// control character is at `end`. `None` if there is no colon before that and in the first 32
+    /// bytes, or no name before it.
+    #[inline(always)]
+    pub(crate) fn before_colon(line: &[u8], end: usize) -> Option<(Self, usize)> {
+        let front = Lanes::front(line);
+        let colons = front.equal(b':');
+        if colons == 0 {
+            return Self::long_before_colon(line, end);
         }
-        let behind = Front::of(line.get(words::STEP..)?);
-        let len = words::STEP.wrapping_add(behind.colon()?);
-        Some((Self::parse(line.get(..len)?), len))
+        let len = words::place(colons);
+        if len >= end {
+            return None;
+        }
+        match known(front, len) {
+            Some(name) => Some((name, len)),
+            None => is_name(line.get(..len)?).then_some((Self::Other, len)),
+        }
+    }
+
+    /// The same for a name of sixteen bytes and more.
+    fn long_before_colon(line: &[u8], end: usize) -> Option<(Self, usize)> {
+        let colons = Lanes::front(line.get(words::STEP..)?).equal(b':');
+        let len = words::STEP.wrapping_add(words::place(colons));
+        let name = line.get(..len).filter(|_| colons != 0 && len < end)?;
+        match Self::parse(name) {
+            Self::Other => is_name(name).then_some((Self::Other, len)),
+            name => Some((name, len)),
+        }
     }
 }
 
-/// The first bytes of a line.
-#[derive(Clone, Copy)]
-struct Front(Lanes);
-
-impl Front {
-    #[inline(always)]
-    fn of(line: &[u8]) -> Self {
-        Self(Lanes::front(line))
-    }
-
-    #[inline(always)]
-    fn colon(self) -> Option<usize> {
-        match self.0.equal(b':') {
-            0 => None,
-            found => Some(words::place(found)),
-        }
-    }
-
-    /// The name that it begins with, of that length. The colon behind it counts, so that no NUL is
-    /// taken for nothing.
-    #[inline(always)]
-    fn name(self, len: usize) -> Name {
-        let spelled = u128::from_le_bytes(self.0.bytes());
-        let keep = KEEP.get(len).copied().unwrap_or_default();
-        let place = PLACES.get(fold_hash(spelled & keep)).copied();
-        match SPELLINGS.get(usize::from(place.unwrap_or_default())) {
-            Some(known) if (spelled | known.fold) & keep == known.letters => known.name,
-            Some(_) | None => Name::Other,
-        }
-    }
+/// Which name it is that the line begins with, of that length and without a control character. The
+/// colon behind it counts, so that no NUL is taken for nothing.
+#[inline(always)]
+fn known(line: Lanes, len: usize) -> Option<Name> {
+    // What becomes a small letter or a hyphen is one, or was a large one, or a control character.
+    let folded = line.with(FOLD).within(KEEP.get(len)?);
+    let place = PLACES.get(fold_hash(u128::from_le_bytes(folded.bytes())))?;
+    let spelling = SPELLINGS.get(usize::from(*place))?;
+    folded.is_all(&spelling.letters).then_some(spelling.name)
 }
 
 /// The canonical spelling, or `?` for a name the crate does not know.
@@ -372,16 +369,18 @@ const fn table() -> [(Name, &'static str); SLOTS] {
 
 /// How a name that fits sixteen bytes with its colon is written.
 #[derive(Clone, Copy)]
+#[repr(align(16))]
 struct Spelling {
+    /// In small letters, with its colon.
+    letters: [u8; words::STEP],
     name: Name,
-    /// In small letters, with its colon. The first one is lowest.
-    letters: u128,
-    /// Bit 5 of every letter, which makes it a small one.
-    fold: u128,
 }
 
+/// Bit 5, which makes letters small ones; a hyphen and a colon have it.
+const FOLD: u8 = 0x20;
+
 /// For each length of a name, the bytes that are its own or its colon.
-static KEEP: [u128; words::STEP] = keep();
+static KEEP: [[u8; words::STEP]; words::STEP] = keep();
 
 /// A power of two, large enough for a hash without collisions.
 const SPELLING_SLOTS: usize = 1024;
@@ -392,12 +391,11 @@ static PLACES: [u8; SPELLING_SLOTS] = places();
 /// All names and compact forms that fit.
 static SPELLINGS: [Spelling; 128] = spellings();
 
-/// Case is folded by setting bit 5. The factor was searched for, as that of [`hash`].
+/// Mixes small letters. The factor was searched for, as that of [`hash`].
 #[inline(always)]
 const fn fold_hash(letters: u128) -> usize {
-    let folded = letters | u128::from_le_bytes([0x20; words::STEP]);
-    let mixed = folded as u64 ^ ((folded >> 64) as u64).rotate_left(23);
-    (mixed.wrapping_mul(0x1c0c_70f5_f5fe_46fb) >> 54) as usize
+    let mixed = letters as u64 ^ ((letters >> 64) as u64).rotate_left(23);
+    (mixed.wrapping_mul(0xdb87_872d_336b_1a45) >> 54) as usize
 }
 
 #[allow(
@@ -405,11 +403,15 @@ const fn fold_hash(letters: u128) -> usize {
     clippy::arithmetic_side_effects,
     reason = "runs in the compiler only, where a panic is a build error"
 )]
-const fn keep() -> [u128; words::STEP] {
-    let mut keep = [u128::MAX; words::STEP];
+const fn keep() -> [[u8; words::STEP]; words::STEP] {
+    let mut keep = [[0; words::STEP]; words::STEP];
     let mut len = 0;
     while len < words::STEP {
-        keep[len] >>= (words::STEP - 1 - len) * 8;
+        let mut at = 0;
+        while at <= len {
+            keep[len][at] = 0xff;
+            at += 1;
+        }
         len += 1;
     }
     keep
@@ -426,8 +428,9 @@ const fn places() -> [u8; SPELLING_SLOTS] {
     let spellings = spellings();
     let mut i = 1;
     while i < spellings.len() {
-        if spellings[i].letters != 0 {
-            let slot = fold_hash(spellings[i].letters);
+        let letters = u128::from_le_bytes(spellings[i].letters);
+        if letters != 0 {
+            let slot = fold_hash(letters);
             assert!(places[slot] == 0, "two names share a slot");
             places[slot] = i as u8;
         }
@@ -445,9 +448,8 @@ const fn places() -> [u8; SPELLING_SLOTS] {
 const fn spellings() -> [Spelling; 128] {
     // What a line begins with is not empty.
     let mut spellings = [Spelling {
+        letters: [0; words::STEP],
         name: Name::Other,
-        letters: 0,
-        fold: 0,
     }; 128];
     let (mut i, mut next) = (0, 1);
     while i < NAMES.len() * 2 {
@@ -461,20 +463,15 @@ const fn spellings() -> [Spelling; 128] {
         if bytes.len() >= words::STEP || bytes[0] == 0 {
             continue;
         }
-        let (mut letters, mut fold) = ((b':' as u128) << (bytes.len() * 8), 0_u128);
+        let mut letters = [0; words::STEP];
         let mut at = 0;
         while at < bytes.len() {
-            letters |= (bytes[at].to_ascii_lowercase() as u128) << (at * 8);
-            if bytes[at].is_ascii_alphabetic() {
-                fold |= 0x20 << (at * 8);
-            }
+            assert!(bytes[at].is_ascii_alphabetic() || bytes[at] == b'-');
+            letters[at] = bytes[at] | FOLD;
             at += 1;
         }
-        spellings[next] = Spelling {
-            name,
-            letters,
-            fold,
-        };
+        letters[at] = b':';
+        spellings[next] = Spelling { letters, name };
         next += 1;
     }
     spellings
@@ -520,7 +517,9 @@ mod tests {
 
     /// The same question asked in the other way.
     fn before_colon(name: &[u8], behind: &[u8]) -> Option<(Name, usize)> {
-        Name::before_colon(&[name, b":", behind].concat())
+        let line = [name, b":", behind].concat();
+        let end = words::first_control(&line).unwrap_or(line.len());
+        Name::before_colon(&line, end)
     }
 
     #[test]
@@ -547,8 +546,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Name::before_colon(b"Via"), None);
-        assert_eq!(Name::before_colon(b": x"), None);
+        assert_eq!(Name::before_colon(b"Via", 3), None);
+        assert_eq!(Name::before_colon(b": x", 3), None);
         let long = [b'a'; 31];
         assert_eq!(before_colon(&long, b""), Some((Name::Other, 31)));
         assert_eq!(before_colon(&[&long[..], b"a"].concat(), b""), None);

@@ -29,6 +29,24 @@ impl Lanes {
         self.0.to_array()
     }
 
+    /// With these bits in each.
+    #[inline(always)]
+    pub(crate) fn with(self, bits: u8) -> Self {
+        Self(self.0 | u8x16::new([bits; STEP]))
+    }
+
+    /// With these bits of each alone.
+    #[inline(always)]
+    pub(crate) fn within(self, bits: &[u8; STEP]) -> Self {
+        Self(self.0 & u8x16::new(*bits))
+    }
+
+    /// Whether they are these bytes.
+    #[inline(always)]
+    pub(crate) fn is_all(self, bytes: &[u8; STEP]) -> bool {
+        bits(self.0.cmp_eq(u8x16::new(*bytes))) == 0xffff
+    }
+
     /// Which are that byte.
     #[inline(always)]
     pub(crate) fn equal(self, byte: u8) -> u32 {
@@ -137,8 +155,17 @@ fn first(text: &[u8], wanted: impl Fn(Lanes) -> u32) -> Option<usize> {
         }
         at = at.wrapping_add(STEP);
     }
+    if tail.is_empty() {
+        return None;
+    }
+    // The last sixteen: those that have been looked at are not wanted.
+    if let Some(last) = text.last_chunk() {
+        let found = wanted(Lanes::of(*last));
+        let start = text.len().wrapping_sub(STEP);
+        return (found != 0).then_some(start.wrapping_add(place(found)));
+    }
     let found = place(wanted(Lanes::front(tail)));
-    (found < tail.len()).then_some(at.wrapping_add(found))
+    (found < tail.len()).then_some(found)
 }
 
 #[cfg(test)]
