@@ -34,20 +34,23 @@ static SETS: [u8; 256] = sets();
 /// all of them.
 #[inline(always)]
 pub(crate) fn run(text: &[u8], set: u8) -> (&[u8], &[u8]) {
-    let mut rest = text;
+    let (mut rest, mut before) = (text, 0_usize);
     loop {
         let mut others = Lanes::front(rest).not_common();
         // Sixteen bytes take one step; others of the set than those in all take one each. NUL is
         // in none, so that the end of the text ends the run.
         while others != 0 {
-            match rest.get(words::place(others)..) {
-                Some([b, ..]) if is_in(*b, set) => others &= others.wrapping_sub(1),
-                Some(end) => return split_before(text, end),
-                None => return (text, &[]),
+            let place = words::place(others);
+            match rest.get(place) {
+                Some(b) if is_in(*b, set) => others &= others.wrapping_sub(1),
+                _ => {
+                    let run = text.split_at_checked(before.wrapping_add(place));
+                    return run.unwrap_or((text, &[]));
+                }
             }
         }
         match rest.get(words::STEP..) {
-            Some(tail) => rest = tail,
+            Some(tail) => (rest, before) = (tail, before.wrapping_add(words::STEP)),
             None => return (text, &[]),
         }
     }
@@ -99,14 +102,7 @@ impl<'a> PlainHost<'a> {
 /// `host [":" port]`, and what follows. The caller knows what may follow.
 #[inline]
 pub(crate) fn host_port(text: &[u8]) -> Option<(PlainHost<'_>, Option<u16>, &[u8])> {
-    let (host, rest) = match text.first()? {
-        b'0'..=b'9' => match v4(text) {
-            Some((address, rest)) => (PlainHost::V4(address), rest),
-            None => name(text)?,
-        },
-        b'[' => v6(text)?,
-        _ => name(text)?,
-    };
+    let (host, rest) = host(text)?;
     match rest {
         [b':', digits @ ..] => {
             let (port, rest) = port(digits)?;
@@ -116,13 +112,36 @@ pub(crate) fn host_port(text: &[u8]) -> Option<(PlainHost<'_>, Option<u16>, &[u8
     }
 }
 
+/// What follows `host [":" port]`, for who does not ask what they are.
+#[inline(never)]
+pub(crate) fn behind_host_port(text: &[u8]) -> Option<&[u8]> {
+    let (_, rest) = host(text)?;
+    match rest {
+        [b':', digits @ ..] => port(digits).map(|(_, rest)| rest),
+        _ => Some(rest),
+    }
+}
+
+#[inline(always)]
+fn host(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
+    match text.first()? {
+        b'0'..=b'9' => match v4(text) {
+            Some((address, rest)) => Some((PlainHost::V4(address), rest)),
+            None => name(text),
+        },
+        b'[' => v6(text),
+        _ => name(text),
+    }
+}
+
 /// Whether what has been read of a text is its front of that length.
 ///
 /// A value is read with what is behind it in its message, if there is a message: a line break at
 /// the least, which nothing here reads, so that no step must look out for a near end.
 #[inline(always)]
 pub(crate) fn has_read(text: &[u8], len: usize, rest: &[u8]) -> bool {
-    text.len().checked_sub(rest.len()) == Some(len)
+    // The rest is its end, and not longer.
+    text.len().wrapping_sub(rest.len()) == len
 }
 
 /// The value of the first parameter, if it has that name, to the letter, and is a token; and what
@@ -282,27 +301,43 @@ fn port(text: &[u8]) -> Option<(u16, &[u8])> {
     Some((u16::try_from(port).ok()?, rest))
 }
 
-#[inline]
+#[inline(always)]
 fn v4(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
-    let mut octets = [0_u8; 4];
-    let mut rest = text;
-    for (at, octet) in octets.iter_mut().enumerate() {
-        if at > 0 {
-            rest = rest.strip_prefix(b".")?;
-        }
-        (*octet, rest) = self::octet(rest)?;
+    let (mut address, mut rest) = octet(text)?;
+    for _ in 0..3 {
+        let (octet, tail) = octet(rest.strip_prefix(b".")?)?;
+        (address, rest) = (address << 8 | octet, tail);
     }
-    let ends = !matches!(
-        rest.first(),
-        Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'-' | b'_')
-    );
-    ends.then_some((Ipv4Addr::from(octets), rest))
+    let goes_on = rest.first().is_some_and(|b| is_in(*b, set::HOST));
+    (!goes_on).then_some((Ipv4Addr::from_bits(address), rest))
 }
 
 /// A number from 0 to 255 without leading zeros. A digit too many is left for the caller to see.
-#[inline]
-fn octet(text: &[u8]) -> Option<(u8, &[u8])> {
-    let value = |b: u8| u16::from(b & 15);
+#[inline(always)]
+fn octet(text: &[u8]) -> Option<(u32, &[u8])> {
+    // A byte more than it has, so that nothing behind it is looked for twice.
+    let Some(front) = text.first_chunk::<4>() else {
+        return last_octet(text);
+    };
+    let &[a, b, c, _] = front;
+    let value = |b: u8| u32::from(b & 15);
+    let ten = value(a).wrapping_mul(10).wrapping_add(value(b));
+    if !b.is_ascii_digit() {
+        return Some((value(a), text.get(1..)?)).filter(|_| a.is_ascii_digit());
+    }
+    if !matches!(a, b'1'..=b'9') {
+        return None;
+    }
+    if !c.is_ascii_digit() {
+        return Some((ten, text.get(2..)?));
+    }
+    let number = ten.wrapping_mul(10).wrapping_add(value(c));
+    Some((number, text.get(3..)?)).filter(|_| number <= 255)
+}
+
+/// The same near the end of the text.
+fn last_octet(text: &[u8]) -> Option<(u32, &[u8])> {
+    let value = |b: u8| u32::from(b & 15);
     let two = |a: u8, b: u8| value(a).wrapping_mul(10).wrapping_add(value(b));
     let (number, rest) = match text {
         [b'0', rest @ ..] => (0, rest),
@@ -313,7 +348,7 @@ fn octet(text: &[u8]) -> Option<(u8, &[u8])> {
         [a @ b'1'..=b'9', rest @ ..] => (value(*a), rest),
         _ => return None,
     };
-    Some((u8::try_from(number).ok()?, rest))
+    Some((number, rest)).filter(|_| number <= 255)
 }
 
 fn v6(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {

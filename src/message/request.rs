@@ -124,14 +124,14 @@ pub(crate) fn parse_boxed(bytes: Bytes, limits: &Limits) -> Result<Boxed, ParseE
     let failed = |message: &Message, (kind, offset)| salvage(message.bytes(), kind, offset);
     match looks_like_response(&bytes) {
         true => {
-            let mut response = Box::new(Response::unread(bytes));
+            let mut response = Box::write(Box::new_uninit(), Response::unread(bytes));
             match read(&mut response.message, &mut response.parts, limits) {
                 Ok(()) => Ok(Boxed::Response(response)),
                 Err(error) => Err(failed(&response.message, error)),
             }
         }
         false => {
-            let mut request = Box::new(Request::unread(bytes));
+            let mut request = Box::write(Box::new_uninit(), Request::unread(bytes));
             match read(&mut request.message, &mut request.parts, limits) {
                 Ok(()) => Ok(Boxed::Request(request)),
                 Err(error) => Err(failed(&request.message, error)),

@@ -72,8 +72,7 @@ impl Lanes {
         let letters = small.is_within(b'a', b'z');
         // With the slash, which is between them.
         let others = self.is_within(b'-', b'9');
-        let common = bits(letters | others) & !self.equal(b'/');
-        !common & 0xffff
+        bits(letters | others) ^ 0xffff | self.equal(b'/')
     }
 
     #[inline(always)]
