@@ -100,7 +100,7 @@ impl<'a> PlainHost<'a> {
 }
 
 /// `host [":" port]`, and what follows. The caller knows what may follow.
-#[inline]
+#[inline(never)]
 pub(crate) fn host_port(text: &[u8]) -> Option<(PlainHost<'_>, Option<u16>, &[u8])> {
     let (host, rest) = host(text)?;
     match rest {

@@ -105,8 +105,9 @@ impl Message {
     ///
     /// As [`Message::check`].
     pub fn check_with(self, limits: &Limits) -> Result<Incoming, ParseError> {
-        match check(&self, limits) {
-            Ok(parts) => Ok(Incoming::of(self, parts)),
+        let mut parts = Parts::UNREAD;
+        match check(&self, limits, &mut parts) {
+            Ok(()) => Ok(Incoming::of(self, parts)),
             Err((kind, offset)) => Err(salvage(self.bytes(), kind, offset)),
         }
     }
@@ -149,8 +150,7 @@ fn looks_like_response(bytes: &[u8]) -> bool {
 #[inline(always)]
 fn read(message: &mut Message, parts: &mut Parts, limits: &Limits) -> Result<(), CheckError> {
     message.read(limits)?;
-    *parts = check(message, limits)?;
-    Ok(())
+    check(message, limits, parts)
 }
 
 impl Incoming {
@@ -500,7 +500,8 @@ fn text_in(whole: &[u8], (from, to): Span) -> Option<&str> {
 
 pub(super) type CheckError = (ParseErrorKind, usize);
 
-fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
+/// Checks a message that has been read, and fills its parts in.
+fn check(message: &Message, limits: &Limits, parts: &mut Parts) -> Result<(), CheckError> {
     let mut survey = Survey::of(message);
     // The common form has no comma that separates.
     let (text, len) = front(message, survey.first_via());
@@ -511,50 +512,49 @@ fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
     bounds::check(message, limits, survey.sizes)?;
     let rows = survey.rows(message)?;
     let whole = message.bytes();
-    let part = |text: Option<&[u8]>| {
-        text.and_then(|text| range_in(whole, text))
-            .unwrap_or(NOWHERE)
-    };
-
-    let (via, branch) = match &plain {
-        Some(via) => (rows.via, via.branch),
-        None => check_via(message, rows.via)?,
-    };
-    let (text, len) = front(message, rows.from);
-    let from_tag = NameAddr::tag_of_front(text, len).map_err(in_header(Name::From, rows.from))?;
-    let (text, len) = front(message, rows.to);
-    let to_tag = NameAddr::tag_of_front(text, len).map_err(in_header(Name::To, rows.to))?;
+    match plain {
+        Some(via) => {
+            parts.via = rows.via;
+            parts.branch = part_of(whole, via.branch);
+            parts.plain_via = ViaParts::of(&via, whole);
+        }
+        None => (parts.via, parts.branch) = check_via(message, rows.via)?,
+    }
+    (parts.from, parts.to) = (rows.from, rows.to);
+    parts.from_tag = check_address(message, Name::From, rows.from)?;
+    parts.to_tag = check_address(message, Name::To, rows.to)?;
     let cseq = CSeq::parse(value(message, rows.cseq)).map_err(in_header(Name::CSeq, rows.cseq))?;
     let (text, len) = front(message, rows.call_id);
     check_call_id(text, len).map_err(in_header(Name::CallId, rows.call_id))?;
+    parts.call_id = rows.call_id;
     // The method is the end of the value.
-    let method_start = rows
-        .cseq
-        .1
-        .saturating_sub(offset(cseq.method.as_str().len()));
-    let parts = Parts {
-        via,
-        plain_via: plain.and_then(|via| ViaParts::of(&via, whole)),
-        branch: part(branch),
-        from: rows.from,
-        from_tag: part(from_tag),
-        to: rows.to,
-        to_tag: part(to_tag),
-        call_id: rows.call_id,
-        cseq_number: cseq.number,
-        cseq_method: (method_start, rows.cseq.1),
-        known_method: cseq.method.known(),
-    };
-    check_request_line(message, &cseq, rows.cseq)?;
-    Ok(parts)
+    let method_len = offset(cseq.method.as_str().len());
+    parts.cseq_number = cseq.number;
+    parts.cseq_method = (rows.cseq.1.saturating_sub(method_len), rows.cseq.1);
+    parts.known_method = cseq.method.known();
+    check_request_line(message, &cseq, rows.cseq)
+}
+
+/// The tag of an address.
+fn check_address(message: &Message, name: Name, row: Span) -> Result<Span, CheckError> {
+    let (text, len) = front(message, row);
+    let tag = NameAddr::tag_of_front(text, len).map_err(in_header(name, row))?;
+    Ok(part_of(message.bytes(), tag))
+}
+
+/// Where a part is, if it is there.
+#[inline]
+fn part_of(whole: &[u8], part: Option<&[u8]>) -> Span {
+    part.and_then(|part| range_in(whole, part))
+        .unwrap_or(NOWHERE)
 }
 
 /// The top Via of the first row, and its branch.
-fn check_via(message: &Message, row: Span) -> Result<(Span, Option<&[u8]>), CheckError> {
+fn check_via(message: &Message, row: Span) -> Result<(Span, Span), CheckError> {
     let first = split_commas(value(message, row)).next().unwrap_or_default();
     let via = range_in(message.bytes(), first).unwrap_or(row);
     let branch = Via::branch_of(first).map_err(in_header(Name::Via, via))?;
-    Ok((via, branch))
+    Ok((via, part_of(message.bytes(), branch)))
 }
 
 fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<(), CheckError> {

@@ -91,8 +91,7 @@ pub(crate) fn breaks_before(bytes: &[u8]) -> usize {
 
 /// Whether a start line is that of a response.
 pub(crate) fn begins_with_sip(line: &[u8]) -> bool {
-    line.first_chunk::<4>()
-        .is_some_and(|first| first.eq_ignore_ascii_case(b"SIP/"))
+    matches!(line, [b's' | b'S', b'i' | b'I', b'p' | b'P', b'/', ..])
 }
 
 fn request_line(line: &[u8]) -> Result<StartLine, LexError> {
