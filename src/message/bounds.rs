@@ -118,6 +118,11 @@ impl Group {
     /// How many bits the sum of a group has.
     const BITS: u32 = 21;
 
+    /// How far its sum is shifted.
+    pub(super) const fn shift(self) -> u32 {
+        (self as u32).wrapping_mul(Self::BITS)
+    }
+
     /// The group of the name with that number.
     pub(super) const fn of(name: usize) -> Self {
         let this = 1_u128 << name;
@@ -134,12 +139,11 @@ impl Group {
 }
 
 impl Sizes {
-    /// Adds a row of the group with that number.
-    #[inline]
-    pub(super) fn add(&mut self, len: u32, group: u32) {
+    /// Adds a row of the group whose sum is shifted so far.
+    #[inline(always)]
+    pub(super) fn add(&mut self, len: u32, shift: u32) {
         self.longest = self.longest.max(len);
         let sum = u64::from(len).wrapping_add(1);
-        let shift = group.wrapping_mul(Group::BITS);
         self.sums = self.sums.wrapping_add(sum.wrapping_shl(shift));
     }
 
@@ -153,8 +157,7 @@ impl Sizes {
 
     /// The sum of a group.
     const fn sum(self, group: Group) -> usize {
-        let shift = (group as u32).wrapping_mul(Group::BITS);
-        (self.sums.wrapping_shr(shift) & ((1 << Group::BITS) - 1)) as usize
+        (self.sums.wrapping_shr(group.shift()) & ((1 << Group::BITS) - 1)) as usize
     }
 
     /// Counts a Via that has been added for the one hop that it is.

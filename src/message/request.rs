@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::bounds;
 use super::error::{ParseError, ParseErrorKind};
 use super::put::offset;
-use super::reply::{range_in, salvage};
+use super::reply::{range_in, salvage, span_in};
 use super::simple::check_call_id;
 use super::start_line::{StartLine, begins_with_sip, breaks_before};
 use super::survey::Survey;
@@ -440,6 +440,22 @@ impl Hash for Parts {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
+impl Parts {
+    /// Takes what the top Via in this row says, if it is alone there and of the common form.
+    #[inline(never)]
+    fn take_plain_via(&mut self, whole: &[u8], row: Span) -> bool {
+        let text = whole.get(row.0 as usize..).unwrap_or_default();
+        let len = row.1.wrapping_sub(row.0) as usize;
+        let Some(via) = PlainVia::scan(text, len) else {
+            return false;
+        };
+        self.via = row;
+        self.branch = part_of(whole, via.branch);
+        self.plain_via = Some(ViaParts::of(&via, whole));
+        true
+    }
+}
+
 /// The typed values are read again from bytes that `check` has read: the fallbacks are never taken.
 impl Parts {
     fn text<'m>(&self, message: &'m Message, span: Span) -> Option<&'m str> {
@@ -502,37 +518,33 @@ pub(super) type CheckError = (ParseErrorKind, usize);
 
 /// Checks a message that has been read, and fills its parts in.
 fn check(message: &Message, limits: &Limits, parts: &mut Parts) -> Result<(), CheckError> {
-    let mut survey = Survey::of(message);
-    // The common form has no comma that separates.
-    let (text, len) = front(message, survey.first_via());
-    let plain = PlainVia::scan(text, len);
-    if plain.is_some() {
-        survey.sizes.is_one_hop(survey.first_via());
+    let mut survey = Survey::default();
+    survey.look_at(message);
+    let via = survey.row(Name::Via);
+    let is_plain = parts.take_plain_via(message.bytes(), via);
+    if is_plain {
+        // The common form has no comma that separates.
+        survey.sizes.is_one_hop(via);
     }
     bounds::check(message, limits, survey.sizes)?;
-    let rows = survey.rows(message)?;
-    let whole = message.bytes();
-    match plain {
-        Some(via) => {
-            parts.via = rows.via;
-            parts.branch = part_of(whole, via.branch);
-            parts.plain_via = ViaParts::of(&via, whole);
-        }
-        None => (parts.via, parts.branch) = check_via(message, rows.via)?,
+    survey.check(message)?;
+    if !is_plain {
+        (parts.via, parts.branch) = check_via(message, via)?;
     }
-    (parts.from, parts.to) = (rows.from, rows.to);
-    parts.from_tag = check_address(message, Name::From, rows.from)?;
-    parts.to_tag = check_address(message, Name::To, rows.to)?;
-    let cseq = CSeq::parse(value(message, rows.cseq)).map_err(in_header(Name::CSeq, rows.cseq))?;
-    let (text, len) = front(message, rows.call_id);
-    check_call_id(text, len).map_err(in_header(Name::CallId, rows.call_id))?;
-    parts.call_id = rows.call_id;
+    (parts.from, parts.to) = (survey.row(Name::From), survey.row(Name::To));
+    parts.from_tag = check_address(message, Name::From, parts.from)?;
+    parts.to_tag = check_address(message, Name::To, parts.to)?;
+    let row = survey.row(Name::CSeq);
+    let cseq = CSeq::parse(value(message, row)).map_err(in_header(Name::CSeq, row))?;
     // The method is the end of the value.
     let method_len = offset(cseq.method.as_str().len());
     parts.cseq_number = cseq.number;
-    parts.cseq_method = (rows.cseq.1.saturating_sub(method_len), rows.cseq.1);
+    parts.cseq_method = (row.1.saturating_sub(method_len), row.1);
     parts.known_method = cseq.method.known();
-    check_request_line(message, &cseq, rows.cseq)
+    parts.call_id = survey.row(Name::CallId);
+    let (text, len) = front(message, parts.call_id);
+    check_call_id(text, len).map_err(in_header(Name::CallId, parts.call_id))?;
+    check_request_line(message, &cseq, row)
 }
 
 /// The tag of an address.
@@ -542,11 +554,10 @@ fn check_address(message: &Message, name: Name, row: Span) -> Result<Span, Check
     Ok(part_of(message.bytes(), tag))
 }
 
-/// Where a part is, if it is there.
-#[inline]
+/// Where a part of the whole is, if it is there.
+#[inline(always)]
 fn part_of(whole: &[u8], part: Option<&[u8]>) -> Span {
-    part.and_then(|part| range_in(whole, part))
-        .unwrap_or(NOWHERE)
+    part.map_or(NOWHERE, |part| span_in(whole, part))
 }
 
 /// The top Via of the first row, and its branch.

@@ -8,7 +8,7 @@ use super::host::Host;
 use super::params::{Param, Params};
 use super::plain::{self, PlainHost};
 use super::print::{AsFmt, Pieces, writes};
-use super::reply::range_in;
+use super::reply::span_in;
 use super::scan::{Cursor, digits, trim};
 use super::value_error::{ValueError, ValueErrorKind};
 
@@ -230,7 +230,7 @@ pub(super) struct PlainVia<'a> {
 
 impl<'a> PlainVia<'a> {
     /// Reads the front of the text, of that length.
-    #[inline]
+    #[inline(always)]
     pub(super) fn scan(text: &'a [u8], len: usize) -> Option<Self> {
         let (transport, rest) = match text.strip_prefix(b"SIP/2.0/")? {
             [b'U', b'D', b'P', b' ', rest @ ..] => ("UDP", rest),
@@ -273,22 +273,22 @@ enum HostPart {
 }
 
 impl ViaParts {
-    #[inline]
-    pub(super) fn of(via: &PlainVia<'_>, whole: &[u8]) -> Option<Self> {
+    #[inline(always)]
+    pub(super) fn of(via: &PlainVia<'_>, whole: &[u8]) -> Self {
         let host = match via.host {
             PlainHost::V4(address) => HostPart::Address(IpAddr::V4(address)),
             PlainHost::V6(address) => HostPart::Address(IpAddr::V6(address)),
             PlainHost::Name(name) => {
-                let (start, end) = range_in(whole, name)?;
+                let (start, end) = span_in(whole, name);
                 HostPart::Name(start, end)
             }
         };
-        Some(Self {
+        Self {
             transport: via.transport,
             host,
             port: via.port,
-            params: range_in(whole, via.params)?,
-        })
+            params: span_in(whole, via.params),
+        }
     }
 
     /// The Via in the message that it is of.
