@@ -277,6 +277,7 @@ mod tests {
                     name_len: u8::try_from(header.name.1).unwrap(),
                     value: header.value.0,
                     value_end: header.value.1,
+                    is_last: true,
                 })),
                 _ => prop_assert_eq!(plain, None),
             }

@@ -372,7 +372,7 @@ const fn table() -> [(Name, &'static str); SLOTS] {
 #[repr(align(16))]
 struct Spelling {
     /// In small letters, with its colon.
-    letters: [u8; words::STEP],
+    letters: words::Bytes,
     name: Name,
 }
 
@@ -380,7 +380,7 @@ struct Spelling {
 const FOLD: u8 = 0x20;
 
 /// For each length of a name, the bytes that are its own or its colon.
-static KEEP: [[u8; words::STEP]; words::STEP] = keep();
+static KEEP: [words::Bytes; words::STEP] = keep();
 
 /// A power of two, large enough for a hash without collisions.
 const SPELLING_SLOTS: usize = 1024;
@@ -403,13 +403,28 @@ const fn fold_hash(letters: u128) -> usize {
     clippy::arithmetic_side_effects,
     reason = "runs in the compiler only, where a panic is a build error"
 )]
-const fn keep() -> [[u8; words::STEP]; words::STEP] {
+const fn as_word(letters: &words::Bytes) -> u128 {
+    let mut word = 0;
+    let mut at = 0;
+    while at < words::STEP {
+        word |= (letters[at].cast_unsigned() as u128) << (at * 8);
+        at += 1;
+    }
+    word
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "runs in the compiler only, where a panic is a build error"
+)]
+const fn keep() -> [words::Bytes; words::STEP] {
     let mut keep = [[0; words::STEP]; words::STEP];
     let mut len = 0;
     while len < words::STEP {
         let mut at = 0;
         while at <= len {
-            keep[len][at] = 0xff;
+            keep[len][at] = -1;
             at += 1;
         }
         len += 1;
@@ -428,7 +443,7 @@ const fn places() -> [u8; SPELLING_SLOTS] {
     let spellings = spellings();
     let mut i = 1;
     while i < spellings.len() {
-        let letters = u128::from_le_bytes(spellings[i].letters);
+        let letters = as_word(&spellings[i].letters);
         if letters != 0 {
             let slot = fold_hash(letters);
             assert!(places[slot] == 0, "two names share a slot");
@@ -467,10 +482,10 @@ const fn spellings() -> [Spelling; 128] {
         let mut at = 0;
         while at < bytes.len() {
             assert!(bytes[at].is_ascii_alphabetic() || bytes[at] == b'-');
-            letters[at] = bytes[at] | FOLD;
+            letters[at] = (bytes[at] | FOLD).cast_signed();
             at += 1;
         }
-        letters[at] = b':';
+        letters[at] = b':'.cast_signed();
         spellings[next] = Spelling { letters, name };
         next += 1;
     }

@@ -34,26 +34,58 @@ static SETS: [u8; 256] = sets();
 /// all of them.
 #[inline(always)]
 pub(crate) fn run(text: &[u8], set: u8) -> (&[u8], &[u8]) {
-    let (mut rest, mut before) = (text, 0_usize);
-    loop {
-        let mut others = Lanes::front(rest).not_common();
-        // Sixteen bytes take one step; others of the set than those in all take one each. NUL is
-        // in none, so that the end of the text ends the run.
-        while others != 0 {
-            let place = words::place(others);
-            match rest.get(place) {
-                Some(b) if is_in(*b, set) => others &= others.wrapping_sub(1),
-                _ => {
-                    let run = text.split_at_checked(before.wrapping_add(place));
-                    return run.unwrap_or((text, &[]));
-                }
-            }
-        }
-        match rest.get(words::STEP..) {
-            Some(tail) => (rest, before) = (tail, before.wrapping_add(words::STEP)),
-            None => return (text, &[]),
+    text.split_at_checked(run_len(text, set))
+        .unwrap_or((text, &[]))
+}
+
+/// How many bytes at the front are in the set. One function for all sets: where it is built in,
+/// its constants leave no room in the registers for anything else. Most runs end in the first step.
+#[inline(never)]
+fn run_len(text: &[u8], set: u8) -> usize {
+    match text.first_chunk().map(|front| run_in(front, set)) {
+        Some(Some(len)) => len,
+        Some(None) => long_run(text, set),
+        None => short_run(text, set),
+    }
+}
+
+/// Where a run ends in sixteen bytes. Letters and their like take one step, others of the set than
+/// those in all one each.
+#[inline(always)]
+fn run_in(chunk: &[u8; words::STEP], set: u8) -> Option<usize> {
+    let mut others = Lanes::of(*chunk).not_common();
+    while others != 0 {
+        let place = words::place(others);
+        match chunk.get(place) {
+            Some(b) if is_in(*b, set) => others &= others.wrapping_sub(1),
+            _ => return Some(place),
         }
     }
+    None
+}
+
+/// A run of sixteen bytes and more.
+#[inline(never)]
+fn long_run(text: &[u8], set: u8) -> usize {
+    let (chunks, _) = text.get(words::STEP..).unwrap_or_default().as_chunks();
+    let mut before = words::STEP;
+    for chunk in chunks {
+        if let Some(len) = run_in(chunk, set) {
+            return before.wrapping_add(len);
+        }
+        before = before.wrapping_add(words::STEP);
+    }
+    // The last sixteen bytes: those that have been looked at are in the set.
+    let last = text.last_chunk().and_then(|last| run_in(last, set));
+    last.map_or(text.len(), |len| {
+        text.len().wrapping_sub(words::STEP).wrapping_add(len)
+    })
+}
+
+/// A run in less than sixteen bytes. NUL is in no set, so that their end ends it.
+#[inline(never)]
+fn short_run(text: &[u8], set: u8) -> usize {
+    run_in(&Lanes::front(text).bytes(), set).unwrap_or(text.len())
 }
 
 #[inline(always)]
@@ -223,7 +255,7 @@ pub(crate) fn uri_params<'a>(
 }
 
 /// Digits up to the end or another byte, and the rest: at most ten, so that the sum fits.
-#[inline]
+#[inline(always)]
 pub(crate) fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
     match text.first_chunk().and_then(|front| few_digits(*front)) {
         Some((sum, len)) => Some((sum, text.get(len..)?)),
@@ -251,6 +283,7 @@ fn few_digits(front: [u8; 8]) -> Option<(u64, usize)> {
     Some((sum, len as usize))
 }
 
+#[inline(never)]
 fn up_to_ten_digits(text: &[u8]) -> Option<(u64, &[u8])> {
     let mut sum = 0_u64;
     let mut len = 0_usize;
