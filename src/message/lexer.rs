@@ -12,7 +12,7 @@ use memchr::memchr2;
 use super::Name;
 use super::error::ParseErrorKind;
 use super::scan::is_space;
-use super::words::first_control;
+use super::words::{Lanes, first_control};
 
 /// One line of the header block, in absolute offsets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,41 +51,32 @@ pub(crate) struct PlainLine {
     pub(crate) name_len: u8,
     pub(crate) value: usize,
     pub(crate) value_end: usize,
-    /// Whether no other line follows, unless it is malformed.
-    pub(crate) is_last: bool,
 }
 
 /// The line that the text begins with, if it is a header on one line, with its name and colon
-/// together, at most one space behind the colon, none at the end and no control character.
+/// together, at most one space behind the colon, none at the end and no control character; and
+/// what follows it, which is for the caller to judge. It must have sixteen bytes with that.
 #[inline(always)]
-pub(crate) fn plain_line(text: &[u8]) -> Option<PlainLine> {
+pub(crate) fn plain_line(text: &[u8]) -> Option<(PlainLine, &[u8])> {
+    let front = Lanes::of(*text.first_chunk()?);
     // Looked for from the start of the line, as the name is, so that neither waits for the other.
     let value_end = first_control(text)?;
-    let (name, name_len) = Name::before_colon(text, value_end)?;
+    let (name, name_len) = Name::before_colon(front, text)?;
     let (line, ending) = text.split_at_checked(value_end)?;
-    // The end of the line, and at the least that of the block.
-    let &[cr, lf, next, _] = ending.first_chunk()?;
-    if [cr, lf] != *b"\r\n" {
-        return None;
-    }
-    let is_last = match next {
-        b'\r' => true,
-        ..=b' ' => return None,
-        _ => false,
-    };
-    let &[_, first, second] = text.get(name_len..)?.first_chunk()?;
+    let rest = ending.strip_prefix(b"\r\n")?;
     // Sums of lengths of one slice cannot overflow; wrapping is the cheapest way to say so.
-    let value = name_len.wrapping_add(1 + usize::from(first == b' '));
-    if [first, second] == *b"  " || line.last() == Some(&b' ') && value != value_end {
+    let behind_colon = name_len.wrapping_add(1);
+    let value = line.get(behind_colon..)?;
+    if value.starts_with(b"  ") || value.ends_with(b" ") && value.len() > 1 {
         return None;
     }
-    Some(PlainLine {
+    let line = PlainLine {
         name,
         name_len: name_len as u8,
-        value,
+        value: behind_colon.wrapping_add(usize::from(value.starts_with(b" "))),
         value_end,
-        is_last,
-    })
+    };
+    Some((line, rest))
 }
 
 /// Reads the line that starts at `at`.
