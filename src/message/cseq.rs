@@ -38,11 +38,12 @@ impl<'a> CSeq<'a> {
     ///
     /// [`Number`](super::ValueErrorKind::Number), [`Overflow`](super::ValueErrorKind::Overflow) or
     /// [`Token`](super::ValueErrorKind::Token).
+    #[inline]
     pub fn parse(value: &'a [u8]) -> Result<Self, ValueError> {
-        if let Some((number, method)) = plain(value) {
-            return Ok(Self { number, method });
+        match plain(value) {
+            Some((number, method)) => Ok(Self { number, method }),
+            None => Self::parse_any(value),
         }
-        Self::parse_any(value)
     }
 
     pub(super) fn parse_any(value: &'a [u8]) -> Result<Self, ValueError> {

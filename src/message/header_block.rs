@@ -59,8 +59,11 @@ impl Block {
         loop {
             if path == HeaderPath::Fast {
                 at = out.read_plain(bytes, at, limits, headers)?;
-                if bytes.get(at..).unwrap_or_default().starts_with(b"\r\n") {
-                    out.end = at.saturating_add(2);
+                if bytes
+                    .get(at..)
+                    .is_some_and(|rest| rest.starts_with(b"\r\n"))
+                {
+                    out.end = at.wrapping_add(2);
                     return Ok(out);
                 }
             }

@@ -61,13 +61,15 @@ pub(crate) fn plain_line(text: &[u8]) -> Option<(PlainLine, &[u8])> {
     let front = Lanes::of(*text.first_chunk()?);
     // Looked for from the start of the line, as the name is, so that neither waits for the other.
     let value_end = first_control(text)?;
-    let (name, name_len) = Name::before_colon(front, text)?;
+    let (name, name_len) = Name::before_colon(front, text);
     let (line, ending) = text.split_at_checked(value_end)?;
-    let rest = ending.strip_prefix(b"\r\n")?;
+    let &[cr, lf, _] = ending.first_chunk()?;
+    let rest = ending.get(2..)?;
     // Sums of lengths of one slice cannot overflow; wrapping is the cheapest way to say so.
     let behind_colon = name_len.wrapping_add(1);
     let value = line.get(behind_colon..)?;
-    if value.starts_with(b"  ") || value.ends_with(b" ") && value.len() > 1 {
+    if [cr, lf] != *b"\r\n" || value.starts_with(b"  ") || value.ends_with(b" ") && value.len() > 1
+    {
         return None;
     }
     let line = PlainLine {

@@ -271,31 +271,42 @@ impl Name {
         }
     }
 
-    /// The name that stands before the first colon of a line, and its length. `None` if there is no
-    /// colon in the first 32 bytes, or no name before it. It may hold control characters: they end
-    /// the line, which the caller looks for anyway.
+    /// The name that stands before the first colon of a line, and its length: that of the line if
+    /// there is no colon in the first 32 bytes, or no name before it. It may hold control
+    /// characters: they end the line, which the caller looks for anyway.
     #[inline(always)]
-    pub(crate) fn before_colon(front: Lanes, line: &[u8]) -> Option<(Self, usize)> {
+    pub(crate) fn before_colon(front: Lanes, line: &[u8]) -> (Self, usize) {
         let colons = front.equal(b':');
         if colons == 0 {
             return Self::long_before_colon(line);
         }
         let len = words::place(colons);
         match known(front, len) {
-            Some(name) => Some((name, len)),
-            None => is_name(line.get(..len)?).then_some((Self::Other, len)),
+            Some(name) => (name, len),
+            None => Self::other(line, len),
         }
     }
 
     /// The same for a name of sixteen bytes and more.
     #[inline(never)]
-    fn long_before_colon(line: &[u8]) -> Option<(Self, usize)> {
-        let colons = Lanes::front(line.get(words::STEP..)?).equal(b':');
+    fn long_before_colon(line: &[u8]) -> (Self, usize) {
+        let behind = line.get(words::STEP..).unwrap_or_default();
+        let colons = Lanes::front(behind).equal(b':');
+        if colons == 0 {
+            return (Self::Other, line.len());
+        }
         let len = words::STEP.wrapping_add(words::place(colons));
-        let name = line.get(..len).filter(|_| colons != 0)?;
-        match Self::parse(name) {
-            Self::Other => is_name(name).then_some((Self::Other, len)),
-            name => Some((name, len)),
+        match Self::parse(line.get(..len).unwrap_or_default()) {
+            Self::Other => Self::other(line, len),
+            name => (name, len),
+        }
+    }
+
+    /// A name of that length that the crate does not know, if it is one.
+    fn other(line: &[u8], len: usize) -> (Self, usize) {
+        match line.get(..len).is_some_and(is_name) {
+            true => (Self::Other, len),
+            false => (Self::Other, line.len()),
         }
     }
 }
@@ -306,8 +317,8 @@ impl Name {
 fn known(line: Lanes, len: usize) -> Option<Name> {
     // What becomes a small letter or a hyphen is one, or was a large one, or a control character.
     let folded = line.with(FOLD).within(KEEP.get(len)?);
-    let place = PLACES.get(fold_hash(u128::from_le_bytes(folded.bytes())))?;
-    let spelling = SPELLINGS.get(usize::from(*place))?;
+    let slot = fold_hash(u128::from_le_bytes(folded.bytes()));
+    let spelling = SPELLINGS.get(slot)?;
     folded.is_all(&spelling.letters).then_some(spelling.name)
 }
 
@@ -380,19 +391,17 @@ const FOLD: u8 = 0x20;
 static KEEP: [words::Bytes; words::STEP] = keep();
 
 /// A power of two, large enough for a hash without collisions.
-const SPELLING_SLOTS: usize = 1024;
+const SPELLING_SLOTS: usize = 512;
 
-/// By hash, which spelling to compare with: the first one, which nothing has, for none.
-static PLACES: [u8; SPELLING_SLOTS] = places();
-
-/// All names and compact forms that fit.
-static SPELLINGS: [Spelling; 128] = spellings();
+/// All names and compact forms that fit, each in the slot of its hash. Nothing is spelled as what
+/// is in an empty one.
+static SPELLINGS: [Spelling; SPELLING_SLOTS] = spellings();
 
 /// Mixes small letters. The factor was searched for, as that of [`hash`].
 #[inline(always)]
 const fn fold_hash(letters: u128) -> usize {
     let mixed = letters as u64 ^ ((letters >> 64) as u64).rotate_left(23);
-    (mixed.wrapping_mul(0xdb87_872d_336b_1a45) >> 54) as usize
+    (mixed.wrapping_mul(0xba07_ad4a_9366_440b) >> 55) as usize
 }
 
 #[allow(
@@ -435,35 +444,12 @@ const fn keep() -> [words::Bytes; words::STEP] {
     clippy::panic,
     reason = "runs in the compiler only, where a panic is a build error"
 )]
-const fn places() -> [u8; SPELLING_SLOTS] {
-    let mut places = [0; SPELLING_SLOTS];
-    let spellings = spellings();
-    let mut i = 1;
-    while i < spellings.len() {
-        let letters = as_word(&spellings[i].letters);
-        if letters != 0 {
-            let slot = fold_hash(letters);
-            assert!(places[slot] == 0, "two names share a slot");
-            places[slot] = i as u8;
-        }
-        i += 1;
-    }
-    places
-}
-
-#[allow(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::panic,
-    reason = "runs in the compiler only, where a panic is a build error"
-)]
-const fn spellings() -> [Spelling; 128] {
-    // What a line begins with is not empty.
+const fn spellings() -> [Spelling; SPELLING_SLOTS] {
     let mut spellings = [Spelling {
         letters: [0; words::STEP],
         name: Name::Other,
-    }; 128];
-    let (mut i, mut next) = (0, 1);
+    }; SPELLING_SLOTS];
+    let mut i = 0;
     while i < NAMES.len() * 2 {
         let (name, text, compact) = NAMES[i / 2];
         let letter = [match compact {
@@ -483,8 +469,9 @@ const fn spellings() -> [Spelling; 128] {
             at += 1;
         }
         letters[at] = b':'.cast_signed();
-        spellings[next] = Spelling { letters, name };
-        next += 1;
+        let slot = fold_hash(as_word(&letters));
+        assert!(spellings[slot].letters[0] == 0, "two names share a slot");
+        spellings[slot] = Spelling { letters, name };
     }
     spellings
 }
@@ -531,7 +518,7 @@ mod tests {
     fn before_colon(name: &[u8], behind: &[u8]) -> Option<(Name, usize)> {
         let line = [name, b":", behind].concat();
         let end = words::first_control(&line).unwrap_or(line.len());
-        Name::before_colon(Lanes::front(&line), &line).filter(|(_, len)| *len < end)
+        Some(Name::before_colon(Lanes::front(&line), &line)).filter(|(_, len)| *len < end)
     }
 
     #[test]
@@ -559,8 +546,10 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Name::before_colon(Lanes::front(b"Via"), b"Via"), None);
-        assert_eq!(Name::before_colon(Lanes::front(b": x"), b": x"), None);
+        for line in [&b"Via"[..], b": x", &[b'a'; 99]] {
+            let none = (Name::Other, line.len());
+            assert_eq!(Name::before_colon(Lanes::front(line), line), none);
+        }
         let long = [b'a'; 31];
         assert_eq!(before_colon(&long, b""), Some((Name::Other, 31)));
         assert_eq!(before_colon(&[&long[..], b"a"].concat(), b""), None);

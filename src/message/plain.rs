@@ -134,12 +134,22 @@ impl<'a> PlainHost<'a> {
 /// `host [":" port]`, and what follows. The caller knows what may follow.
 #[inline(never)]
 pub(crate) fn host_port(text: &[u8]) -> Option<(PlainHost<'_>, Option<u16>, &[u8])> {
-    let (host, rest) = host(text)?;
-    match rest {
-        [b':', digits @ ..] => {
-            let (port, rest) = port(digits)?;
-            Some((host, Some(port), rest))
+    match v4(text) {
+        Some((address, rest)) => with_port(PlainHost::V4(address), rest),
+        None => {
+            let (host, rest) = other_host(text)?;
+            with_port(host, rest)
         }
+    }
+}
+
+#[inline(always)]
+fn with_port<'a>(
+    host: PlainHost<'a>,
+    rest: &'a [u8],
+) -> Option<(PlainHost<'a>, Option<u16>, &'a [u8])> {
+    match rest {
+        [b':', digits @ ..] => port(digits).map(|(port, rest)| (host, Some(port), rest)),
         _ => Some((host, None, rest)),
     }
 }
@@ -147,20 +157,20 @@ pub(crate) fn host_port(text: &[u8]) -> Option<(PlainHost<'_>, Option<u16>, &[u8
 /// What follows `host [":" port]`, for who does not ask what they are.
 #[inline(never)]
 pub(crate) fn behind_host_port(text: &[u8]) -> Option<&[u8]> {
-    let (_, rest) = host(text)?;
+    let rest = match v4(text) {
+        Some((_, rest)) => rest,
+        None => other_host(text)?.1,
+    };
     match rest {
         [b':', digits @ ..] => port(digits).map(|(_, rest)| rest),
         _ => Some(rest),
     }
 }
 
-#[inline(always)]
-fn host(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
+/// A host that is no IPv4 address.
+#[inline(never)]
+fn other_host(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
     match text.first()? {
-        b'0'..=b'9' => match v4(text) {
-            Some((address, rest)) => Some((PlainHost::V4(address), rest)),
-            None => name(text),
-        },
         b'[' => v6(text),
         _ => name(text),
     }
@@ -271,10 +281,11 @@ fn few_digits(front: [u8; 8]) -> Option<(u64, usize)> {
     let word = u64::from_le_bytes(front) ^ ALL.wrapping_mul(0x30);
     // The highest bit of each other byte; what a sum carries goes to those behind the first one.
     let others = (word.wrapping_add(ALL.wrapping_mul(0x76)) | word) & ALL.wrapping_mul(0x80);
-    let len = others.trailing_zeros() / 8;
-    if !matches!(len, 1..=7) {
+    let bits = others.trailing_zeros();
+    if !matches!(bits, 8..64) {
         return None;
     }
+    let len = bits / 8;
     // With zeros before them they are eight. Two become one, three times.
     let eight = word.wrapping_shl(64_u32.wrapping_sub(len.wrapping_mul(8)));
     let pairs = eight.wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff_00ff_00ff;

@@ -9,7 +9,6 @@ use bytes::Bytes;
 
 use super::bounds;
 use super::error::{ParseError, ParseErrorKind};
-use super::put::offset;
 use super::reply::{range_in, salvage, span_in};
 use super::simple::check_call_id;
 use super::start_line::{StartLine, begins_with_sip, breaks_before};
@@ -534,17 +533,22 @@ fn check(message: &Message, limits: &Limits, parts: &mut Parts) -> Result<(), Ch
     (parts.from, parts.to) = (survey.row(Name::From), survey.row(Name::To));
     parts.from_tag = check_address(message, Name::From, parts.from)?;
     parts.to_tag = check_address(message, Name::To, parts.to)?;
-    let row = survey.row(Name::CSeq);
-    let cseq = CSeq::parse(value(message, row)).map_err(in_header(Name::CSeq, row))?;
-    // The method is the end of the value.
-    let method_len = offset(cseq.method.as_str().len());
-    parts.cseq_number = cseq.number;
-    parts.cseq_method = (row.1.saturating_sub(method_len), row.1);
-    parts.known_method = cseq.method.known();
+    check_cseq(message, survey.row(Name::CSeq), parts)?;
     parts.call_id = survey.row(Name::CallId);
     let (text, len) = front(message, parts.call_id);
     check_call_id(text, len).map_err(in_header(Name::CallId, parts.call_id))?;
-    check_request_line(message, &cseq, row)
+    check_request_line(message, survey.row(Name::CSeq), parts)
+}
+
+/// The number and the method, which is the end of the value.
+#[inline]
+fn check_cseq(message: &Message, row: Span, parts: &mut Parts) -> Result<(), CheckError> {
+    let cseq = CSeq::parse(value(message, row)).map_err(in_header(Name::CSeq, row))?;
+    let method_len = cseq.method.as_str().len() as u32;
+    parts.cseq_number = cseq.number;
+    parts.cseq_method = (row.1.wrapping_sub(method_len), row.1);
+    parts.known_method = cseq.method.known();
+    Ok(())
 }
 
 /// The tag of an address.
@@ -568,7 +572,7 @@ fn check_via(message: &Message, row: Span) -> Result<(Span, Span), CheckError> {
     Ok((via, part_of(message.bytes(), branch)))
 }
 
-fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<(), CheckError> {
+fn check_request_line(message: &Message, cseq: Span, parts: &Parts) -> Result<(), CheckError> {
     let StartLine::Request {
         method_end,
         uri_end,
@@ -576,8 +580,8 @@ fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<()
     else {
         return Ok(());
     };
-    if cseq.method.as_str().as_bytes() != message.slice(0..method_end) {
-        return Err((ParseErrorKind::MethodMismatch, at.0 as usize));
+    if value(message, parts.cseq_method) != message.slice(0..method_end) {
+        return Err((ParseErrorKind::MethodMismatch, cseq.0 as usize));
     }
     let uri_start = method_end.saturating_add(1);
     let (text, len) = front(message, (uri_start, uri_end));
@@ -592,7 +596,8 @@ fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<()
 /// The text that begins where the span does, and the length of the span.
 #[inline]
 fn front(message: &Message, (from, to): Span) -> (&[u8], usize) {
-    (message.tail_at(from), to.saturating_sub(from) as usize)
+    // What is behind the end of a span is behind its begin.
+    (message.tail_at(from), to.wrapping_sub(from) as usize)
 }
 
 fn value(message: &Message, span: Span) -> &[u8] {
