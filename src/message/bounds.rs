@@ -98,7 +98,7 @@ const COMMENTED: u128 = set(&[Name::RetryAfter, Name::Server, Name::UserAgent]);
 /// How long the rows are: from that follows what they cannot hold.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sizes {
-    /// The longest.
+    /// No row is longer: all lengths in one.
     longest: u32,
     /// The sum of each group side by side, each row one longer than it is. What is not in a group
     /// is lost beyond the top.
@@ -142,7 +142,7 @@ impl Sizes {
     /// Adds a row of the group whose sum is shifted so far.
     #[inline(always)]
     pub(super) fn add(&mut self, len: u32, shift: u32) {
-        self.longest = self.longest.max(len);
+        self.longest |= len;
         let sum = u64::from(len).wrapping_add(1);
         self.sums = self.sums.wrapping_add(sum.wrapping_shl(shift));
     }

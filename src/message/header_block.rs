@@ -160,6 +160,8 @@ impl Block {
         Ok(())
     }
 
+    /// Not built in, for who reads the lines before it.
+    #[inline(never)]
     fn content_length(&mut self, value: &[u8], at: usize) -> Result<(), LexError> {
         let length = decimal(value).ok_or((ParseErrorKind::ContentLength, at))?;
         match self.content_length {

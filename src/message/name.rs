@@ -303,6 +303,7 @@ impl Name {
     }
 
     /// A name of that length that the crate does not know, if it is one.
+    #[inline(never)]
     fn other(line: &[u8], len: usize) -> (Self, usize) {
         match line.get(..len).is_some_and(is_name) {
             true => (Self::Other, len),

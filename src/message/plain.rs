@@ -39,13 +39,18 @@ pub(crate) fn run(text: &[u8], set: u8) -> (&[u8], &[u8]) {
 }
 
 /// How many bytes at the front are in the set. One function for all sets: where it is built in,
-/// its constants leave no room in the registers for anything else. Most runs end in the first step.
+/// its constants leave no room in the registers for anything else. Most runs end in the first steps.
 #[inline(never)]
 fn run_len(text: &[u8], set: u8) -> usize {
-    match text.first_chunk().map(|front| run_in(front, set)) {
-        Some(Some(len)) => len,
-        Some(None) => long_run(text, set),
-        None => short_run(text, set),
+    let Some((front, behind)) = text.split_first_chunk() else {
+        return short_run(text, set);
+    };
+    if let Some(len) = run_in(front, set) {
+        return len;
+    }
+    match behind.first_chunk().and_then(|next| run_in(next, set)) {
+        Some(len) => len.wrapping_add(words::STEP),
+        None => long_run(text, set),
     }
 }
 

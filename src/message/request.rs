@@ -7,7 +7,6 @@ use core::ops::Deref;
 
 use bytes::Bytes;
 
-use super::bounds;
 use super::error::{ParseError, ParseErrorKind};
 use super::reply::{range_in, salvage, span_in};
 use super::simple::check_call_id;
@@ -17,6 +16,7 @@ use super::via::{PlainVia, ViaParts};
 use super::{
     CSeq, Message, Method, Name, NameAddr, StatusCode, Uri, ValueError, Via, split_commas,
 };
+use super::{bounds, cseq};
 use crate::limits::Limits;
 
 /// Reads a datagram and checks what every message must have (RFC 3261 8.1.1).
@@ -543,6 +543,15 @@ fn check(message: &Message, limits: &Limits, parts: &mut Parts) -> Result<(), Ch
 /// The number and the method, which is the end of the value.
 #[inline]
 fn check_cseq(message: &Message, row: Span, parts: &mut Parts) -> Result<(), CheckError> {
+    let (text, len) = front(message, row);
+    if let Some((number, method)) = cseq::plain_front(text, len) {
+        parts.cseq_number = number;
+        parts.cseq_method = span_in(message.bytes(), method);
+        parts.known_method = Method::of_known(method);
+        if parts.known_method.is_some() {
+            return Ok(());
+        }
+    }
     let cseq = CSeq::parse(value(message, row)).map_err(in_header(Name::CSeq, row))?;
     let method_len = cseq.method.as_str().len() as u32;
     parts.cseq_number = cseq.number;

@@ -322,6 +322,9 @@ fn user(text: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
 /// What is behind parameters that need no check.
 #[inline(always)]
 fn plain_params(params: &[u8], secure: bool) -> Option<&[u8]> {
+    if !params.starts_with(b";") {
+        return Some(params);
+    }
     plain::uri_params(params, |name, value| match name.len() {
         3 => !name.eq_ignore_ascii_case(b"ttl"),
         5 => !name.eq_ignore_ascii_case(b"maddr"),

@@ -73,7 +73,7 @@ impl<'a> Via<'a> {
         Self {
             protocol: "SIP",
             version: "2.0",
-            transport: via.transport,
+            transport: via.transport.as_str(),
             host: via.host.host(),
             port: via.port,
             params: Params::of_header(via.params),
@@ -221,7 +221,7 @@ impl Via<'_> {
 
 /// `SIP/2.0/UDP host:port;name=value`, with one of the transports in use.
 pub(super) struct PlainVia<'a> {
-    transport: &'static str,
+    transport: Known,
     host: PlainHost<'a>,
     port: Option<u16>,
     params: &'a [u8],
@@ -232,15 +232,7 @@ impl<'a> PlainVia<'a> {
     /// Reads the front of the text, of that length.
     #[inline(always)]
     pub(super) fn scan(text: &'a [u8], len: usize) -> Option<Self> {
-        let (transport, rest) = match text.strip_prefix(b"SIP/2.0/")? {
-            [b'U', b'D', b'P', b' ', rest @ ..] => ("UDP", rest),
-            [b'T', b'C', b'P', b' ', rest @ ..] => ("TCP", rest),
-            [b'T', b'L', b'S', b' ', rest @ ..] => ("TLS", rest),
-            [b'W', b'S', b' ', rest @ ..] => ("WS", rest),
-            [b'W', b'S', b'S', b' ', rest @ ..] => ("WSS", rest),
-            [b'S', b'C', b'T', b'P', b' ', rest @ ..] => ("SCTP", rest),
-            _ => return None,
-        };
+        let (transport, rest) = Known::read(text.strip_prefix(b"SIP/2.0/")?)?;
         let (host, port, params) = plain::host_port(rest)?;
         let (branch, rest) = branch_among(params)?;
         if !plain::has_read(text, len, rest) {
@@ -256,11 +248,50 @@ impl<'a> PlainVia<'a> {
     }
 }
 
+/// A transport in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Known {
+    Udp,
+    Tcp,
+    Tls,
+    Ws,
+    Wss,
+    Sctp,
+}
+
+impl Known {
+    /// In capital letters, with one space behind it.
+    #[inline(always)]
+    fn read(text: &[u8]) -> Option<(Self, &[u8])> {
+        // Nearly all are of three letters: one comparison each.
+        let (name, rest) = text.split_first_chunk::<4>()?;
+        match name {
+            b"UDP " => Some((Self::Udp, rest)),
+            b"TCP " => Some((Self::Tcp, rest)),
+            b"TLS " => Some((Self::Tls, rest)),
+            b"WSS " => Some((Self::Wss, rest)),
+            b"SCTP" => Some((Self::Sctp, rest.strip_prefix(b" ")?)),
+            _ => Some((Self::Ws, text.strip_prefix(b"WS ")?)),
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
+            Self::Sctp => "SCTP",
+        }
+    }
+}
+
 /// Where the parts of a [`PlainVia`] are in the message that it stands in, which need not be read
 /// for it again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct ViaParts {
-    transport: &'static str,
+    transport: Known,
     host: HostPart,
     port: Option<u16>,
     params: (u32, u32),
