@@ -250,7 +250,7 @@ fn behind_display(value: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let (display, rest) = match value {
         [b'<', inner @ ..] => return Some((None, inner)),
         [b'"', quoted @ ..] => {
-            let (inner, behind) = plain::run(quoted, plain::set::QUOTED);
+            let (inner, behind) = plain::run(quoted, plain::set::QUOTED)?;
             let ([b'"', b' ', b'<', uri @ ..] | [b'"', b'<', uri @ ..]) = behind else {
                 return None;
             };
@@ -258,7 +258,7 @@ fn behind_display(value: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
         }
         [b' ', ..] => return None,
         _ => {
-            let (name, rest) = plain::run(value, plain::set::DISPLAY);
+            let (name, rest) = plain::run(value, plain::set::DISPLAY)?;
             (trim(name), rest)
         }
     };

@@ -310,7 +310,7 @@ fn scheme(text: &[u8]) -> Option<(bool, &[u8])> {
 /// The user part, if there is one, and what is behind it.
 #[inline(always)]
 fn user(text: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
-    let (user, behind) = plain::run(text, plain::set::USER);
+    let (user, behind) = plain::run(text, plain::set::USER)?;
     match behind {
         [b'@', host @ ..] if !user.is_empty() => Some((Some(user), host)),
         [] | [b'>', ..] => Some((None, text)),

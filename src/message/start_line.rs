@@ -66,7 +66,7 @@ fn plain(bytes: &[u8]) -> Option<(StartLine, usize)> {
         };
         return Some((line, end.wrapping_add(2)));
     }
-    let (method, rest) = plain::run(bytes, plain::set::TOKEN);
+    let (method, rest) = plain::run(bytes, plain::set::TOKEN)?;
     let rest = rest.strip_prefix(b" ")?;
     let uri_len = first_space_or_control(rest)?;
     let (uri, rest) = rest.split_at_checked(uri_len)?;

@@ -263,14 +263,18 @@ impl Known {
     /// In capital letters, with one space behind it.
     #[inline(always)]
     fn read(text: &[u8]) -> Option<(Self, &[u8])> {
-        // Nearly all are of three letters: one comparison each.
+        const UDP: u32 = u32::from_le_bytes(*b"UDP ");
+        const TCP: u32 = u32::from_le_bytes(*b"TCP ");
+        const TLS: u32 = u32::from_le_bytes(*b"TLS ");
+        const WSS: u32 = u32::from_le_bytes(*b"WSS ");
+        const SCTP: u32 = u32::from_le_bytes(*b"SCTP");
         let (name, rest) = text.split_first_chunk::<4>()?;
-        match name {
-            b"UDP " => Some((Self::Udp, rest)),
-            b"TCP " => Some((Self::Tcp, rest)),
-            b"TLS " => Some((Self::Tls, rest)),
-            b"WSS " => Some((Self::Wss, rest)),
-            b"SCTP" => Some((Self::Sctp, rest.strip_prefix(b" ")?)),
+        match u32::from_le_bytes(*name) {
+            UDP => Some((Self::Udp, rest)),
+            TCP => Some((Self::Tcp, rest)),
+            TLS => Some((Self::Tls, rest)),
+            WSS => Some((Self::Wss, rest)),
+            SCTP => Some((Self::Sctp, rest.strip_prefix(b" ")?)),
             _ => Some((Self::Ws, text.strip_prefix(b"WS ")?)),
         }
     }
@@ -349,7 +353,7 @@ fn behind_common_end(params: &[u8]) -> Option<&[u8]> {
         [b'=', filled @ ..] => {
             let (port, rest) = plain::digits(filled)?;
             let (address, behind) =
-                plain::run(rest.strip_prefix(b";received=")?, plain::set::VALUE);
+                plain::run(rest.strip_prefix(b";received=")?, plain::set::VALUE)?;
             if port > u64::from(u16::MAX) || address.is_empty() {
                 return None;
             }
