@@ -59,10 +59,8 @@ impl Block {
         loop {
             if path == HeaderPath::Fast {
                 at = out.read_plain(bytes, at, limits, headers)?;
-                if bytes
-                    .get(at..)
-                    .is_some_and(|rest| rest.starts_with(b"\r\n"))
-                {
+                let rest = bytes.get(at..);
+                if rest.is_some_and(|rest| rest.starts_with(b"\r\n")) {
                     out.end = at.wrapping_add(2);
                     return Ok(out);
                 }
@@ -119,10 +117,11 @@ impl Block {
                 folded: false,
             });
             if next <= b' ' {
-                // The block ends, or something is wrong. Or the line goes on: it is no plain one.
-                match lexer::is_blank(next) {
-                    true => drop(headers.pop()),
-                    false => at = at.wrapping_add(len),
+                // The block ends, or the line goes on, and was not for here.
+                if lexer::is_blank(next) {
+                    headers.pop();
+                } else {
+                    at = at.wrapping_add(len);
                 }
                 break;
             }
@@ -160,7 +159,7 @@ impl Block {
         Ok(())
     }
 
-    /// Not built in, for who reads the lines before it.
+    // Not built in, so that the lines are read in registers.
     #[inline(never)]
     fn content_length(&mut self, value: &[u8], at: usize) -> Result<(), LexError> {
         let length = decimal(value).ok_or((ParseErrorKind::ContentLength, at))?;

@@ -271,9 +271,9 @@ impl Name {
         }
     }
 
-    /// The name that stands before the first colon of a line, and its length: that of the line if
-    /// there is no colon in the first 32 bytes, or no name before it. It may hold control
-    /// characters: they end the line, which the caller looks for anyway.
+    /// The name that stands before the first colon of a line, and its length: that of the line,
+    /// where no colon is, if there is none in the first 32 bytes, or no name before it. A CR may be
+    /// taken for a hyphen: it ends the line, and the caller looks for that anyway.
     #[inline(always)]
     pub(crate) fn before_colon(front: Lanes, line: &[u8]) -> (Self, usize) {
         let colons = front.equal(b':');
@@ -296,9 +296,10 @@ impl Name {
             return (Self::Other, line.len());
         }
         let len = words::STEP.wrapping_add(words::place(colons));
-        match Self::parse(line.get(..len).unwrap_or_default()) {
-            Self::Other => Self::other(line, len),
-            name => (name, len),
+        let name = Self::parse(line.get(..len).unwrap_or_default());
+        match name == Self::Other {
+            true => Self::other(line, len),
+            false => (name, len),
         }
     }
 
@@ -312,11 +313,11 @@ impl Name {
     }
 }
 
-/// Which name it is that the line begins with, of that length, if it has no control character. The
-/// colon behind it counts, so that no NUL is taken for nothing.
+/// Which name it is that the line begins with, of that length. The colon behind it counts, so that
+/// no NUL is taken for nothing.
 #[inline(always)]
 fn known(line: Lanes, len: usize) -> Option<Name> {
-    // What becomes a small letter or a hyphen is one, or was a large one, or a control character.
+    // What becomes a small letter is one or was a large one; what becomes a hyphen is one or CR.
     let folded = line.with(FOLD).within(KEEP.get(len)?);
     let slot = fold_hash(u128::from_le_bytes(folded.bytes()));
     let spelling = SPELLINGS.get(slot)?;

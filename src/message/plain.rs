@@ -31,7 +31,7 @@ pub(crate) mod set {
 static SETS: [u8; 256] = sets();
 
 /// The bytes at the front that are in the set, and the rest. Letters, digits, `-` and `.` are in
-/// all of them. There always are both.
+/// all of them. Never `None`: the caller returns its own with `?`, without a branch for less.
 #[inline(always)]
 pub(crate) fn run(text: &[u8], set: u8) -> Option<(&[u8], &[u8])> {
     text.split_at_checked(run_len(text, set))
@@ -186,7 +186,7 @@ fn other_host(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
 /// the least, which nothing here reads, so that no step must look out for a near end.
 #[inline(always)]
 pub(crate) fn has_read(text: &[u8], len: usize, rest: &[u8]) -> bool {
-    // The rest is its end, and not longer.
+    // The rest is the end of the text, and so not longer.
     text.len().wrapping_sub(rest.len()) == len
 }
 

@@ -599,7 +599,7 @@ pub(crate) fn range_in(whole: &[u8], part: &[u8]) -> Option<(u32, u32)> {
     (end <= whole.len()).then_some((offset(start), offset(end)))
 }
 
-/// Where a part of the whole is, for who knows that it is one: what is in no message is nowhere.
+/// [`range_in`] for who knows that the part is one. Of what is not, no range of the whole.
 #[inline(always)]
 pub(super) fn span_in(whole: &[u8], part: &[u8]) -> (u32, u32) {
     // Offsets in a message of less than 4 GiB.

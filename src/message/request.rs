@@ -605,7 +605,7 @@ fn check_request_line(message: &Message, cseq: Span, parts: &Parts) -> Result<()
 /// The text that begins where the span does, and the length of the span.
 #[inline]
 fn front(message: &Message, (from, to): Span) -> (&[u8], usize) {
-    // What is behind the end of a span is behind its begin.
+    // No span ends before it begins.
     (message.tail_at(from), to.wrapping_sub(from) as usize)
 }
 

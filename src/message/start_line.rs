@@ -40,20 +40,9 @@ const REASON: usize = 12;
 fn plain(bytes: &[u8]) -> Option<(StartLine, usize)> {
     // Sums of lengths of one slice cannot overflow, and 32 bits hold those of a message.
     if let Some((front, text)) = bytes.split_first_chunk::<REASON>()
-        && let [
-            b'S',
-            b'I',
-            b'P',
-            b'/',
-            b'2',
-            b'.',
-            b'0',
-            b' ',
-            code @ ..,
-            b' ',
-        ] = front
+        && let Some(code) = front.strip_prefix(b"SIP/2.0 ")
     {
-        let status = StatusCode::parse(code)?;
+        let status = StatusCode::parse(code.strip_suffix(b" ")?)?;
         let len = first_control(text)?;
         if !text.get(len..)?.starts_with(b"\r\n") {
             return None;

@@ -37,7 +37,7 @@ impl Survey {
         (self.seen, self.twice, self.sizes) = (seen, twice, sizes);
     }
 
-    /// The first row of an essential header.
+    /// The first row of an essential header; `NOWHERE` if there is none.
     #[inline(always)]
     pub(super) fn row(&self, name: Name) -> Span {
         self.first

@@ -248,7 +248,7 @@ impl<'a> PlainVia<'a> {
     }
 }
 
-/// A transport in use.
+/// A transport in use, for which one byte is kept and not its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Known {
     Udp,
