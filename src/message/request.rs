@@ -306,6 +306,21 @@ impl Request {
         self.parts.bytes(&self.message, self.parts.from_tag)
     }
 
+    /// The value of CSeq, as it came.
+    pub(crate) fn cseq_value(&self) -> &[u8] {
+        value(&self.message, self.parts.cseq)
+    }
+
+    /// Whether it has one Via, and neither Record-Route nor Timestamp, and no line is folded; a
+    /// request of which that is not known at once has not.
+    pub(crate) fn is_plainly_routed(&self) -> bool {
+        let message = &self.message;
+        self.parts.plain_via.is_some()
+            && !message.may_be_folded()
+            && !message.may_have(&[Name::RecordRoute, Name::Timestamp])
+            && message.count(Name::Via) == 1
+    }
+
     /// Whether To has a tag.
     pub(crate) fn has_to_tag(&self) -> bool {
         self.parts.to_tag != NOWHERE
@@ -413,6 +428,7 @@ struct Parts {
     to: Span,
     to_tag: Span,
     call_id: Span,
+    cseq: Span,
     cseq_number: u32,
     cseq_method: Span,
     /// The method of CSeq, if it has a name here.
@@ -429,6 +445,7 @@ impl Parts {
         to: NOWHERE,
         to_tag: NOWHERE,
         call_id: NOWHERE,
+        cseq: NOWHERE,
         cseq_number: 0,
         cseq_method: NOWHERE,
         known_method: None,
@@ -533,16 +550,18 @@ fn check(message: &Message, limits: &Limits, parts: &mut Parts) -> Result<(), Ch
     (parts.from, parts.to) = (survey.row(Name::From), survey.row(Name::To));
     parts.from_tag = check_address(message, Name::From, parts.from)?;
     parts.to_tag = check_address(message, Name::To, parts.to)?;
-    check_cseq(message, survey.row(Name::CSeq), parts)?;
+    parts.cseq = survey.row(Name::CSeq);
+    check_cseq(message, parts)?;
     parts.call_id = survey.row(Name::CallId);
     let (text, len) = front(message, parts.call_id);
     check_call_id(text, len).map_err(in_header(Name::CallId, parts.call_id))?;
-    check_request_line(message, survey.row(Name::CSeq), parts)
+    check_request_line(message, parts)
 }
 
 /// The number and the method, which is the end of the value.
 #[inline]
-fn check_cseq(message: &Message, row: Span, parts: &mut Parts) -> Result<(), CheckError> {
+fn check_cseq(message: &Message, parts: &mut Parts) -> Result<(), CheckError> {
+    let row = parts.cseq;
     let (text, len) = front(message, row);
     if let Some((number, method)) = cseq::plain_front(text, len) {
         parts.cseq_number = number;
@@ -581,7 +600,7 @@ fn check_via(message: &Message, row: Span) -> Result<(Span, Span), CheckError> {
     Ok((via, part_of(message.bytes(), branch)))
 }
 
-fn check_request_line(message: &Message, cseq: Span, parts: &Parts) -> Result<(), CheckError> {
+fn check_request_line(message: &Message, parts: &Parts) -> Result<(), CheckError> {
     let StartLine::Request {
         method_end,
         uri_end,
@@ -590,7 +609,7 @@ fn check_request_line(message: &Message, cseq: Span, parts: &Parts) -> Result<()
         return Ok(());
     };
     if value(message, parts.cseq_method) != message.slice(0..method_end) {
-        return Err((ParseErrorKind::MethodMismatch, cseq.0 as usize));
+        return Err((ParseErrorKind::MethodMismatch, parts.cseq.0 as usize));
     }
     let uri_start = method_end.saturating_add(1);
     let (text, len) = front(message, (uri_start, uri_end));
