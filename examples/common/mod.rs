@@ -528,7 +528,9 @@ impl Runner {
     }
 
     fn is_drained(&self) -> bool {
-        self.driver.endpoint().calls() == 0 && self.driver.endpoint().transactions() == 0
+        let endpoint = self.driver.endpoint();
+        let is_free = endpoint.calls() == 0 && endpoint.transactions() == 0;
+        is_free && !self.driver.has_unsent()
     }
 
     /// Counts an event, says it on stderr, and answers what every application answers alike.
@@ -708,7 +710,7 @@ impl Runner {
                 }
                 // Others may need the sockets of this one.
                 let drained = self.shared.drained.load(Ordering::Acquire);
-                if drained >= self.driver.shard().of() {
+                if drained >= self.driver.shard().of() && !self.driver.has_unsent() {
                     break;
                 }
                 if Instant::now() >= limit {

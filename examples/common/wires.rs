@@ -143,6 +143,11 @@ impl Wires {
         both!(self, driver => driver.endpoint())
     }
 
+    /// Whether something is not written yet, which is lost with the driver.
+    pub(crate) fn has_unsent(&self) -> bool {
+        both!(self, driver => driver.has_unsent())
+    }
+
     pub(crate) fn local_addr(&self) -> SocketAddr {
         both!(self, driver => driver.local_addr())
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use super::clock::Clock;
 use super::observe::Observer;
@@ -15,6 +16,10 @@ use crate::locate::{Question, Records};
 use crate::seed::Seed;
 use crate::shard::{Ordinals, Shard};
 use crate::time::Time;
+
+/// How long writing a message may take before the connection counts as broken: no transaction waits
+/// longer. Who does not read holds no memory for ever.
+pub(super) const WRITE_WAIT: Duration = Duration::from_secs(32);
 
 /// What a look-up found.
 pub(super) type Looked = (QueryId, Records);
@@ -144,10 +149,17 @@ impl Core {
         }
     }
 
-    /// Whether nothing is left that would have an end to tell of.
-    pub(super) fn is_drained(&self) -> bool {
+    /// Whether nothing is left that would have an end to tell of, and nothing to write. What is
+    /// not written is waited for until `limit`, which is set here.
+    pub(super) fn is_drained(&self, has_unsent: bool, limit: &mut Option<Time>) -> bool {
         let is_free = self.endpoint.calls() == 0 && self.endpoint.transactions() == 0;
-        is_free && self.events.is_empty()
+        if !is_free || !self.events.is_empty() {
+            *limit = None;
+            return false;
+        }
+        let now = self.now();
+        let until = *limit.get_or_insert((now + WRITE_WAIT).unwrap_or(now));
+        !has_unsent || until <= now
     }
 
     fn transmit(&mut self, wires: &mut impl Wires, transmit: Transmit) {

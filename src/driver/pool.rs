@@ -160,6 +160,14 @@ impl<L: Line, O> Pool<L, O> {
         self.places.len()
     }
 
+    /// Whether a message waits for a connection that is being opened, or for an open one.
+    pub(super) fn has_unsent(&self, waits: impl Fn(&L) -> bool) -> bool {
+        self.places.values().any(|place| match place {
+            Place::Opening { .. } => true,
+            Place::Open(open) => waits(&open.line),
+        })
+    }
+
     pub(super) fn deadline(&self) -> Option<Time> {
         self.deadlines.first().map(|(at, _)| *at)
     }

@@ -21,6 +21,9 @@ use drongo::transport::Transport;
 use futures_core::Stream as _;
 use tokio::sync::mpsc;
 
+use crate::driver::lost::{MUCH, ask_much, count_responses};
+use crate::driver::suite::connect;
+
 /// Far more than anything here takes.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -852,6 +855,29 @@ fn drain_takes_nothing_new_and_waits_for_what_stands() {
         let again = Driver::udp(bob.local_addr(), hasty()).await;
         assert!(again.is_ok(), "{again:?}");
     });
+}
+
+#[test]
+fn close_waits_until_all_is_written() {
+    let (asking, reading) = run(async {
+        let driver = Driver::tcp(anywhere(), Config::default()).await.unwrap();
+        let bob = UserAgent::new(driver, Bounds::default());
+        let peer = connect(bob.local_addr());
+        let asking = ask_much(&peer);
+        let received = async || {
+            let look = |driver: &Driver| driver.endpoint().counters().received;
+            bob.inspect(look).await.unwrap()
+        };
+        while received().await < MUCH as u64 {}
+        let is_stuck = bob.inspect(Driver::has_unsent).await.unwrap();
+        assert!(is_stuck, "the sockets held it all");
+        let reading = count_responses(peer);
+        bob.close().await.unwrap();
+        (asking, reading)
+    });
+    // The runtime is gone with all that it had to do.
+    asking.join().unwrap();
+    assert_eq!(reading.join().unwrap(), MUCH);
 }
 
 #[test]

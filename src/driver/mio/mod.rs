@@ -375,22 +375,37 @@ impl Driver {
         }
     }
 
-    /// Runs until there is something for the application, or no call and no transaction is left:
-    /// then it is `None`, and the driver may be dropped without anybody waiting for an answer of
-    /// it. Who stops hangs up first, and refuses what still comes.
+    /// Whether something that the endpoint sent is not written yet: it waits for a connection or
+    /// its peer, for a socket, or for another shard. It is written while the driver runs, and lost
+    /// with the driver.
+    pub fn has_unsent(&self) -> bool {
+        let Wires {
+            udp, tcp, peers, ..
+        } = &self.wires;
+        let datagrams = udp.as_ref().is_some_and(Datagrams::has_unsent);
+        let handed = self.is_handed || self.waker.is_awake.load(Ordering::Acquire);
+        let streams = || tcp.as_ref().is_some_and(Tcp::has_unsent);
+        datagrams || handed || peers.awaited().is_some() || streams()
+    }
+
+    /// Runs until there is something for the application, or no call and no transaction is left and
+    /// all is written: then it is `None`, and the driver may be dropped without anybody waiting for
+    /// an answer of it. A peer that does not read is waited for 32 s at most. Who stops hangs up
+    /// first, and refuses what still comes.
     ///
     /// # Errors
     ///
     /// As [`next_event`](Self::next_event).
     pub fn drain(&mut self) -> io::Result<Option<Event>> {
+        let mut limit = None;
         loop {
             if let Some(event) = self.core.events.pop_front() {
                 return Ok(Some(event));
             }
-            if self.core.is_drained() {
+            if self.core.is_drained(self.has_unsent(), &mut limit) {
                 return Ok(None);
             }
-            self.turn(None)?;
+            self.turn(limit)?;
         }
     }
 

@@ -11,6 +11,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use smallvec::SmallVec;
 
+use super::super::core::WRITE_WAIT;
 use super::super::counters::Counters;
 use super::super::pool::{self, BACKLOG, Directory, Found, Job, Kind, Pool, Refusal, Ticket};
 use super::LISTENER;
@@ -26,9 +27,6 @@ const BATCH: usize = 64;
 const SLICES: usize = 16;
 /// How long opening a connection may take; a transaction waits 32 s in all.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
-/// How long what was written may wait for a peer that does not read before the connection counts as
-/// broken: no transaction waits longer.
-const WRITE_WAIT: Duration = Duration::from_secs(32);
 /// How long to wait when no connection can be accepted, for want of descriptors.
 const ACCEPT_WAIT: Duration = Duration::from_millis(50);
 
@@ -142,6 +140,12 @@ impl Tcp {
 
     pub(super) fn connections(&self) -> usize {
         self.pool.len()
+    }
+
+    /// Whether a message waits for a connection.
+    pub(super) fn has_unsent(&self) -> bool {
+        let waits = |line: &Line| !line.unsent.is_empty();
+        !self.closing.is_empty() || self.pool.has_unsent(waits)
     }
 
     pub(super) fn counters(&self) -> Counters {

@@ -38,7 +38,7 @@ use crate::shard::Shard;
 use crate::time::Time;
 use crate::transport::Transport;
 use carrier::Carrier;
-use streams::Streams;
+use streams::{Streams, Unsent};
 
 pub use super::Listen;
 pub use agent::{
@@ -94,6 +94,7 @@ pub struct Driver {
 struct Wires {
     udp: Option<Datagrams<UdpSocket>>,
     streams: Vec<Streams>,
+    unsent: Unsent,
     looked: UnboundedSender<Looked>,
     peers: Peers<Sender<Handed>>,
     /// Who answers questions to DNS, if not the operating system.
@@ -168,6 +169,7 @@ impl Bound {
         let mut wires = Wires {
             udp: None,
             streams: Vec::new(),
+            unsent: Unsent::default(),
             looked,
             peers: Peers::new(self.sockets.shard, self.posts),
             #[cfg(feature = "dns")]
@@ -183,7 +185,8 @@ impl Bound {
             let carrier = self.security.carrier(&place, &self.sockets.config)?;
             let kind = self.sockets.kind(place)?;
             let directory = self.sockets.directory.clone();
-            let streams = Streams::new(socket.into(), carrier, kind, directory)?;
+            let unsent = wires.unsent.clone();
+            let streams = Streams::new(socket.into(), carrier, kind, directory, unsent)?;
             wires.streams.push(streams);
         }
         Ok(Driver {
@@ -397,33 +400,52 @@ impl Driver {
             if let Some(event) = self.core.events.pop_front() {
                 return Ok(event);
             }
-            self.turn().await?;
+            self.turn(None).await?;
             self.core.observe();
         }
     }
 
-    /// Runs until there is something for the application, or no call and no transaction is left:
-    /// then it is `None`, and the driver may be dropped without anybody waiting for an answer of
-    /// it. Who stops hangs up first, and refuses what still comes.
+    /// Whether something that the endpoint sent is not written yet: it waits for a connection or
+    /// its peer, for a socket, or for another shard. It is written while the driver runs, and lost
+    /// with the runtime.
+    pub fn has_unsent(&self) -> bool {
+        let Self { wires, inbox, .. } = self;
+        let datagrams = wires.udp.as_ref().is_some_and(Datagrams::has_unsent);
+        let handed = !inbox.is_empty() || wires.peers.awaited().is_some();
+        let opening = || wires.streams.iter().any(Streams::has_unsent);
+        datagrams || handed || !wires.unsent.is_empty() || opening()
+    }
+
+    /// Runs until there is something for the application, or no call and no transaction is left and
+    /// all is written: then it is `None`, and the driver and its runtime may be dropped without
+    /// anybody waiting for an answer of it. A peer that does not read is waited for 32 s at most.
+    /// Who stops hangs up first, and refuses what still comes.
     ///
     /// # Errors
     ///
     /// As [`next_event`](Self::next_event).
     pub async fn drain(&mut self) -> io::Result<Option<Event>> {
+        let mut limit = None;
         loop {
             if let Some(event) = self.core.events.pop_front() {
                 return Ok(Some(event));
             }
-            if self.core.is_drained() {
+            if self.is_drained(&mut limit) {
                 return Ok(None);
             }
-            self.turn().await?;
+            self.turn(limit).await?;
         }
     }
 
-    /// Waits until there is something to do, and does it.
-    async fn turn(&mut self) -> io::Result<()> {
-        let wake = self.wake();
+    /// See [`Core::is_drained`].
+    fn is_drained(&self, limit: &mut Option<Time>) -> bool {
+        self.core.is_drained(self.has_unsent(), limit)
+    }
+
+    /// Waits until there is something to do, and does it. With a limit it waits no longer than that
+    /// or until all is written.
+    async fn turn(&mut self, limit: Option<Time>) -> io::Result<()> {
+        let wake = self.wake(limit);
         let has_waiting = self.waiting() > 0;
         let Self {
             core,
@@ -436,7 +458,12 @@ impl Driver {
             Some(post) => (true, Some(post.clone())),
             None => (false, None),
         };
-        let Wires { udp, streams, .. } = &mut *wires;
+        let Wires {
+            udp,
+            streams,
+            unsent,
+            ..
+        } = &mut *wires;
         let mut handed = None;
         let mut found = None;
         tokio::select! {
@@ -449,6 +476,7 @@ impl Driver {
             () = some(has_waiting.then(tokio::task::yield_now)) => {}
             ready = some(udp.as_ref().filter(|udp| udp.has_unsent()).map(|udp| udp.socket.writable())) => ready?,
             () = any(streams), if !is_held => {}
+            () = unsent.emptied(), if limit.is_some() => {}
             _ = some(awaited.as_ref().map(Sender::reserve)) => {}
             () = some(wake.map(sleep_until)) => {}
         }
@@ -462,9 +490,10 @@ impl Driver {
     }
 
     /// When something is due, whoever else comes.
-    fn wake(&self) -> Option<Instant> {
+    fn wake(&self, limit: Option<Time>) -> Option<Instant> {
         let deadlines = self.wires.streams.iter().filter_map(Streams::deadline);
-        let wake = deadlines.chain(self.core.endpoint.deadline()).min()?;
+        let others = [self.core.endpoint.deadline(), limit];
+        let wake = deadlines.chain(others.into_iter().flatten()).min()?;
         self.core.clock.instant(wake).map(Instant::from_std)
     }
 

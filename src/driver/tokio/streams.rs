@@ -6,14 +6,17 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Duration, sleep, timeout};
 
+use super::super::core::WRITE_WAIT;
 use super::super::counters::{Counters, add};
 use super::super::pool::{self, BACKLOG, Directory, Found, Job, Kind, Pool, Refusal, Ticket};
 use super::carrier::{Carrier, Duplex, Reader, Writer};
@@ -28,9 +31,6 @@ const BATCH: usize = 64;
 /// How long opening a connection may take, its handshakes included; a transaction waits 32 s in
 /// all.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
-/// How long writing a message may take before the connection counts as broken: no transaction waits
-/// longer. Who does not read holds no memory for ever.
-const WRITE_WAIT: Duration = Duration::from_secs(32);
 /// How long to wait when no connection can be accepted, for want of descriptors.
 const ACCEPT_WAIT: Duration = Duration::from_millis(50);
 
@@ -47,19 +47,53 @@ enum News {
     Unsent(Vec<Ticket>),
 }
 
+/// What the tasks of a driver have not written yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unsent(Arc<(AtomicUsize, Notify)>);
+
+impl Unsent {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.0.load(Ordering::Acquire) == 0
+    }
+
+    /// Waits until it has become empty. It may have happened before, and it may not last.
+    pub(super) async fn emptied(&self) {
+        self.0.1.notified().await;
+    }
+
+    fn add(&self) -> Pending {
+        self.0.0.fetch_add(1, Ordering::AcqRel);
+        Pending(self.clone())
+    }
+}
+
+/// A message that is not written, until it is dropped: written or lost.
+#[derive(Debug)]
+struct Pending(Unsent);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let Unsent(unsent) = &self.0;
+        if unsent.0.fetch_sub(1, Ordering::AcqRel) == 1 {
+            unsent.1.notify_one();
+        }
+    }
+}
+
 /// What writes to a connection. Its writer ends when it has written what waits; its reader ends at
 /// once.
 #[derive(Debug)]
 struct Line {
-    writer: mpsc::Sender<Job>,
+    writer: mpsc::Sender<(Job, Pending)>,
     reading: AbortHandle,
+    unsent: Unsent,
 }
 
 impl pool::Line for Line {
     const WAITS: bool = false;
 
     fn write(&mut self, job: Job) -> bool {
-        self.writer.try_send(job).is_ok()
+        self.writer.try_send((job, self.unsent.add())).is_ok()
     }
 }
 
@@ -85,6 +119,7 @@ pub(super) struct Streams {
     news: (mpsc::Sender<News>, mpsc::Receiver<News>),
     accepting: AbortHandle,
     pool: Pool<Line, Opening>,
+    unsent: Unsent,
     arrived: Option<News>,
 }
 
@@ -104,6 +139,7 @@ impl Streams {
         carrier: Carrier,
         kind: Kind,
         directory: Option<Directory>,
+        unsent: Unsent,
     ) -> io::Result<Self> {
         let listener = TcpListener::from_std(listener)?;
         let news = mpsc::channel(NEWS);
@@ -116,6 +152,7 @@ impl Streams {
             news,
             accepting: tokio::spawn(accepting).abort_handle(),
             pool: Pool::new(kind, directory),
+            unsent,
             arrived: None,
         })
     }
@@ -130,6 +167,12 @@ impl Streams {
 
     pub(super) fn connections(&self) -> usize {
         self.pool.len()
+    }
+
+    /// Whether a message waits for a connection that is being opened. What waits for an open one is
+    /// in [`Unsent`].
+    pub(super) fn has_unsent(&self) -> bool {
+        self.pool.has_unsent(|_| false)
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -204,17 +247,17 @@ impl Streams {
     }
 
     fn on_news(&mut self, now: Time, news: News) {
-        let sender = &self.news.0;
+        let (sender, unsent) = (&self.news.0, &self.unsent);
         match news {
             News::Accepted(duplex, remote) => {
                 self.pool
-                    .on_accepted(now, remote, |id| Some(line(id, duplex, sender)));
+                    .on_accepted(now, remote, |id| Some(line(id, duplex, sender, unsent)));
             }
             News::Failed => add(&mut self.pool.counters.handshakes_failed),
             News::Refused => add(&mut self.pool.counters.connections_refused),
             News::Connected(id, Ok(duplex)) => {
                 self.pool
-                    .on_connected(now, id, |_| line(id, duplex, sender));
+                    .on_connected(now, id, |_| line(id, duplex, sender, unsent));
             }
             News::Connected(id, Err(error)) => {
                 let how = match error.kind() == io::ErrorKind::ConnectionRefused {
@@ -238,12 +281,13 @@ impl Drop for Streams {
 }
 
 /// Has a connection read and written.
-fn line(id: u64, (reader, writer): Duplex, news: &mpsc::Sender<News>) -> Line {
+fn line(id: u64, (reader, writer): Duplex, news: &mpsc::Sender<News>, unsent: &Unsent) -> Line {
     let (sender, jobs) = mpsc::channel(BACKLOG);
     tokio::spawn(write(id, writer, jobs, news.clone()));
     Line {
         writer: sender,
         reading: tokio::spawn(read(id, reader, news.clone())).abort_handle(),
+        unsent: unsent.clone(),
     }
 }
 
@@ -300,15 +344,15 @@ async fn read(id: u64, mut stream: Reader, news: mpsc::Sender<News>) {
 async fn write(
     id: u64,
     mut stream: Writer,
-    mut jobs: mpsc::Receiver<Job>,
+    mut jobs: mpsc::Receiver<(Job, Pending)>,
     news: mpsc::Sender<News>,
 ) {
-    while let Some(job) = jobs.recv().await {
+    while let Some((job, _pending)) = jobs.recv().await {
         let written = timeout(WRITE_WAIT, stream.write(&job.bytes)).await;
         if !matches!(written, Ok(Ok(()))) {
             jobs.close();
             let mut unsent: Vec<Ticket> = job.ticket.into_iter().collect();
-            while let Some(job) = jobs.recv().await {
+            while let Some((job, _)) = jobs.recv().await {
                 unsent.extend(job.ticket);
             }
             let _ = news.send(News::Unsent(unsent)).await;

@@ -24,6 +24,7 @@ pub(super) trait Face: Send + Sized + 'static {
     fn bind_shards(places: &[Listen], config: Config, shards: u32) -> io::Result<Vec<Self>>;
     fn next_event_within(&mut self, limit: Duration) -> Option<Event>;
     fn drain(&mut self) -> Option<Event>;
+    fn has_unsent(&self) -> bool;
     fn act<R>(&mut self, act: impl FnOnce(&mut Endpoint, Time, &mut VecDeque<Output>) -> R) -> R;
     fn place(&mut self, invitation: Invitation) -> Result<CallHandle, Misuse>;
     fn ask(&mut self, method: &str, invitation: Invitation) -> Result<CallHandle, Misuse>;
@@ -91,6 +92,10 @@ impl Face for Tokio {
         self.runtime.block_on(self.driver.drain()).unwrap()
     }
 
+    fn has_unsent(&self) -> bool {
+        self.driver.has_unsent()
+    }
+
     fn act<R>(&mut self, act: impl FnOnce(&mut Endpoint, Time, &mut VecDeque<Output>) -> R) -> R {
         let _guard = self.runtime.enter();
         self.driver.act(act)
@@ -143,6 +148,10 @@ impl Face for Mio {
 
     fn drain(&mut self) -> Option<Event> {
         self.0.drain().unwrap()
+    }
+
+    fn has_unsent(&self) -> bool {
+        self.0.has_unsent()
     }
 
     fn act<R>(&mut self, act: impl FnOnce(&mut Endpoint, Time, &mut VecDeque<Output>) -> R) -> R {

@@ -2,12 +2,13 @@
 //! [`Face`], and run for each; TLS and WebSockets are for tokio alone.
 
 mod face;
+pub(crate) mod lost;
 #[cfg(feature = "tokio")]
 pub(crate) mod overload;
 #[cfg(all(feature = "tls", feature = "ws"))]
 mod secure;
 mod sharded;
-mod suite;
+pub(crate) mod suite;
 #[cfg(feature = "mio")]
 mod woken;
 mod wrong_peers;
@@ -69,6 +70,9 @@ for_each_driver! {
         connection_cut_in_the_middle_of_a_message_harms_nobody,
         peer_that_does_not_read_is_given_up,
         thousands_of_idle_connections_harm_nobody;
+    lost:
+        ack_of_a_refusal_is_written_before_the_driver_is_drained,
+        peer_that_reads_late_gets_all_before_the_driver_is_drained;
     sharded:
         calls_reach_the_shards_of_their_call_ids,
         shards_place_calls_of_their_own,

@@ -113,7 +113,7 @@ pub(super) fn options(headers: &str) -> String {
 }
 
 /// A connection on which waiting has an end.
-pub(super) fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     stream.set_nodelay(true).unwrap();
@@ -121,7 +121,7 @@ pub(super) fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// What comes back until the other side closes, or until so much is there.
-pub(super) fn read(stream: &mut TcpStream, enough: usize) -> String {
+pub(crate) fn read(stream: &mut TcpStream, enough: usize) -> String {
     let mut text = Vec::new();
     while text.len() < enough {
         let mut chunk = [0; 4096];

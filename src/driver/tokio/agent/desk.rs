@@ -66,9 +66,12 @@ impl Desk {
 
     async fn drive(&mut self, inbox: &mut Inbox) -> io::Result<()> {
         let mut is_wanted = true;
+        let mut limit = None;
         loop {
             self.deliver();
-            if self.arrivals.is_none() && self.is_idle() {
+            if self.arrivals.is_some() || !self.routes.is_empty() {
+                limit = None;
+            } else if self.driver.is_drained(&mut limit) {
                 return Ok(());
             }
             tokio::select! {
@@ -94,14 +97,9 @@ impl Desk {
                         self.close();
                     }
                 },
-                turned = self.driver.turn() => turned?,
+                turned = self.driver.turn(limit) => turned?,
             }
         }
-    }
-
-    fn is_idle(&self) -> bool {
-        let endpoint = self.driver.endpoint();
-        self.routes.is_empty() && endpoint.calls() == 0 && endpoint.transactions() == 0
     }
 
     /// Takes nothing new.
