@@ -134,6 +134,8 @@ struct Open<L> {
     host: Option<Arc<str>>,
     machine: Connection,
     armed: Option<Time>,
+    /// How it has ended, when it has.
+    how: Disconnect,
     line: L,
 }
 
@@ -378,7 +380,10 @@ impl<L: Line, O> Pool<L, O> {
     }
 
     /// The other side closed it, or it broke.
-    pub(super) fn on_closed(&mut self, now: Time, id: u64) {
+    pub(super) fn on_closed(&mut self, now: Time, id: u64, how: Disconnect) {
+        if let Some(Place::Open(open)) = self.places.get_mut(&id) {
+            open.how = how;
+        }
         self.drive(id, |machine, out| machine.receive(now, Event::Closed, out));
     }
 
@@ -408,6 +413,7 @@ impl<L: Line, O> Pool<L, O> {
             host: peer.1.clone(),
             machine: Connection::new(now, role, limits, ids, id).with_framing(framing),
             armed: None,
+            how: Disconnect::Closed,
             line,
         }));
         self.places.insert(id, place);
@@ -427,14 +433,13 @@ impl<L: Line, O> Pool<L, O> {
             self.deadlines.remove(&(before, id));
         }
         self.deadlines.extend(armed.map(|at| (at, id)));
-        let flow = open.flow;
+        let (flow, how) = (open.flow, open.how);
         for action in actions {
             let input = match action {
                 Action::Message(bytes) => Input::Datagram { flow, bytes },
                 Action::Malformed(error) => Input::Malformed { flow, error },
                 Action::Terminated => {
                     self.ended.push(id);
-                    let how = Disconnect::Closed;
                     Input::Disconnected { flow, how }
                 }
                 Action::Transmit(bytes) => {

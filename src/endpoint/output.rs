@@ -79,7 +79,8 @@ pub enum Input {
 pub enum Disconnect {
     /// In order, by either side.
     Closed,
-    /// By a reset or a timeout: what was sent last may not have arrived.
+    /// By a reset, by a timeout, or without the word that ends TLS or a WebSocket: what was sent
+    /// last may not have arrived.
     Broken,
 }
 

@@ -15,7 +15,7 @@ use super::super::core::WRITE_WAIT;
 use super::super::counters::Counters;
 use super::super::pool::{self, BACKLOG, Directory, Found, Job, Kind, Pool, Refusal, Ticket};
 use super::LISTENER;
-use crate::endpoint::Transmit;
+use crate::endpoint::{Disconnect, Transmit};
 use crate::time::Time;
 
 /// How much is read at once.
@@ -317,7 +317,7 @@ impl Tcp {
             return false;
         };
         match line.stream.read(&mut self.chunk) {
-            Ok(0) => self.pool.on_closed(now, id),
+            Ok(0) => self.pool.on_closed(now, id, Disconnect::Closed),
             Ok(length) => {
                 let bytes = self.chunk.get(..length).unwrap_or_default();
                 let bytes = Bytes::copy_from_slice(bytes);
@@ -326,7 +326,7 @@ impl Tcp {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return true,
-            Err(_) => self.pool.on_closed(now, id),
+            Err(_) => self.pool.on_closed(now, id, Disconnect::Broken),
         }
         false
     }
@@ -368,7 +368,7 @@ impl Tcp {
         };
         let tickets = line.take_tickets();
         self.pool.on_unsent(tickets);
-        self.pool.on_closed(now, id);
+        self.pool.on_closed(now, id, Disconnect::Broken);
     }
 
     fn forget_stuck(&mut self, id: u64, armed: Option<Time>) {

@@ -135,8 +135,9 @@ fn split(stream: impl Io + 'static) -> Duplex {
 }
 
 impl Reader {
-    /// What comes next: some bytes, or a whole message; `None` when the connection has ended.
-    pub(super) async fn next(&mut self) -> Option<Bytes> {
+    /// What comes next: some bytes, or a whole message; `None` when the other side has closed the
+    /// connection in order.
+    pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
         match self {
             // While nothing comes, there is no buffer: many connections are idle.
             Self::Bytes(stream) => poll_fn(|context| read(stream, context)).await,
@@ -173,13 +174,12 @@ impl Writer {
 fn read(
     stream: &mut Box<dyn AsyncRead + Send + Unpin>,
     context: &mut Context<'_>,
-) -> Poll<Option<Bytes>> {
+) -> Poll<io::Result<Option<Bytes>>> {
     let mut chunk = [MaybeUninit::uninit(); CHUNK];
     let mut chunk = ReadBuf::uninit(&mut chunk);
-    match std::task::ready!(Pin::new(stream).poll_read(context, &mut chunk)) {
-        Ok(()) if !chunk.filled().is_empty() => {
-            Poll::Ready(Some(Bytes::copy_from_slice(chunk.filled())))
-        }
-        Ok(()) | Err(_) => Poll::Ready(None),
-    }
+    std::task::ready!(Pin::new(stream).poll_read(context, &mut chunk))?;
+    let bytes = chunk.filled();
+    Poll::Ready(Ok(
+        (!bytes.is_empty()).then(|| Bytes::copy_from_slice(bytes))
+    ))
 }

@@ -20,7 +20,7 @@ use super::super::core::WRITE_WAIT;
 use super::super::counters::{Counters, add};
 use super::super::pool::{self, BACKLOG, Directory, Found, Job, Kind, Pool, Refusal, Ticket};
 use super::carrier::{Carrier, Duplex, Reader, Writer};
-use crate::endpoint::Transmit;
+use crate::endpoint::{Disconnect, Transmit};
 use crate::time::Time;
 use crate::transport::Transport;
 
@@ -43,7 +43,7 @@ enum News {
     Refused,
     Connected(u64, io::Result<Duplex>),
     Read(u64, Bytes),
-    Closed(u64),
+    Closed(u64, Disconnect),
     Unsent(Vec<Ticket>),
 }
 
@@ -267,7 +267,7 @@ impl Streams {
                 self.pool.on_connect_failed(id, how);
             }
             News::Read(id, bytes) => self.pool.on_received(now, id, bytes),
-            News::Closed(id) => self.pool.on_closed(now, id),
+            News::Closed(id, how) => self.pool.on_closed(now, id, how),
             News::Unsent(tickets) => self.pool.on_unsent(tickets),
         }
     }
@@ -333,12 +333,18 @@ async fn accept(
 }
 
 async fn read(id: u64, mut stream: Reader, news: mpsc::Sender<News>) {
-    while let Some(bytes) = stream.next().await {
-        if news.send(News::Read(id, bytes)).await.is_err() {
-            return;
+    let how = loop {
+        match stream.next().await {
+            Ok(Some(bytes)) => {
+                if news.send(News::Read(id, bytes)).await.is_err() {
+                    return;
+                }
+            }
+            Ok(None) => break Disconnect::Closed,
+            Err(_) => break Disconnect::Broken,
         }
-    }
-    let _ = news.send(News::Closed(id)).await;
+    };
+    let _ = news.send(News::Closed(id, how)).await;
 }
 
 async fn write(
@@ -356,7 +362,7 @@ async fn write(
                 unsent.extend(job.ticket);
             }
             let _ = news.send(News::Unsent(unsent)).await;
-            let _ = news.send(News::Closed(id)).await;
+            let _ = news.send(News::Closed(id, Disconnect::Broken)).await;
             return;
         }
     }

@@ -86,15 +86,16 @@ pub(super) struct Reader(SplitStream<Socket>);
 
 impl Reader {
     /// 7118 4.2: text and binary alike. Pings are answered by the library.
-    pub(super) async fn next(&mut self) -> Option<Bytes> {
-        loop {
-            match self.0.next().await?.ok()? {
-                Message::Text(text) => return Some(text.into()),
-                Message::Binary(bytes) => return Some(bytes),
-                Message::Close(_) => return None,
+    pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        while let Some(message) = self.0.next().await {
+            match message.map_err(other)? {
+                Message::Text(text) => return Ok(Some(text.into())),
+                Message::Binary(bytes) => return Ok(Some(bytes)),
+                Message::Close(_) => break,
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
         }
+        Ok(None)
     }
 }
 

@@ -5,8 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use drongo::call::EndReason;
 use drongo::driver::Listen;
 use drongo::endpoint::{Config, Event};
+use drongo::transaction::Failure;
 use drongo::transport::Transport;
 
 use super::anywhere;
@@ -110,4 +112,42 @@ pub(super) fn peer_that_reads_late_gets_all_before_the_driver_is_drained<D: Face
     assert!(!driver.has_unsent());
     drop(driver);
     assert_eq!(reading.join().unwrap(), MUCH);
+}
+
+/// How the only call of a driver ended.
+fn end_of(caller: &mut impl Face) -> EndReason {
+    match caller.next_event() {
+        Event::Ended { reason, .. } => reason,
+        event => panic!("{event:?}"),
+    }
+}
+
+pub(super) fn request_on_a_connection_that_breaks_fails_at_once<D: Face>() {
+    // 3261-18.4-03, 3261-17.1.4-01
+    let listener = TcpListener::bind(anywhere()).unwrap();
+    let mut caller = D::bind(&both(), patient()).unwrap();
+    let to = listener.local_addr().unwrap();
+    caller.place(invitation(to, Transport::Tcp)).unwrap();
+    let peer = thread::spawn(move || {
+        let stream = listener.accept().unwrap().0;
+        // What came is not read: closing resets the connection.
+        stream.peek(&mut [0]).unwrap();
+    });
+    let reason = end_of(&mut caller);
+    let is_lost = matches!(reason, EndReason::Failed(Failure::Transport));
+    assert!(is_lost, "{reason:?}");
+    assert_eq!(caller.connections(), 0);
+    peer.join().unwrap();
+}
+
+pub(super) fn request_on_a_connection_that_is_closed_in_order_waits_for_its_timer<D: Face>() {
+    // 3261-18.4-04
+    let mut config = patient();
+    config.timers.t1 = Duration::from_millis(50);
+    let (mut caller, peer, _) = invited::<D>(config);
+    drop(peer);
+    let reason = end_of(&mut caller);
+    let is_unanswered = matches!(reason, EndReason::Failed(Failure::Timeout));
+    assert!(is_unanswered, "{reason:?}");
+    assert_eq!(caller.connections(), 0);
 }

@@ -72,7 +72,9 @@ for_each_driver! {
         thousands_of_idle_connections_harm_nobody;
     lost:
         ack_of_a_refusal_is_written_before_the_driver_is_drained,
-        peer_that_reads_late_gets_all_before_the_driver_is_drained;
+        peer_that_reads_late_gets_all_before_the_driver_is_drained,
+        request_on_a_connection_that_breaks_fails_at_once,
+        request_on_a_connection_that_is_closed_in_order_waits_for_its_timer;
     sharded:
         calls_reach_the_shards_of_their_call_ids,
         shards_place_calls_of_their_own,

@@ -15,8 +15,9 @@ use drongo::transaction::Failure;
 use drongo::transport::Transport;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -199,6 +200,43 @@ fn certificate_that_nobody_vouches_for_fails_the_call() {
             matches!(reason, EndReason::Failed(Failure::Transport)),
             "{reason:?}"
         );
+    });
+}
+
+/// A call over TLS to a peer that takes the INVITE, says nothing and ends the connection.
+async fn call_to_one_who_leaves(is_in_order: bool) -> EndReason {
+    let tls = believer();
+    let listener = TcpListener::bind(anywhere()).await.unwrap();
+    let target = format!("sips:bob@{}", listener.local_addr().unwrap());
+    let acceptor = TlsAcceptor::from(Arc::clone(&tls.server));
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = acceptor.accept(stream).await.unwrap();
+        let mut invite = Vec::new();
+        while !invite.ends_with(b"v=0\r\n") {
+            stream.read_buf(&mut invite).await.unwrap();
+        }
+        if is_in_order {
+            stream.shutdown().await.unwrap();
+        }
+    });
+    let mut config = Config::default();
+    config.timers.t1 = Duration::from_millis(50);
+    let mut caller = Driver::bind_secure(&[Listen::Tls(anywhere())], config, tls)
+        .await
+        .unwrap();
+    call(&mut caller, &target).await.0
+}
+
+#[test]
+fn tls_that_ends_without_a_word_is_broken() {
+    run(async {
+        let reason = call_to_one_who_leaves(false).await;
+        let is_lost = matches!(reason, EndReason::Failed(Failure::Transport));
+        assert!(is_lost, "{reason:?}");
+        let reason = call_to_one_who_leaves(true).await;
+        let is_unanswered = matches!(reason, EndReason::Failed(Failure::Timeout));
+        assert!(is_unanswered, "{reason:?}");
     });
 }
 
