@@ -5,12 +5,17 @@ use std::io;
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
+use tokio_tungstenite::tungstenite::handshake::server::{
+    Request, Response, create_response, write_response,
+};
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, StatusCode};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
-use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::carrier::{self, Duplex, Io};
 
@@ -19,24 +24,72 @@ const SIP: &str = "sip";
 
 type Socket = WebSocketStream<Box<dyn Io>>;
 
+/// What no head of a request is longer than, and in how many pieces it may come.
+const HEAD: usize = 16 * 1024;
+const PIECES: usize = 512;
+
 /// 7118 4.1: a client that does not speak `sip` is refused.
-pub(super) async fn accept(stream: Box<dyn Io>, longest: usize) -> io::Result<Duplex> {
-    #[allow(
-        clippy::result_large_err,
-        reason = "the callback's type is the library's"
-    )]
-    let agree = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
-        if !speaks_sip(request.headers()) {
-            let mut refusal = ErrorResponse::new(Some("the subprotocol is sip".into()));
-            *refusal.status_mut() = StatusCode::BAD_REQUEST;
-            return Err(refusal);
+pub(super) async fn accept(mut stream: Box<dyn Io>, longest: usize) -> io::Result<Duplex> {
+    let request = read_request(&mut stream).await?;
+    let response = answer(request.as_ref());
+    let mut head = Vec::new();
+    write_response(&mut head, &response).map_err(other)?;
+    stream.write_all(&head).await?;
+    stream.flush().await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        stream.shutdown().await?;
+        return Err(io::Error::other("the client wants no WebSocket for sip"));
+    }
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config(longest)));
+    Ok(halves(socket.await))
+}
+
+/// `None` for what is none.
+async fn read_request(stream: &mut Box<dyn Io>) -> io::Result<Option<Request>> {
+    let mut head = Vec::with_capacity(1024);
+    for _ in 0..PIECES {
+        if stream.read_buf(&mut head).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let sip = HeaderValue::from_static(SIP);
-        response.headers_mut().insert(PROTOCOL, sip);
-        Ok(response)
+        match Request::try_parse(&head) {
+            Ok(None) if head.len() < HEAD => {}
+            // A client waits for the response before it sends more (RFC 6455 4.1).
+            Ok(Some((length, request))) if length == head.len() => return Ok(Some(request)),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    Ok(None)
+}
+
+/// RFC 6455 4.2.1, 4.2.2: whatever comes is answered.
+fn answer(request: Option<&Request>) -> Response {
+    let Some(request) = request else {
+        return refusal(StatusCode::BAD_REQUEST, "close");
     };
-    let socket = accept_hdr_async_with_config(stream, agree, Some(config(longest))).await;
-    socket.map(halves).map_err(other)
+    match create_response(request) {
+        Ok(mut response) if speaks_sip(request.headers()) => {
+            let sip = HeaderValue::from_static(SIP);
+            response.headers_mut().insert(PROTOCOL, sip);
+            response
+        }
+        Err(Error::Protocol(ProtocolError::MissingSecWebSocketVersionHeader)) => {
+            let mut response = refusal(StatusCode::UPGRADE_REQUIRED, "Upgrade, close");
+            let headers = response.headers_mut();
+            headers.insert("Upgrade", HeaderValue::from_static("websocket"));
+            headers.insert("Sec-WebSocket-Version", HeaderValue::from_static("13"));
+            response
+        }
+        Ok(_) | Err(_) => refusal(StatusCode::BAD_REQUEST, "close"),
+    }
+}
+
+fn refusal(status: StatusCode, connection: &'static str) -> Response {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert("Connection", HeaderValue::from_static(connection));
+    headers.insert("Content-Length", HeaderValue::from_static("0"));
+    response
 }
 
 /// 7118 4.1: a server that does not agree to `sip` is no use.

@@ -327,6 +327,46 @@ fn websocket_is_for_sip_alone() {
 }
 
 #[test]
+fn handshake_that_is_wrong_is_answered_and_closed() {
+    run(async {
+        let (addresses, _heard) = answering(&[Listen::Ws(anywhere())], believer()).await;
+        let right = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+                     Sec-WebSocket-Protocol: sip\r\n\r\n";
+        // All that is read of it.
+        let endless = format!("{:x<16384}", "GET / HTTP/1.1\r\nCookie: ");
+        for (request, status) in [
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\n\r\n".into(),
+                "400 Bad Request",
+            ),
+            (right.replace("GET", "POST"), "400 Bad Request"),
+            (right.replace("Key", "Kay"), "400 Bad Request"),
+            (right.replace("13", "8"), "426 Upgrade Required"),
+            (format!("{right}x"), "400 Bad Request"),
+            ("\x16\x03\x01\x02\0\n\n".into(), "400 Bad Request"),
+            (endless, "400 Bad Request"),
+        ] {
+            let mut stream = TcpStream::connect(addresses[0]).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            let answer = String::from_utf8(answer).unwrap();
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+                "{request:?}: {answer:?}"
+            );
+            assert!(answer.ends_with("\r\n\r\n"), "{answer:?}");
+            // RFC 6455 4.4
+            let told = answer
+                .to_lowercase()
+                .contains("sec-websocket-version: 13\r\n");
+            assert_eq!(told, status.starts_with("426"), "{answer:?}");
+        }
+    });
+}
+
+#[test]
 fn websocket_text_and_binary_pings_and_line_breaks_are_answered() {
     // 7118-4.2-51, 7118-5-53, 7118-6-51, 7118-6-52
     run(async {
