@@ -112,7 +112,7 @@ impl Endpoint {
         }
         let mut headers = HeaderList::new();
         // What a configuration that was checked holds can stand in a header.
-        if self.is_wrong_type(request) {
+        if self.is_wrong_type(request) || is_wrong_disposition(request) {
             let _ = headers.push("Accept", self.config.accept.join(", "));
         }
         if self.is_wrong_language(request) {
@@ -216,6 +216,29 @@ fn is_by(request: &Request, scheme: &[u8]) -> bool {
 fn is_open(request: &Request) -> bool {
     let named = contact_of(request).and_then(|uri| uri.as_sip().map(|sip| !sip.is_secure()));
     named == Some(true) && request.method() != Method::Register
+}
+
+/// RFC 5621 8.1: whether a body that must be handled is for something that nobody knows. What a
+/// known one is for may be the application's matter; requests other than INVITE are.
+fn is_wrong_disposition(request: &Request) -> bool {
+    const KNOWN: [&str; 11] = [
+        "session",
+        "early-session",
+        "render",
+        "icon",
+        "alert",
+        "aib",
+        "signal",
+        "by-reference",
+        "info-package",
+        "recipient-list",
+        "recipient-list-history",
+    ];
+    let Some(value) = request.first(Name::ContentDisposition) else {
+        return false;
+    };
+    let is_known = |disposition: Disposition<'_>| KNOWN.iter().any(|known| disposition.is(known));
+    request.method() == Method::Invite && !Disposition::parse(value).is_ok_and(is_known)
 }
 
 /// Nothing here unpacks a body.
