@@ -14,6 +14,7 @@ mod connections;
 mod detour;
 mod dispatch;
 mod failover;
+mod glance;
 mod locations;
 mod output;
 mod overload;

@@ -44,6 +44,7 @@ mod edit;
 mod error;
 mod escape;
 mod faults;
+mod glance;
 mod header_block;
 mod headers;
 mod host;
@@ -104,6 +105,7 @@ pub use headers::{
 };
 pub use host::Host;
 pub use id::Id;
+pub(crate) use glance::{Glance, TopVia};
 pub(crate) use index::stream_length;
 pub use index::{Header, Message, Rows};
 pub use list::{SplitCommas, Tokens, split_call_ids, split_commas};
