@@ -84,7 +84,8 @@ impl Endpoint {
         Some(())
     }
 
-    /// Takes the ACK of a refusal that is remembered. `None`: it is to be read.
+    /// Takes the ACK of a refusal that is remembered: the branch and sent-by of the INVITE name it
+    /// (17.2.3), whatever else it says. `None`: it is to be read.
     fn absorb_at_a_glance(&mut self, now: Time, bytes: &[u8]) -> Option<()> {
         if !self.overload.has_refused(now) {
             return None;
@@ -93,13 +94,6 @@ impl Endpoint {
         let key = ServerKey::of_branch(top.branch, &top.via, Method::Invite);
         let hash = self.server_keys.hashed(&key).as_u64();
         if !self.overload.is_refused(now, hash) {
-            return None;
-        }
-        let glance = Glance::of(top)?;
-        let (call_id, from_tag, branch, number) = glance.identity();
-        let ids = &self.context.ids;
-        let tag = ids.to_tag_of(call_id, from_tag, Some(branch), number);
-        if glance.to_tag() != Some(tag.as_bytes()) {
             return None;
         }
         let counter = &mut self.counters.refusals_acknowledged;

@@ -11,6 +11,7 @@ use core::net::SocketAddr;
 use smallvec::SmallVec;
 
 use super::builder::put_status_line;
+use super::plain;
 use super::put::{self, Put};
 use super::via_stamp::{put_common_via, put_top_via};
 use super::write::put_rest;
@@ -32,30 +33,29 @@ pub(crate) struct Glance<'a> {
 }
 
 /// The first Via of a request, if it is the first header and has a branch that identifies.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct TopVia<'a> {
     pub(crate) method: Method<'a>,
     pub(crate) via: Via<'a>,
     pub(crate) branch: &'a [u8],
     row: &'a [u8],
-    /// The lines behind it.
-    rest: &'a [u8],
+    /// Those behind it.
+    lines: Lines<'a>,
 }
 
 impl<'a> TopVia<'a> {
     /// Of a datagram.
     pub(crate) fn of(bytes: &'a [u8]) -> Option<Self> {
-        let (start, rest) = split_line(bytes)?;
-        let start = start.strip_suffix(b" SIP/2.0")?;
+        let mut lines = Lines::of(bytes);
+        let start = lines.next()?.strip_suffix(b" SIP/2.0")?;
         let space = memchr::memchr(b' ', start)?;
         let method = Method::parse(start.get(..space)?).ok()?;
-        let (line, rest) = split_line(rest)?;
-        let row = one_piece(line.strip_prefix(b"Via: ")?)?;
-        if memchr::memchr2(b',', b'"', row).is_some() {
+        let at = lines.at;
+        let Line::Via(row) = Line::of(lines.next()?)? else {
             return None;
-        }
-        let via = Via::parse(row).ok()?;
-        let branch = via.branch()?.as_bytes();
+        };
+        let text = bytes.get(at..)?.strip_prefix(b"Via: ")?;
+        let (via, branch) = Via::plain_front(text, row.len())?;
         let is_usable = branch.len() > MAGIC_COOKIE.len();
         if !is_usable || !branch.starts_with(MAGIC_COOKIE.as_bytes()) {
             return None;
@@ -65,12 +65,40 @@ impl<'a> TopVia<'a> {
             via,
             branch,
             row,
-            rest,
+            lines,
         })
     }
 }
 
-/// A header by the first letter of its name.
+/// Lines of headers, each without its CRLF, as long as none ends in another way.
+#[derive(Clone)]
+struct Lines<'a> {
+    bytes: &'a [u8],
+    breaks: memchr::Memchr2<'a>,
+    /// Where the next one begins.
+    at: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        let breaks = memchr::memchr2_iter(b'\r', b'\n', bytes);
+        Self {
+            bytes,
+            breaks,
+            at: 0,
+        }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (end, feed) = (self.breaks.next()?, self.breaks.next()?);
+        let line = self.bytes.get(self.at..end)?;
+        self.at = feed.checked_add(1)?;
+        (self.bytes.get(end..self.at)? == b"\r\n").then_some(line)
+    }
+}
+
+/// A header line.
 enum Line<'a> {
     Via(&'a [u8]),
     From(&'a [u8]),
@@ -82,45 +110,64 @@ enum Line<'a> {
 
 impl<'a> Line<'a> {
     /// `None` if it may be one of those that are needed, written in another way.
+    #[inline]
     fn of(line: &'a [u8]) -> Option<Self> {
-        const NAMES: [&[u8]; 9] = [
-            b"via", b"v", b"from", b"f", b"to", b"t", b"call-id", b"i", b"cseq",
-        ];
-        let row = |name: &[u8]| line.strip_prefix(name).and_then(one_piece);
-        let known = match line.first()? {
-            b'V' => row(b"Via: ").map(Line::Via),
-            b'F' => row(b"From: ").map(Line::From),
-            b'T' => row(b"To: ").map(Line::To),
-            b'C' => match row(b"Call-ID: ") {
-                Some(row) => Some(Line::CallId(row)),
-                None => row(b"CSeq: ").map(Line::CSeq),
-            },
-            b'v' | b'f' | b't' | b'c' | b'i' | b'I' => None,
-            b' ' | b'\t' => return None,
-            _ => return Some(Line::Other),
+        let (known, row) = match line {
+            [b'V', b'i', b'a', b':', b' ', row @ ..] => (Self::Via(row), row),
+            [b'F', b'r', b'o', b'm', b':', b' ', row @ ..] => (Self::From(row), row),
+            [b'T', b'o', b':', b' ', row @ ..] => (Self::To(row), row),
+            [b'C', b'S', b'e', b'q', b':', b' ', row @ ..] => (Self::CSeq(row), row),
+            [b'C', b'a', b'l', b'l', b'-', b'I', b'D', b':', b' ', row @ ..] => {
+                (Self::CallId(row), row)
+            }
+            // The second line of a header.
+            [] | [b' ' | b'\t', ..] => return None,
+            [first, ..] => {
+                let may_be = matches!(first.to_ascii_lowercase(), b'v' | b'f' | b't' | b'c' | b'i');
+                return (!may_be || !is_needed(line)).then_some(Self::Other);
+            }
         };
-        if known.is_some() {
-            return known;
-        }
-        let name = line.get(..memchr::memchr(b':', line)?)?.trim_ascii();
-        let is_needed = NAMES.iter().any(|known| name.eq_ignore_ascii_case(known));
-        (!is_needed).then_some(Line::Other)
+        // It is written back as it stands.
+        let is_bare = |b: &u8| !matches!(*b, b' ' | b'\t');
+        (row.first().is_some_and(is_bare) && row.last().is_some_and(is_bare)).then_some(known)
+    }
+}
+
+/// Whether a line is of one of the headers that are needed, in whatever way it is written.
+fn is_needed(line: &[u8]) -> bool {
+    const NAMES: [&[u8]; 9] = [
+        b"via", b"v", b"from", b"f", b"to", b"t", b"call-id", b"i", b"cseq",
+    ];
+    let name = line.split(|&b| b == b':').next().unwrap_or(line);
+    let name = name.trim_ascii();
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// The tag of a From or To; `None` if it cannot be read.
+fn tag_of(value: &[u8]) -> Option<Option<&[u8]>> {
+    // Nearly always a tag is the one parameter behind the brackets, if it is there.
+    let end = memchr::memrchr(b'>', value)?.checked_add(1)?;
+    let tail = value.get(end..)?;
+    if tail.is_empty() {
+        return Some(None);
+    }
+    match tail.strip_prefix(b";tag=").map(|tag| plain::run(tag, plain::set::TOKEN)) {
+        Some((tag @ [_, ..], [])) => Some(Some(tag)),
+        _ => NameAddr::tag_of(value).ok(),
     }
 }
 
 impl<'a> Glance<'a> {
     /// The rest of the headers.
-    pub(crate) fn of(top: TopVia<'a>) -> Option<Self> {
+    pub(crate) fn of(mut top: TopVia<'a>) -> Option<Self> {
         const NONE: &[u8] = b"";
         let (mut from, mut to, mut call_id, mut cseq) = (NONE, NONE, NONE, NONE);
         let mut more_vias = SmallVec::new();
-        let mut rest = top.rest;
         loop {
-            let (line, behind) = split_line(rest)?;
+            let line = top.lines.next()?;
             if line.is_empty() {
                 break;
             }
-            rest = behind;
             let (place, row) = match Line::of(line)? {
                 Line::Other => continue,
                 Line::Via(row) => {
@@ -137,20 +184,16 @@ impl<'a> Glance<'a> {
             }
             *place = row;
         }
-        if call_id.is_empty() {
-            return None;
-        }
         let read = CSeq::parse(cseq).ok()?;
-        // Nearly always the text behind the number.
-        if read.method != top.method {
+        if call_id.is_empty() || read.method != top.method {
             return None;
         }
         Some(Self {
             top,
             more_vias,
-            from_tag: NameAddr::tag_of(from).ok()?,
+            from_tag: tag_of(from)?,
             from,
-            to_tag: NameAddr::tag_of(to).ok()?,
+            to_tag: tag_of(to)?,
             to,
             call_id,
             cseq,
@@ -213,21 +256,6 @@ impl<'a> Glance<'a> {
             put_rest(out, &HeaderList::new(), None);
         })
     }
-}
-
-/// A line without its CRLF, and what is behind it; `None` if it ends in another way.
-#[inline]
-fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (line, rest) = bytes.split_at_checked(memchr::memchr(b'\n', bytes)?)?;
-    Some((line.strip_suffix(b"\r")?, rest.get(1..)?))
-}
-
-/// A value that is written back as it stands.
-#[inline]
-fn one_piece(value: &[u8]) -> Option<&[u8]> {
-    let ends = [value.first()?, value.last()?];
-    let is_bare = ends.iter().all(|b| !matches!(**b, b' ' | b'\t'));
-    (is_bare && memchr::memchr(b'\r', value).is_none()).then_some(value)
 }
 
 #[cfg(test)]

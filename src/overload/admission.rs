@@ -203,6 +203,8 @@ pub struct Admission {
 struct Rise {
     since: Time,
     from: Duration,
+    /// When one was looked at last.
+    last: Time,
 }
 
 /// The queue is too long.
@@ -379,13 +381,19 @@ impl Admission {
 
     /// Looks how long one waited: a queue that is worked off gets shorter.
     fn watch(&mut self, now: Time, waited: Duration) {
-        self.rise = match self.rise {
+        let new = Rise {
+            since: now,
+            from: waited,
+            last: now,
+        };
+        // What came before the last was looked at has waited with it, in one queue.
+        let goes_on = |rise: &Rise| {
+            rise.from <= waited && now.saturating_since(rise.last) <= waited
+        };
+        self.rise = match self.rise.filter(goes_on) {
             _ if waited <= self.bounds.wait => None,
-            Some(rise) if rise.from <= waited => Some(rise),
-            Some(_) | None => Some(Rise {
-                since: now,
-                from: waited,
-            }),
+            Some(rise) => Some(Rise { last: now, ..rise }),
+            None => Some(new),
         };
     }
 
@@ -625,6 +633,7 @@ impl Machine for Admission {
         }
         if let Some(rise) = &mut self.rise {
             rise.since = rise.since.rebased(from, to);
+            rise.last = rise.last.rebased(from, to);
         }
         if let Some(meter) = &mut self.meter {
             meter.rebase(from, to);

@@ -54,6 +54,7 @@ pub(crate) fn invite(call: u64) -> Bytes {
 /// The callee: an endpoint and an application that rings and answers at once.
 pub(crate) struct Callee {
     pub(crate) endpoint: Endpoint,
+    flow: Flow,
     out: VecDeque<Output>,
     /// Calls that the application heard of.
     pub(crate) answered: u64,
@@ -66,6 +67,12 @@ impl Callee {
         change(&mut config);
         Self {
             endpoint: Endpoint::new(config, Seed::from_bytes([7; 32]), Time::ZERO).unwrap(),
+            flow: Flow {
+                id: FlowId::new(0),
+                transport: Transport::Udp,
+                local: HERE.parse().unwrap(),
+                remote: THERE.parse().unwrap(),
+            },
             out: VecDeque::new(),
             answered: 0,
         }
@@ -74,12 +81,7 @@ impl Callee {
     /// Brings a datagram, and gives what is sent for it.
     pub(crate) fn receive(&mut self, now: u64, arrived: u64, bytes: Bytes, sent: &mut Vec<Bytes>) {
         let (now, arrived) = (Time::from_nanos(now), Time::from_nanos(arrived));
-        let flow = Flow {
-            id: FlowId::new(0),
-            transport: Transport::Udp,
-            local: HERE.parse().unwrap(),
-            remote: THERE.parse().unwrap(),
-        };
+        let flow = self.flow;
         let input = Input::Delayed {
             flow,
             bytes,
@@ -200,7 +202,6 @@ struct Caller {
     /// When he heard the first final response to his INVITE.
     settled: Option<u64>,
     copies: u32,
-    is_accepted: bool,
     is_completed: bool,
 }
 
@@ -222,37 +223,59 @@ pub(crate) struct Offered {
     due: BinaryHeap<Reverse<Due>>,
     order: u64,
     pub(crate) tallies: Vec<Tally>,
-    begins: Vec<u64>,
+    /// The phases, and when each begins.
+    phases: Vec<(Phase, u64)>,
+    /// Which phase the next call begins in, and how many have begun in it.
+    next: (usize, u64),
 }
 
 impl Offered {
     fn new(phases: &[Phase]) -> Self {
-        let mut new = Self {
+        let mut begin = BEGIN;
+        let begins = phases.iter().map(|phase| {
+            let begins = begin;
+            begin += phase.seconds * SECOND;
+            (*phase, begins)
+        });
+        Self {
             callers: Vec::new(),
             due: BinaryHeap::new(),
             order: 0,
+            phases: begins.collect(),
             tallies: vec![Tally::default(); phases.len()],
-            begins: Vec::new(),
-        };
-        let mut begin = BEGIN;
-        for (phase, Phase { rate, seconds }) in phases.iter().enumerate() {
-            new.begins.push(begin);
-            for n in 0..rate * seconds {
-                let (call, began) = (new.callers.len(), begin + n * SECOND / rate);
-                new.callers.push(Caller {
-                    phase,
-                    began,
-                    settled: None,
-                    copies: 0,
-                    is_accepted: false,
-                    is_completed: false,
-                });
-                new.say(began, call, Says::Invite(0));
-                new.tallies[phase].offered += 1;
-            }
-            begin += seconds * SECOND;
+            next: (0, 0),
         }
-        new
+    }
+
+    /// Lets the calls begin that begin before anything else comes.
+    fn begin(&mut self) {
+        while let Some((Phase { rate, seconds }, begins)) = self.phases.get(self.next.0).copied() {
+            let (phase, n) = self.next;
+            let began = begins + n * SECOND / rate;
+            if n == rate * seconds {
+                self.next = (phase + 1, 0);
+                continue;
+            }
+            if self.due.peek().is_some_and(|Reverse((due, ..))| *due < began) {
+                return;
+            }
+            self.next = (phase, n + 1);
+            let call = self.callers.len();
+            self.callers.push(Caller {
+                phase,
+                began,
+                settled: None,
+                copies: 0,
+                is_completed: false,
+            });
+            self.tallies[phase].offered += 1;
+            self.say(began, call, Says::Invite(0));
+        }
+    }
+
+    fn pop(&mut self) -> Option<Reverse<Due>> {
+        self.begin();
+        self.due.pop()
     }
 
     fn say(&mut self, at: u64, call: usize, what: Says) {
@@ -262,7 +285,7 @@ impl Offered {
 
     /// What arrives next: when, whose it is, and what, unless its sender has heard enough.
     fn next(&mut self) -> Option<(u64, usize, Bytes)> {
-        while let Some(Reverse((at, _, call, what))) = self.due.pop() {
+        while let Some(Reverse((at, _, call, what))) = self.pop() {
             let sent = at - ROUND_TRIP / 2;
             let caller = &mut self.callers[call];
             let bytes = match what {
@@ -307,7 +330,6 @@ impl Offered {
         if is_first && heard.status == "503" {
             tally.refused += 1;
         } else if is_first {
-            caller.is_accepted = true;
             let took = Duration::from_nanos(now - caller.began);
             tally.longest = tally.longest.max(took);
         }
@@ -328,7 +350,7 @@ impl Offered {
             let tally = &mut self.tallies[caller.phase];
             tally.silent += u64::from(caller.settled.is_none());
             if caller.copies > 0 || !caller.is_completed {
-                let since = Duration::from_nanos(caller.began - self.begins[caller.phase]);
+                let since = Duration::from_nanos(caller.began - self.phases[caller.phase].1);
                 tally.troubled_until = tally.troubled_until.max(since);
             }
         }
