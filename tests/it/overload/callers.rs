@@ -37,18 +37,28 @@ fn message(method: &str, call: u64, cseq: u32, branch: &str, tag: &str, body: &s
         "" => "",
         _ => "Content-Type: application/sdp\r\n",
     };
-    format!(
+    let text = format!(
         "{method} sip:bob@{HERE} SIP/2.0\r\nVia: SIP/2.0/UDP {THERE};branch=z9hG4bK{branch}{call};rport\r\n\
          Max-Forwards: 70\r\nFrom: <sip:alice@{THERE}>;tag=a{call}\r\nTo: <sip:bob@{HERE}>{tag}\r\n\
          Call-ID: {call}@{THERE}\r\nCSeq: {cseq} {method}\r\nContact: <sip:alice@{THERE}>\r\n\
          {kind}Content-Length: {}\r\n\r\n{body}",
         body.len()
-    )
-    .into()
+    );
+    text.into_bytes().into_boxed_slice().into()
 }
 
 pub(crate) fn invite(call: u64) -> Bytes {
     message("INVITE", call, 1, "i", "", SDP)
+}
+
+/// The ACK of a 200 and of any other final response.
+fn ack(call: u64, is_accepted: bool, tag: &str) -> Bytes {
+    let branch = if is_accepted { "a" } else { "i" };
+    message("ACK", call, 1, branch, tag, "")
+}
+
+fn bye(call: u64, tag: &str) -> Bytes {
+    message("BYE", call, 2, "b", tag, "")
 }
 
 /// The callee: an endpoint and an application that rings and answers at once.
@@ -152,18 +162,14 @@ impl<'a> Heard<'a> {
     }
 }
 
-/// What a caller says at once to this response: an ACK, and a BYE behind that of a 200 that he has
-/// not heard before.
+/// What a caller says at once to this response: an ACK, and a BYE behind that of a 200.
 pub(crate) fn says(response: &[u8]) -> Vec<Bytes> {
     let heard = Heard::of(response);
-    let (call, tag) = (heard.call, heard.tag);
-    match (heard.is_invite, heard.is_final(), heard.status) {
-        (true, true, "200") => vec![
-            message("ACK", call, 1, "a", tag, ""),
-            message("BYE", call, 2, "b", tag, ""),
-        ],
-        (true, true, _) => vec![message("ACK", call, 1, "i", tag, "")],
-        _ => vec![],
+    let (call, tag, is_accepted) = (heard.call, heard.tag, heard.status == "200");
+    match heard.is_invite && heard.is_final() {
+        true if is_accepted => vec![ack(call, true, tag), bye(call, tag)],
+        true => vec![ack(call, false, tag)],
+        false => vec![],
     }
 }
 
@@ -205,13 +211,15 @@ struct Caller {
     is_completed: bool,
 }
 
-/// What a caller sends.
+/// What a caller sends; it is written when it arrives.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Says {
-    /// Unless he has heard something: the copy of that number.
+    /// The copy of that number, unless he has heard something.
     Invite(u32),
-    Ack(Bytes),
-    Bye(u32, Bytes),
+    /// To a 200 or to another, with that To tag.
+    Ack(bool, String),
+    /// The copy of that number, unless he has heard something.
+    Bye(u32, String),
 }
 
 /// When it arrives, in which order, of which call, and what.
@@ -298,11 +306,12 @@ impl Offered {
                     }
                     invite(call as u64)
                 }
-                Says::Ack(bytes) => bytes,
-                Says::Bye(copies, bytes) => {
+                Says::Ack(is_accepted, tag) => ack(call as u64, is_accepted, &tag),
+                Says::Bye(copies, tag) => {
+                    let bytes = bye(call as u64, &tag);
                     if copies < 10 {
                         let again = at + (T1 << copies).min(T2);
-                        self.say(again, call, Says::Bye(copies + 1, bytes.clone()));
+                        self.say(again, call, Says::Bye(copies + 1, tag));
                     }
                     bytes
                 }
@@ -333,14 +342,12 @@ impl Offered {
             let took = Duration::from_nanos(now - caller.began);
             tally.longest = tally.longest.max(took);
         }
-        for bytes in says(response) {
-            let what = match bytes.starts_with(b"BYE") {
-                // A copy of a response needs its ACK again, but the BYE has gone.
-                true if !is_first => continue,
-                true => Says::Bye(0, bytes),
-                false => Says::Ack(bytes),
-            };
-            self.say(now + ROUND_TRIP, call, what);
+        // A copy of a response needs its ACK again, but the BYE has gone.
+        let (is_accepted, tag) = (heard.status == "200", heard.tag);
+        let at = now + ROUND_TRIP;
+        self.say(at, call, Says::Ack(is_accepted, tag.to_owned()));
+        if is_first && is_accepted {
+            self.say(at, call, Says::Bye(0, tag.to_owned()));
         }
     }
 
