@@ -25,11 +25,11 @@
 #[path = "../tests/it/overload/callers.rs"]
 mod callers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use callers::{Callee, Core, Phase, SECOND, Tally, invite, offer, says};
+use callers::{Callee, Core, Phase, SECOND, T1, Tally, invite, offer};
 use drongo::endpoint::Config;
 
 /// What this thread has had of a core so far.
@@ -128,20 +128,25 @@ impl Core for Measured {
     }
 }
 
-/// Nanoseconds of one of so many calls, each of which waited so long; what the callers do is left
-/// out.
-fn price(clock: u64, calls: u64, late: Duration, change: impl FnOnce(&mut Config)) -> u64 {
-    let mut core = Measured::new(clock, change);
+/// Nanoseconds of one of so many calls, one after the other.
+fn price(clock: u64, calls: u64, change: impl FnOnce(&mut Config)) -> u64 {
+    let phase = Phase {
+        rate: 1_000,
+        seconds: calls / 1_000,
+    };
+    let tallies = offer(&mut Measured::new(clock, change), &[phase]);
+    tallies[0].spent / tallies[0].offered
+}
+
+/// Nanoseconds of one of so many INVITEs that have waited too long for an answer.
+fn price_to_drop(clock: u64, calls: u64) -> u64 {
+    let mut core = Measured::new(clock, |_| ());
     let (mut spent, mut sent) = (0, Vec::new());
     for call in 0..calls {
-        let now = SECOND + call * SECOND / 1_000;
-        let arrived = now - late.as_nanos() as u64;
-        let mut steps = VecDeque::from([invite(call)]);
-        while let Some(bytes) = steps.pop_front() {
-            spent += core.receive(now, arrived, bytes, &mut sent);
-            steps.extend(sent.drain(..).flat_map(|sent| says(&sent)));
-        }
+        let arrived = SECOND + call * 1_000;
+        spent += core.receive(arrived + 2 * T1 + 1, arrived, invite(call), &mut sent);
     }
+    assert_eq!(core.callee.endpoint.counters().shed, calls);
     spent / calls
 }
 
@@ -186,10 +191,10 @@ fn report(name: &str, capacity: u64, limit: u64, tallies: &[Tally], core: &Measu
 fn main() {
     const CALLS: u64 = 50_000;
     let clock = price_of_clock();
-    let taken = price(clock, CALLS, Duration::ZERO, |_| ());
+    let taken = price(clock, CALLS, |_| ());
     let none = |config: &mut Config| config.limits.request_rate = Some(0);
-    let refused = price(clock, CALLS, Duration::ZERO, none);
-    let dropped = price(clock, CALLS, Duration::from_secs(1), |_| ());
+    let refused = price(clock, CALLS, none);
+    let dropped = price_to_drop(clock, CALLS);
     println!(
         "a call that is taken: {taken} ns; refused: {refused} ns; dropped: {dropped} ns; and \
          {clock} ns to look at the clock, which is left out"

@@ -308,12 +308,7 @@ impl Endpoint {
     }
 
     /// The request with this hash is refused.
-    pub(super) fn turn_away(
-        &mut self,
-        now: Time,
-        hash: u64,
-        retry_after: Option<u32>,
-    ) -> Refusal {
+    pub(super) fn turn_away(&mut self, now: Time, hash: u64, retry_after: Option<u32>) -> Refusal {
         let refusal = Refusal { retry_after };
         let memory = (self.context.timers.t1x64(), self.limits().refusals);
         self.overload.refusals.put(now, hash, refusal, memory);

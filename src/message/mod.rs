@@ -97,6 +97,7 @@ pub use edit::Edit;
 pub use error::{ParseError, ParseErrorKind};
 pub use escape::{escape_header, escape_param, escape_password, escape_user, percent_decode};
 pub use faults::{Fault, FaultKind};
+pub(crate) use glance::{Glance, TopVia};
 pub use headers::{
     AnswerMode, AuthInfo, AuthParams, Challenge, Coding, Credentials, Date, Disposition, Diversion,
     Event, FeatureSet, HistoryEntry, Identity, InfoPackage, Join, LanguageRange, MinSe, Priority,
@@ -105,7 +106,6 @@ pub use headers::{
 };
 pub use host::Host;
 pub use id::Id;
-pub(crate) use glance::{Glance, TopVia};
 pub(crate) use index::stream_length;
 pub use index::{Header, Message, Rows};
 pub use list::{SplitCommas, Tokens, split_call_ids, split_commas};

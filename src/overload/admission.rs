@@ -13,8 +13,8 @@
 //! as there is room; the states are there so that the application hears once that it began and
 //! once that it is over.
 //!
-//! A queue that is long for a moment is no overload: it is worked off. One that grows until its
-//! requests are about to be repeated is, and then it is kept short.
+//! A queue that is long for a moment is no overload: it is worked off. One that only grows is, and
+//! so is one whose requests are about to be repeated; then it is kept short.
 
 mod meter;
 
@@ -371,24 +371,27 @@ impl Admission {
     /// How long a request may have waited and still be taken.
     fn longest_wait(&self, now: Time) -> Duration {
         let Bounds { patience, wait, .. } = self.bounds;
-        let is_old = |rise: Rise| now.saturating_since(rise.since) >= wait;
+        let lasts = |rise: Rise| now.saturating_since(rise.since) >= wait;
+        let patience = match self.rise.is_some_and(lasts) {
+            // At T1 it would be too late: what was taken waits for its ACKs as long.
+            true => patience.checked_div(2).unwrap_or_default(),
+            false => patience,
+        };
         match self.behind(now) {
             Some(_) => wait,
-            None if self.rise.is_some_and(is_old) => wait.max(patience / 2),
             None => wait.max(patience),
         }
     }
 
     /// Looks how long one waited: a queue that is worked off gets shorter.
     fn watch(&mut self, now: Time, waited: Duration) {
+        // What had come when the last was looked at has waited with it, in one queue.
+        let goes_on =
+            |rise: &Rise| rise.from <= waited && now.saturating_since(rise.last) <= waited;
         let new = Rise {
             since: now,
             from: waited,
             last: now,
-        };
-        // What came before the last was looked at has waited with it, in one queue.
-        let goes_on = |rise: &Rise| {
-            rise.from <= waited && now.saturating_since(rise.last) <= waited
         };
         self.rise = match self.rise.filter(goes_on) {
             _ if waited <= self.bounds.wait => None,

@@ -5,6 +5,7 @@
 pub(crate) mod callers;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -54,12 +55,18 @@ const CAPACITY: u64 = PRICES.capacity();
 struct Model {
     callee: Callee,
     prices: Prices,
+    /// When it does something else.
+    stands_still: Option<Range<u64>>,
 }
 
 impl Model {
     fn new(prices: Prices, change: impl FnOnce(&mut Config)) -> Self {
         let callee = Callee::new(change);
-        Self { callee, prices }
+        Self {
+            callee,
+            prices,
+            stands_still: None,
+        }
     }
 
     fn counters(&self) -> &Counters {
@@ -75,6 +82,9 @@ impl Core for Model {
     fn receive(&mut self, now: u64, arrived: u64, bytes: Bytes, sent: &mut Vec<Bytes>) -> u64 {
         let (before, answered) = (*self.counters(), self.callee.answered);
         self.callee.receive(now, arrived, bytes, sent);
+        if let Some(still) = self.stands_still.take_if(|still| still.contains(&now)) {
+            return still.end - now;
+        }
         let after = self.counters();
         let refused = |counters: &Counters| {
             counters.turned_away + counters.refusals_repeated + counters.refusals_acknowledged
@@ -142,7 +152,8 @@ fn core_that_is_offered_twice_what_it_carries_does_not_collapse() {
     };
     assert_eq!((before.completed, before.refused), (before.offered, 0));
     // What is left when each of the others is refused and acknowledges it: 89 % of the capacity.
-    let left = 10 * (SECOND - 4 * CAPACITY * PRICES.refuse) / (SECOND / CAPACITY - 2 * PRICES.refuse);
+    let left =
+        10 * (SECOND - 4 * CAPACITY * PRICES.refuse) / (SECOND / CAPACITY - 2 * PRICES.refuse);
     assert!(during.completed >= left * 9 / 10, "{during:?} of {left}");
     assert_eq!(during.silent, 0, "{during:?}");
     // Those that came while the queue of the overload was still there may have been refused.
@@ -153,7 +164,11 @@ fn core_that_is_offered_twice_what_it_carries_does_not_collapse() {
 #[test]
 fn core_that_cannot_even_refuse_all_still_completes_calls() {
     // Refusing alone would take more than the core has.
-    let phases = [(SECOND / PRICES.refuse * 3 / 4, 4), (1, 40), (CAPACITY / 2, 2)];
+    let phases = [
+        (SECOND / PRICES.refuse * 3 / 4, 4),
+        (1, 40),
+        (CAPACITY / 2, 2),
+    ];
     let (tallies, core) = run(&phases, None);
     let [during, _, after] = tallies[..] else {
         panic!()
@@ -180,21 +195,57 @@ fn memory_of_an_overload_is_bounded_and_given_back() {
     assert_eq!((capacity.load, capacity.delay), (0, None::<Duration>));
 }
 
+/// As long as there is time to refuse all, nobody meets silence: who does comes again, and his
+/// copies are there when the load has fallen.
 #[test]
-fn experiment() {
-    // As measured: per message.
-    for refuse in [25_000, 75_000, 150_000, 200_000, 300_000] {
-        let prices = Prices { answer: 650_000, serve: 350_000, refuse, drop: 50_000, repeat: 100_000 };
+fn core_that_can_refuse_all_drops_none_and_recovers_at_once() {
+    // Refusing all of it takes from 22 to 91 % of the core.
+    for (refuse, times) in [
+        (75_000, 2),
+        (200_000, 2),
+        (300_000, 2),
+        (75_000, 6),
+        (150_000, 4),
+    ] {
+        let prices = Prices {
+            answer: 650_000,
+            serve: 350_000,
+            refuse,
+            drop: 50_000,
+            repeat: 100_000,
+        };
         let capacity = prices.capacity();
-        for times in [2, 4, 10] {
-            let mut model = Model::new(prices, |config| { if let Ok(shed) = std::env::var("SHED") { config.limits.queue_shed = Duration::from_millis(shed.parse().unwrap()); } });
-            let of = phases(&[(capacity / 2, 2), (capacity * times, 3), (capacity / 2, 5)]);
-            let tallies = offer(&mut model, &of);
-            println!("refuse {refuse} times {times}: ");
-            for t in tallies {
-                println!("   offered {} completed {} refused {} silent {} longest {:?} troubled {:?} wait {:?}", t.offered, t.completed, t.refused, t.silent, t.longest, t.troubled_until, t.longest_wait);
-            }
-            let c = model.counters(); println!("   shed {} refused {} again {} stray acks {} admitted {} retrans {}", c.shed, c.turned_away, c.refusals_repeated, c.stray_acks, c.admitted, c.retransmissions_received);
-        }
+        let mut core = Model::new(prices, |_| ());
+        let phases = phases(&[(capacity / 2, 1), (times * capacity, 3), (capacity / 2, 2)]);
+        let tallies = offer(&mut core, &phases);
+        let [before, during, after] = tallies[..] else {
+            panic!()
+        };
+        assert_eq!((before.completed, before.refused), (before.offered, 0));
+        assert_eq!(core.counters().shed, 0, "{refuse} {times}: {during:?}");
+        assert_eq!(during.completed + during.refused, during.offered);
+        // No ACK waits for T1, so no 200 is sent twice.
+        assert!(during.longest_wait < Duration::from_nanos(T1), "{during:?}");
+        // What is left when the others are refused.
+        let left = SECOND.saturating_sub(2 * refuse * times * capacity);
+        let left = 3 * left / (prices.call() - 2 * refuse);
+        assert!(during.completed >= left * 95 / 100, "{during:?} of {left}");
+        // What came behind the queue that was left, and no more.
+        assert!(
+            after.troubled_until < Duration::from_millis(100),
+            "{after:?}"
+        );
+        check_conservation(core.counters());
     }
+}
+
+/// A queue that gathered while the core stood still is worked off: nobody is refused for it.
+#[test]
+fn core_that_stood_still_for_less_than_t1_refuses_nobody() {
+    let mut core = Model::new(PRICES, |_| ());
+    core.stands_still = Some(2 * SECOND..2 * SECOND + T1 * 9 / 10);
+    let tallies = offer(&mut core, &phases(&[(CAPACITY * 2 / 3, 5)]));
+    assert_eq!(tallies[0].completed, tallies[0].offered);
+    assert_eq!(core.counters().overloads, 0);
+    assert!(tallies[0].longest_wait > Duration::from_nanos(T1 * 8 / 10));
 }

@@ -150,7 +150,12 @@ impl<'a> Heard<'a> {
         };
         let to = value("To: ");
         Self {
-            call: value("Call-ID: ").split('@').next().unwrap().parse().unwrap(),
+            call: value("Call-ID: ")
+                .split('@')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap(),
             is_invite: value("CSeq: ").ends_with("INVITE"),
             status: &text[8..11],
             tag: to.find(";tag=").map_or("", |at| &to[at..]),
@@ -159,17 +164,6 @@ impl<'a> Heard<'a> {
 
     fn is_final(&self) -> bool {
         !self.status.starts_with('1')
-    }
-}
-
-/// What a caller says at once to this response: an ACK, and a BYE behind that of a 200.
-pub(crate) fn says(response: &[u8]) -> Vec<Bytes> {
-    let heard = Heard::of(response);
-    let (call, tag, is_accepted) = (heard.call, heard.tag, heard.status == "200");
-    match heard.is_invite && heard.is_final() {
-        true if is_accepted => vec![ack(call, true, tag), bye(call, tag)],
-        true => vec![ack(call, false, tag)],
-        false => vec![],
     }
 }
 
@@ -264,7 +258,11 @@ impl Offered {
                 self.next = (phase + 1, 0);
                 continue;
             }
-            if self.due.peek().is_some_and(|Reverse((due, ..))| *due < began) {
+            if self
+                .due
+                .peek()
+                .is_some_and(|Reverse((due, ..))| *due < began)
+            {
                 return;
             }
             self.next = (phase, n + 1);
@@ -375,8 +373,11 @@ pub(crate) fn offer(core: &mut impl Core, phases: &[Phase]) -> Vec<Tally> {
             if now > arrived.max(free_at) {
                 break;
             }
-            free_at = now + core.on_deadline(now, &mut sent);
-            sent.drain(..).for_each(|sent: Bytes| offered.hear(free_at, &sent));
+            let took = core.on_deadline(now, &mut sent);
+            free_at = now + took;
+            offered.tallies[offered.callers[call].phase].spent += took;
+            sent.drain(..)
+                .for_each(|sent: Bytes| offered.hear(free_at, &sent));
         }
         let now = free_at.max(arrived);
         let took = core.receive(now, arrived, bytes, &mut sent);
