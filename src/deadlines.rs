@@ -84,7 +84,7 @@ impl Deadlines {
     /// deadline counts as armed now. `u32::MAX` is no part's number and is ignored.
     pub fn set(&mut self, id: u32, at: Option<Time>) {
         match (self.place(id), at) {
-            (Some(_), Some(at)) => self.rearm(id, at),
+            (Some(place), Some(at)) => self.rearm(place, id, at),
             (Some(place), None) => self.take_out(place),
             (None, Some(at)) => self.arm(id, at),
             (None, None) => {}
@@ -167,13 +167,18 @@ impl Deadlines {
         self.rise(self.heap.len().saturating_sub(1), entry);
     }
 
-    fn rearm(&mut self, id: u32, at: Time) {
-        if self.get(id) == Some(at) {
+    fn rearm(&mut self, place: usize, id: u32, at: Time) {
+        if self.heap.get(place).is_some_and(|entry| entry.at() == at) {
             return;
         }
+        let is_last = self.armed == u32::MAX;
         let entry = self.entry(at, id);
-        // Asked only now: a renumbering moves what is armed.
-        if let Some(place) = self.place(id) {
+        // A renumbering moves what is armed.
+        let place = match is_last {
+            true => self.place(id),
+            false => Some(place),
+        };
+        if let Some(place) = place {
             self.settle(place, entry);
         }
     }

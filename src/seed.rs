@@ -16,6 +16,9 @@ pub const BRANCH_COOKIE: &str = "z9hG4bK";
 
 /// Digits of identifiers: lower case only, so that two of them never differ only in case.
 const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+/// Two digits for each ten bits, the lower ones first.
+static PAIRS: [[u8; 2]; 1024] = pairs();
+
 /// 80 bits. RFC 3261 19.3 asks for at least 32.
 const TAG_DIGITS: usize = 16;
 /// 120 bits: unique over all calls of all processes, without a host name to tell them apart.
@@ -196,9 +199,13 @@ impl Token {
             .chunks_mut(HALF)
         {
             let mut low = rest as u64;
-            for place in half {
-                *place = DIGITS.get((low & 31) as usize).copied().unwrap_or(b'a');
-                low >>= 5;
+            let (pairs, odd) = half.as_chunks_mut();
+            for pair in pairs {
+                *pair = pair_of(low);
+                low >>= 10;
+            }
+            if let ([place], [digit, _]) = (odd, pair_of(low)) {
+                *place = digit;
             }
             rest >>= 5 * HALF;
         }
@@ -472,6 +479,29 @@ impl KeyedHash {
         let text = self.text.get(..self.len).unwrap_or_default();
         u128::from(self.hasher.hash(text))
     }
+}
+
+#[inline]
+fn pair_of(bits: u64) -> [u8; 2] {
+    PAIRS
+        .get((bits & 1023) as usize)
+        .copied()
+        .unwrap_or_default()
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "runs in the compiler only, where a panic is a build error"
+)]
+const fn pairs() -> [[u8; 2]; 1024] {
+    let mut pairs = [[0; 2]; 1024];
+    let mut bits = 0;
+    while bits < pairs.len() {
+        pairs[bits] = [DIGITS[bits & 31], DIGITS[bits >> 5]];
+        bits += 1;
+    }
+    pairs
 }
 
 /// The bytes of a `token` of RFC 3261 25.1.

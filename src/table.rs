@@ -1,17 +1,17 @@
 //! The only map of the crate.
 
 mod groups;
+mod index;
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
+use core::marker::PhantomData;
 use core::mem;
 
 use equivalent::Equivalent;
 use groups::Groups;
+pub(crate) use index::Index;
 use siphasher::sip::SipHasher13;
-
-/// A table with this many places or fewer is not made smaller as long as it has an entry.
-const SMALL: usize = 64;
 
 /// A hash table keyed from the seed, without iteration.
 ///
@@ -36,9 +36,77 @@ const SMALL: usize = 64;
 /// assert_eq!(format!("{calls:?}"), "Table { len: 1 }");
 /// ```
 #[derive(Clone)]
-pub struct Table<K, V> {
+pub struct Table<K, V, S = Strangers> {
     entries: Groups<Slot<K, V>>,
     key: [u64; 2],
+    scheme: PhantomData<fn() -> S>,
+}
+
+/// How the keys of a table are hashed.
+pub trait Scheme {
+    /// The hash of a key under this secret.
+    fn hash<Q: Hash + ?Sized>(secret: [u64; 2], key: &Q) -> u64;
+}
+
+/// Keys that strangers choose: SipHash-1-3.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "a marker without values")]
+pub enum Strangers {}
+
+impl Scheme for Strangers {
+    fn hash<Q: Hash + ?Sized>([first, second]: [u64; 2], key: &Q) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(first, second);
+        key.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Keys that hash by random bytes which this side has chosen. A stranger may look for keys that
+/// collide with others, but put none in.
+#[derive(Clone, Debug)]
+pub(crate) enum OwnRandom {}
+
+impl Scheme for OwnRandom {
+    #[inline]
+    fn hash<Q: Hash + ?Sized>([state, factor]: [u64; 2], key: &Q) -> u64 {
+        let factor = factor | 1;
+        let mut hasher = Folded { state, factor };
+        key.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Multiplies each word, and folds the product.
+struct Folded {
+    state: u64,
+    factor: u64,
+}
+
+impl Hasher for Folded {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let word = chunk.iter().fold(0, |word, b| word << 8 | u64::from(*b));
+            self.write_u64(word);
+        }
+    }
+
+    #[inline]
+    fn write_u64(&mut self, word: u64) {
+        self.state = folded(self.state ^ word, self.factor);
+    }
+
+    /// Once more, or words that differ in few bits have hashes that do.
+    #[inline]
+    fn finish(&self) -> u64 {
+        // Of the golden ratio: bits without a pattern.
+        folded(self.state, 0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+#[inline]
+fn folded(word: u64, factor: u64) -> u64 {
+    let product = u128::from(word).wrapping_mul(u128::from(factor));
+    product as u64 ^ (product >> 64) as u64
 }
 
 /// The hash of a key in one table: who looks it up and then inserts it need not hash it twice.
@@ -74,24 +142,40 @@ impl<K, V> Slot<K, V> {
     }
 }
 
-impl<K: Hash + Eq, V> Table<K, V> {
+impl<K, V> Table<K, V> {
     /// An empty table that hashes under `key`; see [`Ids`](crate::seed::Ids::table_key).
     pub const fn with_key(key: [u64; 2]) -> Self {
+        Self::empty(key)
+    }
+}
+
+impl<K, V> Table<K, V, OwnRandom> {
+    /// The same, for keys that hash by random bytes of this side's own.
+    pub(crate) const fn of_own(key: [u64; 2]) -> Self {
+        Self::empty(key)
+    }
+}
+
+impl<K, V, S> Table<K, V, S> {
+    const fn empty(key: [u64; 2]) -> Self {
         Self {
             entries: Groups::new(),
             key,
+            scheme: PhantomData,
         }
     }
+}
 
+impl<K: Hash + Eq, V, S: Scheme> Table<K, V, S> {
     /// The value of `key`.
     pub fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&V> {
-        let place = self.place(hash(self.key, key), key)?;
+        let place = self.place(S::hash(self.key, key), key)?;
         Some(&self.entries.get(place)?.value)
     }
 
     /// The hash of `key` here.
     pub(crate) fn hashed<Q: Hash + ?Sized>(&self, key: &Q) -> Hashed {
-        Hashed(hash(self.key, key))
+        Hashed(S::hash(self.key, key))
     }
 
     /// The value of `key`, whose hash this is.
@@ -100,9 +184,11 @@ impl<K: Hash + Eq, V> Table<K, V> {
         Some(&self.entries.get(place)?.value)
     }
 
-    /// Gives `key` a value, if it has none; this is its hash.
+    /// Gives `key` a value, which has none, as its owner knows; this is its hash.
     pub(crate) fn insert_hashed(&mut self, hashed: Hashed, key: K, value: V) {
-        self.put_new(hashed.0, key, value);
+        debug_assert!(self.get_hashed(hashed, &key).is_none(), "it has none");
+        let hash = hashed.0;
+        self.entries.insert(Slot { hash, key, value });
     }
 
     /// Takes out the entry with this value, whose key has this hash.
@@ -118,7 +204,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// The value of `key`, to change it.
     pub fn get_mut<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<&mut V> {
-        let place = self.place(hash(self.key, key), key)?;
+        let place = self.place(S::hash(self.key, key), key)?;
         Some(&mut self.entries.get_mut(place)?.value)
     }
 
@@ -129,7 +215,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Gives `key` a value, and returns the one it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let hash = hash(self.key, &key);
+        let hash = S::hash(self.key, &key);
         let place = self.place(hash, &key);
         match place.and_then(|place| self.entries.get_mut(place)) {
             Some(slot) => Some(mem::replace(&mut slot.value, value)),
@@ -142,20 +228,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Gives `key` a value if it has none; says whether it had none.
     pub fn insert_new(&mut self, key: K, value: V) -> bool {
-        self.put_new(hash(self.key, &key), key, value)
-    }
-
-    /// Takes the value of `key` out.
-    pub fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {
-        let place = self.place(hash(self.key, key), key)?;
-        self.take(place)
-    }
-
-    fn place<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) -> Option<usize> {
-        self.entries.find(hash, |slot| slot.is(hash, key))
-    }
-
-    fn put_new(&mut self, hash: u64, key: K, value: V) -> bool {
+        let hash = S::hash(self.key, &key);
         let is_new = self.place(hash, &key).is_none();
         if is_new {
             self.entries.insert(Slot { hash, key, value });
@@ -163,9 +236,19 @@ impl<K: Hash + Eq, V> Table<K, V> {
         is_new
     }
 
+    /// Takes the value of `key` out.
+    pub fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {
+        let place = self.place(S::hash(self.key, key), key)?;
+        self.take(place)
+    }
+
+    fn place<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) -> Option<usize> {
+        self.entries.find(hash, |slot| slot.is(hash, key))
+    }
+
     fn take(&mut self, place: usize) -> Option<V> {
         let slot = self.entries.remove(place)?;
-        self.give_back();
+        self.entries.give_back();
         Some(slot.value)
     }
 
@@ -178,36 +261,24 @@ impl<K: Hash + Eq, V> Table<K, V> {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    /// Shrinks a table that is less than a sixteenth full to one that is a quarter to a half full:
-    /// a constant share of its entries must come or go before it is moved again.
-    fn give_back(&mut self) {
-        let places = self.entries.places();
-        if self.is_empty() {
-            // As many entries as it had room for have come and gone.
-            self.entries.shrink_to(1);
-        } else if places > SMALL && self.len() < places / 16 {
-            self.entries.shrink_to(self.len().saturating_mul(2));
-        }
-    }
 }
 
-impl<K: Hash + Eq, V: PartialEq> PartialEq for Table<K, V> {
+impl<K: Hash + Eq, V: PartialEq, S: Scheme> PartialEq for Table<K, V, S> {
     fn eq(&self, other: &Self) -> bool {
         let has = |slot: &Slot<K, V>| other.get(&slot.key) == Some(&slot.value);
         self.len() == other.len() && self.entries.iter().all(has)
     }
 }
 
-impl<K: Hash + Eq, V: Eq> Eq for Table<K, V> {}
+impl<K: Hash + Eq, V: Eq, S: Scheme> Eq for Table<K, V, S> {}
 
-impl<K: Hash + Eq, V: Hash> Hash for Table<K, V> {
+impl<K: Hash + Eq, V: Hash, S: Scheme> Hash for Table<K, V, S> {
     /// A sum over the entries: it knows neither their order nor the table's key.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let sum = self
             .entries
             .iter()
-            .map(|slot| hash([0, 0], &(&slot.key, &slot.value)))
+            .map(|slot| Strangers::hash([0, 0], &(&slot.key, &slot.value)))
             .fold(0, u64::wrapping_add);
         state.write_usize(self.len());
         state.write_u64(sum);
@@ -215,19 +286,12 @@ impl<K: Hash + Eq, V: Hash> Hash for Table<K, V> {
 }
 
 /// Only how many entries there are: printing them would show their order.
-impl<K, V> fmt::Debug for Table<K, V> {
+impl<K, V, S> fmt::Debug for Table<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Table")
             .field("len", &self.entries.len())
             .finish()
     }
-}
-
-fn hash<Q: Hash + ?Sized>(secret: [u64; 2], key: &Q) -> u64 {
-    let [first, second] = secret;
-    let mut hasher = SipHasher13::new_with_keys(first, second);
-    key.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]
@@ -238,7 +302,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn digest(table: &Table<u16, u32>) -> u64 {
-        hash([1, 2], table)
+        Strangers::hash([1, 2], table)
     }
 
     #[test]
@@ -275,8 +339,6 @@ mod tests {
         let (at_x, at_y) = (table.hashed("x"), table.hashed(&y));
         table.insert_hashed(at_x, x.clone(), 1);
         table.insert_hashed(at_y, y.clone(), 2);
-        // What is there stays.
-        table.insert_hashed(at_x, x.clone(), 3);
         assert_eq!(table.get_hashed(at_x, &x), Some(&1));
         table.remove_hashed(at_y, &1);
         assert_eq!((table.get("y"), table.len()), (Some(&2), 2));

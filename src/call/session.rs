@@ -1,19 +1,22 @@
 //! A call whose dialog is confirmed: the 2xx until its ACK, re-INVITE both ways, requests within
 //! the dialog, and BYE (13.2.2.4, 13.3.1.4, §14, §15).
 
+mod bye;
 mod reinvite;
 pub(super) mod sent;
+mod unacked;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use self::bye::Bye;
 use self::sent::Sent;
+pub(super) use self::unacked::Unacked;
 use super::callee::Host;
 use super::caller::requires_nothing;
 use super::description::has_session;
-use super::exchange::Fate;
 use super::leg::{Leg, LegState};
 use super::offer_answer::{Message, Verdict};
 use super::refresh::Due;
@@ -24,12 +27,10 @@ use super::{
 };
 use crate::auth;
 use crate::error::Misuse;
-use crate::message::{
-    HeaderList, Method, Name, Outgoing, Reply, Request, Response, StatusCode, UriBuf,
-};
+use crate::message::{Method, Outgoing, Reply, Request, Response, StatusCode, UriBuf};
 use crate::sink::Sink;
 use crate::time::Time;
-use crate::transaction::{Backoff, Failure, rebase};
+use crate::transaction::{Failure, rebase};
 
 /// What a confirmed call is waiting for. An idle one waits for nothing.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -52,20 +53,6 @@ pub(super) struct Session {
     requests: Vec<Sent>,
 }
 
-/// A 2xx of this side: the same bytes until the ACK comes (13.3.1.4).
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Unacked {
-    server: ServerId,
-    cseq: u32,
-    bytes: Bytes,
-    resend: Option<Backoff>,
-    until: Option<Time>,
-    /// Whether it is to a re-INVITE.
-    again: bool,
-    /// A newer INVITE has come, so the 2xx to a re-INVITE has arrived.
-    overtaken: bool,
-}
-
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Reinvite {
     request: RequestId,
@@ -77,12 +64,6 @@ struct Reinvite {
     refresh: bool,
     /// Whether the user has taken it back.
     cancelled: bool,
-    credentials: auth::Attempt,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Bye {
-    outgoing: Outgoing,
     credentials: auth::Attempt,
 }
 
@@ -117,70 +98,6 @@ pub(super) struct To<'a> {
     pub(super) timer: Option<&'a session_timer::Asked>,
 }
 
-impl Unacked {
-    /// Sends a 2xx, and keeps it for the retransmissions, which are the core's on every transport
-    /// (13.3.1.4, 6026 8.1).
-    pub(super) fn send(
-        core: &mut Core,
-        now: Time,
-        offer: To<'_>,
-        outgoing: &Outgoing,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> Self {
-        let To {
-            server,
-            reply,
-            cseq,
-            host,
-            timer,
-        } = offer;
-        let mut more = HeaderList::new();
-        core.answer_timer(now, 0, timer, &mut more);
-        let (own, capabilities) = (&outgoing.headers, &core.context.capabilities);
-        let status = StatusCode::OK;
-        let as_they_are = own.shares_none_with(capabilities)
-            && more.shares_none_with(capabilities)
-            && !capabilities.contains(Name::Contact);
-        let bytes = if as_they_are {
-            let [scheme, user, at, host, end] = core.contact_line(host, own);
-            let (own, more) = (own.as_bytes(), more.as_bytes());
-            let capabilities = capabilities.as_bytes();
-            let lines = [capabilities, scheme, user, at, host, end, own, more];
-            core.dialog_lines(reply, status, &lines, outgoing)
-        } else {
-            let mut headers = core.with_contact(host, own);
-            headers.extend(&more);
-            headers.put_over(capabilities);
-            let headers = core.with_from_change(headers);
-            core.dialog_response(reply, status, &headers, outgoing)
-        };
-        out.push(Action::Respond {
-            server,
-            status,
-            bytes: bytes.clone(),
-        });
-        core.settle_claim(server, status, out);
-        let timers = &core.context.timers;
-        Self {
-            server,
-            cseq,
-            bytes,
-            resend: Backoff::start(now, timers.t1),
-            until: now + timers.t1x64(),
-            again: false,
-            overtaken: false,
-        }
-    }
-
-    /// Of a re-INVITE.
-    fn again(self) -> Self {
-        Self {
-            again: true,
-            ..self
-        }
-    }
-}
-
 impl Session {
     /// The callee's, right after its 2xx.
     pub(super) fn answered(unacked: Unacked) -> Self {
@@ -206,6 +123,11 @@ impl Session {
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
         self.requests.capacity() == 0 && *self == Self::default()
+    }
+
+    /// Whether it may have timers of its own.
+    pub(super) fn has_timers(&self) -> bool {
+        self.unacked.is_some() || self.retry.is_some() || self.reoffer.is_some()
     }
 
     /// The answer owed, or what the 2xx waits for: a call never waits for both; the re-INVITE of
@@ -348,41 +270,6 @@ impl Session {
         self.on_request_failed(core, request, failure, out)
     }
 
-    /// What became of an UPDATE or PRACK. A fork that lost is of no concern.
-    fn suffer(self, core: &mut Core, fate: Fate, out: &mut (impl Sink<Action> + ?Sized)) -> State {
-        match fate {
-            Fate::Lost(leg, response) if core.leg_at(leg) == Some(0) => {
-                self.leave(core, EndReason::DialogLost { response }, out)
-            }
-            Fate::Lost(..) | Fate::Stands => State::Confirmed(self),
-        }
-    }
-
-    /// The BYE of the call's own leg ends it; that of a dropped fork frees the fork.
-    fn on_bye_done(
-        self,
-        core: &mut Core,
-        bye: RequestId,
-        leaving: usize,
-        failure: Option<Failure>,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> State {
-        let _ = core.left(bye);
-        if leaving != 0 {
-            return State::Confirmed(self);
-        }
-        core.unanswered = self.reinvite.map(|reinvite| reinvite.request);
-        let reason = match (self.ending, failure) {
-            (Some(reason), failure) => after_bye(*reason, failure),
-            (None, Some(failure)) => EndReason::ByeFailed(failure),
-            (None, None) => EndReason::HungUp {
-                by: Side::Local,
-                bye: None,
-            },
-        };
-        core.end(reason, out)
-    }
-
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "every method but those of calls is the user's to answer"
@@ -474,63 +361,6 @@ impl Session {
         State::Confirmed(self)
     }
 
-    /// The other side has lost the dialog, or does not answer any more (12.2.1.2): BYE, in case
-    /// it has not.
-    fn lose(
-        self,
-        core: &mut Core,
-        response: Option<Box<Response>>,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> State {
-        self.leave(core, EndReason::DialogLost { response }, out)
-    }
-
-    /// BYE, for a reason that is not the user's wish.
-    fn leave(
-        mut self,
-        core: &mut Core,
-        reason: EndReason,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> State {
-        if !core.is_leaving() {
-            self.ending.get_or_insert_with(|| Box::new(reason));
-            let outgoing = self.hang_up.take().unwrap_or_default();
-            self.part(core, outgoing, out);
-        }
-        State::Confirmed(self)
-    }
-
-    /// BYE; §15: a callee's waits for the ACK, or for the end of its 2xx.
-    fn part(
-        &mut self,
-        core: &mut Core,
-        outgoing: Box<Outgoing>,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) {
-        self.retry = None;
-        self.refuse_reoffer(core, out);
-        core.decline_owed(out);
-        core.ack_owed(out);
-        match &self.unacked {
-            None => self.say_bye(core, *outgoing, out),
-            Some(_) => self.hang_up = Some(outgoing),
-        }
-    }
-
-    fn say_bye(
-        &mut self,
-        core: &mut Core,
-        outgoing: Outgoing,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) {
-        let mut credentials = auth::Attempt::new();
-        core.bye(0, &outgoing, &mut credentials, out);
-        self.bye = Some(Box::new(Bye {
-            outgoing,
-            credentials,
-        }));
-    }
-
     pub(super) fn command(
         mut self,
         core: &mut Core,
@@ -569,35 +399,6 @@ impl Session {
             }
         };
         (State::Confirmed(self), result)
-    }
-
-    fn hang_up(
-        &mut self,
-        core: &mut Core,
-        outgoing: Outgoing,
-        out: &mut (impl Sink<Action> + ?Sized),
-    ) -> Result<(), Misuse> {
-        check(&outgoing)?;
-        let Some(leg) = core.legs.first() else {
-            return Ok(());
-        };
-        if leg.is_leaving() || self.hang_up.is_some() {
-            return Ok(());
-        }
-        self.part(core, Box::new(outgoing), out);
-        Ok(())
-    }
-
-    /// 13.3.1.4: the dialog stands, the session must not; but for RFC 6141 5.4.
-    fn on_no_ack(mut self, core: &mut Core, out: &mut (impl Sink<Action> + ?Sized)) -> State {
-        let overtaken = self.unacked.take().is_some_and(|unacked| unacked.overtaken);
-        if !overtaken {
-            return self.leave(core, EndReason::NoAck { bye: None }, out);
-        }
-        if let Some(outgoing) = self.hang_up.take() {
-            self.say_bye(core, *outgoing, out);
-        }
-        State::Confirmed(self)
     }
 
     pub(super) fn on_timer(
@@ -710,25 +511,5 @@ fn acknowledge(
             | LegState::Left,
         )
         | None => Err(wrong_state("acknowledge", "Confirmed, with no answer owed")),
-    }
-}
-
-/// The reason for a BYE, now that its own fate is known.
-fn after_bye(reason: EndReason, failure: Option<Failure>) -> EndReason {
-    match reason {
-        EndReason::NoAck { .. } => EndReason::NoAck { bye: failure },
-        reason @ (EndReason::Refused { .. }
-        | EndReason::Completed { .. }
-        | EndReason::Failed(_)
-        | EndReason::Cancelled { .. }
-        | EndReason::CancelledByCaller { .. }
-        | EndReason::Rejected { .. }
-        | EndReason::Unanswered
-        | EndReason::HungUp { .. }
-        | EndReason::ByeFailed(_)
-        | EndReason::NoAnswer
-        | EndReason::NoPrack
-        | EndReason::SessionExpired
-        | EndReason::DialogLost { .. }) => reason,
     }
 }

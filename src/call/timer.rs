@@ -52,26 +52,39 @@ impl Timer {
     }
 }
 
-/// When the earliest timer fires.
+/// When the earliest timer fires: that of [`next`], without its name. It is asked for after each
+/// event, when most calls have few timers or none.
 pub(super) fn earliest(core: &Core, state: &State) -> Option<Time> {
-    let mut earliest = None;
-    let mut take = |at: Option<Time>| {
-        let Some(at) = at else { return };
-        earliest = Some(earliest.map_or(at, |known: Time| known.min(at)));
+    let mut earliest = match state {
+        State::Inviting(state) => state.ringing_until,
+        State::Incoming(state) => first(state.answer_until, state.repeat),
+        State::Confirmed(session) if !session.has_timers() => {
+            core.legs.first().and_then(Leg::deadline)
+        }
+        State::Confirmed(_) | State::Asking(_) | State::Lingering | State::Terminated => {
+            let times = own(core, state).map(|timer| timer.map(|(at, _)| at));
+            times.into_iter().fold(None, first)
+        }
     };
-    for (at, _) in own(core, state).into_iter().flatten() {
-        take(Some(at));
-    }
     for pending in &core.pending {
-        take(pending.until);
+        earliest = first(earliest, pending.until);
     }
     if let Some(reliable) = &core.reliable {
-        take(reliable.deadline());
+        earliest = first(earliest, reliable.deadline());
     }
     for leg in core.legs.iter().filter(|leg| leg.has_rare()) {
-        leg.timers().for_each(|(at, _)| take(Some(at)));
+        earliest = leg.timers().map(|(at, _)| Some(at)).fold(earliest, first);
     }
     earliest
+}
+
+/// The earlier of two, if there are two.
+#[inline]
+fn first(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 /// The earliest timer; at a tie the lesser.

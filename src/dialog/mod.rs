@@ -356,7 +356,8 @@ pub(crate) fn routed<'a>(
         Some(uri) if !is_loose(uri) => RequestWriter::new(method, uri)
             .routes(routes.skip(1))
             .route_uri(target),
-        Some(_) | None => RequestWriter::new(method, target).routes(routes),
+        Some(_) => RequestWriter::new(method, target).routes(routes),
+        None => RequestWriter::new(method, target),
     }
 }
 

@@ -89,6 +89,8 @@ impl Text {
 
     pub(super) fn target(&mut self, value: &[u8]) -> &mut Self {
         self.target = self.put(value);
+        // All values so far, in one look.
+        unfold(&mut self.bytes);
         self
     }
 
@@ -96,13 +98,17 @@ impl Text {
         if self.end() > self.target {
             self.bytes.push(SEPARATOR);
         }
+        let start = self.bytes.len();
         self.put(value);
+        unfold(self.bytes.get_mut(start..).unwrap_or_default());
         self
     }
 
     pub(super) fn route_uri(&mut self, uri: &[u8]) -> &mut Self {
         self.route(b"<");
+        let start = self.bytes.len();
         self.put(uri);
+        unfold(self.bytes.get_mut(start..).unwrap_or_default());
         self.put(b">");
         self
     }
@@ -172,16 +178,9 @@ impl Text {
         core::str::from_utf8(self.slice(start..end)).ok()
     }
 
-    /// Appends on one line, whatever folding the value came with; returns where it ends.
+    /// Appends a value; returns where it ends.
     fn put(&mut self, value: &[u8]) -> u32 {
-        let start = self.bytes.len();
         self.bytes.extend_from_slice(value);
-        if memchr::memchr2(b'\r', b'\n', value).is_some() {
-            let added = self.bytes.get_mut(start..).unwrap_or_default();
-            for b in added {
-                *b = if matches!(b, b'\r' | b'\n') { b' ' } else { *b };
-            }
-        }
         self.end()
     }
 
@@ -202,6 +201,15 @@ impl Text {
         self.bytes
             .get(range.start as usize..range.end as usize)
             .unwrap_or(&[])
+    }
+}
+
+/// Makes one line of values, whatever folding they came with.
+fn unfold(text: &mut [u8]) {
+    if memchr::memchr2(b'\r', b'\n', text).is_some() {
+        for b in text {
+            *b = if matches!(b, b'\r' | b'\n') { b' ' } else { *b };
+        }
     }
 }
 

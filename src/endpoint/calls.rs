@@ -4,16 +4,16 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::hash::{Hash, Hasher};
 
 use bytes::Bytes;
-use equivalent::Equivalent;
 use smallvec::SmallVec;
 
 use super::arrival::Arrival;
 use super::clients::{Owner as ClientOwner, Start};
+use super::dialogs::{DialogKey, DialogText};
 use super::failover::Trail;
 use super::locations::Errand;
+use super::notices::event_of;
 use super::servers::{Owner, server_handle, server_id};
 use super::{
     CallEvent, CallHandle, ClientHandle, Dropped, Endpoint, Event, LocationHandle, Origin, Output,
@@ -52,64 +52,6 @@ pub(super) struct CallEntry {
     pub(super) locations: Vec<LocationHandle>,
     /// The peer refused the stream that a large request asked for (18.1.1).
     pub(super) stream_refused: bool,
-}
-
-/// Names the dialogs of a call: Call-ID and local tag. The remote tag tells its legs apart.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct DialogKey(Box<[u8]>);
-
-/// The same on the stack, to look up.
-pub(super) struct DialogText(SmallVec<[u8; 96]>);
-
-impl DialogText {
-    pub(super) fn new(call_id: &[u8], local_tag: &[u8]) -> Self {
-        let mut room = [0; 96];
-        let len = call_id.len().saturating_add(1);
-        let len = len.saturating_add(local_tag.len());
-        if let Some((head, rest)) = room
-            .get_mut(..len)
-            .and_then(|text| text.split_at_mut_checked(call_id.len()))
-            && let Some((_, tail)) = rest.split_first_mut()
-        {
-            head.copy_from_slice(call_id);
-            tail.copy_from_slice(local_tag);
-            return Self(SmallVec::from_buf_and_len(room, len));
-        }
-        let mut text = SmallVec::from_slice(call_id);
-        text.push(0);
-        text.extend_from_slice(local_tag);
-        Self(text)
-    }
-}
-
-impl DialogKey {
-    fn new(call_id: &[u8], local_tag: &[u8]) -> Self {
-        Self(DialogText::new(call_id, local_tag).0.as_slice().into())
-    }
-}
-
-impl Hash for DialogKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(end_of(&self.0));
-    }
-}
-
-impl Hash for DialogText {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(end_of(&self.0));
-    }
-}
-
-/// The end of the local tag. It is this side's own, and random: a Call-ID that a stranger chooses
-/// need not be hashed.
-fn end_of(text: &[u8]) -> u64 {
-    text.last_chunk().copied().map_or(0, u64::from_le_bytes)
-}
-
-impl Equivalent<DialogKey> for DialogText {
-    fn equivalent(&self, key: &DialogKey) -> bool {
-        *self.0 == *key.0
-    }
 }
 
 impl Endpoint {
@@ -620,103 +562,5 @@ fn transport_of(hop: &NextHop<'_>) -> Transport {
         Some(transport) => transport,
         None if hop.secure => Transport::Tls,
         None => Transport::Udp,
-    }
-}
-
-/// The endpoint's name for what a call says.
-fn event_of(call: CallHandle, notice: Notice) -> Event {
-    match notice {
-        Notice::Progress { response, early } => Event::Progress {
-            call,
-            response,
-            early,
-        },
-        Notice::Redirected { target, response } => Event::Redirected {
-            call,
-            target,
-            response,
-        },
-        Notice::Retried { response } => Event::Retried { call, response },
-        Notice::Answered {
-            response,
-            answer_needed,
-        } => Event::Answered {
-            call,
-            response,
-            answer_needed,
-        },
-        Notice::Acknowledged {
-            ack,
-            answer_missing,
-        } => Event::Acknowledged {
-            call,
-            request: ack,
-            answer_missing,
-        },
-        Notice::Reoffered { request } => Event::Reoffered { call, request },
-        Notice::ReofferCancelled { cancel } => Event::ReofferCancelled {
-            call,
-            request: cancel,
-        },
-        Notice::Updated {
-            response,
-            answer_needed,
-        } => Event::Updated {
-            call,
-            response,
-            answer_needed,
-        },
-        Notice::UpdateRefused { response, changed } => Event::UpdateRefused {
-            call,
-            response,
-            changed,
-        },
-        Notice::UpdateDeferred { response } => Event::UpdateDeferred { call, response },
-        Notice::ReinviteOutdated { outgoing } => Event::ReinviteOutdated { call, outgoing },
-        Notice::UpdateOutdated { leg, outgoing } => Event::UpdateOutdated {
-            call,
-            leg,
-            outgoing,
-        },
-        Notice::ReofferExpired { status } => Event::ReofferExpired { call, status },
-        Notice::RequestExpired { server } => Event::RequestExpired {
-            request: server_handle(server),
-            call: Some(call),
-        },
-        Notice::TargetRefreshed => Event::TargetRefreshed { call },
-        Notice::PeerIdentified { leg, request } => Event::PeerIdentified { call, leg, request },
-        Notice::Identified { response } => Event::Identified { call, response },
-        Notice::Offered { server, request } => Event::Offered {
-            call,
-            request: server_handle(server),
-            message: request,
-        },
-        Notice::Pracked { request, session } => Event::Pracked {
-            call,
-            request,
-            session,
-        },
-        Notice::SessionRefreshed { response } => Event::SessionRefreshed { call, response },
-        Notice::Refreshed { request } => Event::Refreshed { call, request },
-        Notice::Request { server, request } => {
-            let (request, message) = (server_handle(server), request);
-            Event::Request {
-                request,
-                call: Some(call),
-                message,
-            }
-        }
-        Notice::Response { request, response } => Event::Response {
-            call,
-            request,
-            response,
-        },
-        Notice::RequestFailed { request, failure } => Event::RequestFailed {
-            call,
-            request,
-            failure,
-        },
-        Notice::ForkDropped { response } => Event::ForkDropped { call, response },
-        Notice::Ended { reason } => Event::Ended { call, reason },
     }
 }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use bytes::Bytes;
+use equivalent::Equivalent;
 use smallvec::SmallVec;
 
 use super::failover::Trail;
@@ -13,6 +14,7 @@ use crate::error::Misuse;
 use crate::machine::Machine;
 use crate::message::{HeaderList, Method, Name, Response, derive, split_commas};
 use crate::sink::Sink;
+use crate::table::Hashed;
 use crate::time::Time;
 use crate::transaction::invite_client::{Action, Command, Event};
 use crate::transaction::key::{Answered, ClientKey};
@@ -26,7 +28,9 @@ pub(super) type Actions = SmallVec<[Action; 4]>;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct ClientEntry {
     pub(super) machine: Client,
-    pub(super) key: ClientKey,
+    /// Its name, and where in the index it is.
+    key: ClientKey,
+    hashed: Hashed,
     pub(super) flow: Flow,
     /// The name of that host, if it has one.
     host: Option<Arc<str>>,
@@ -162,13 +166,18 @@ impl Endpoint {
             });
         }
         let key = ClientKey::of_bytes(start.branch, start.method);
+        let hashed = self.client_keys.hashed_own(&key);
+        if self.find_client(hashed, &key).is_some() {
+            return Err(Misuse::DuplicateBranch);
+        }
         let mut actions = Actions::new();
         let machine = Client::new(now, &start, self.context.timers, &mut actions);
         let (owner, flow) = (start.owner, start.flow);
         let cancel = HeaderList::new();
         let entry = ClientEntry {
             machine,
-            key: key.clone(),
+            key,
+            hashed,
             flow,
             host: start.host,
             owner,
@@ -180,10 +189,7 @@ impl Endpoint {
             limit: "transactions",
         };
         let client = self.clients.insert(entry).ok_or(full)?;
-        if !self.client_keys.insert_new(key, client) {
-            self.clients.remove(client);
-            return Err(Misuse::DuplicateBranch);
-        }
+        self.client_keys.insert(hashed, client);
         self.connections.add_client(&flow, client);
         if let Some(entry) = self.calls.get_mut(owner.call) {
             entry.clients.push((owner.request, client));
@@ -191,6 +197,17 @@ impl Endpoint {
         self.rearm_client(client);
         self.perform_client(now, client, &mut actions, out);
         Ok(client)
+    }
+
+    fn find_client(
+        &self,
+        hashed: Hashed,
+        key: &impl Equivalent<ClientKey>,
+    ) -> Option<ClientHandle> {
+        self.client_keys.find(hashed, |client| {
+            let entry = self.clients.get(client);
+            entry.is_some_and(|entry| key.equivalent(&entry.key))
+        })
     }
 
     /// Calls the machine and does what it wants.
@@ -208,6 +225,24 @@ impl Endpoint {
         call(&mut entry.machine, &mut actions);
         self.rearm_client(client);
         self.perform_client(now, client, &mut actions, out);
+    }
+
+    /// What a timer of the machine sends, it has sent before (17.1.1.2, 17.1.2.2).
+    pub(super) fn on_client_deadline(
+        &mut self,
+        now: Time,
+        client: ClientHandle,
+        out: &mut (impl Sink<Output> + ?Sized),
+    ) {
+        let mut again = 0_u64;
+        self.drive_client(now, client, out, |machine, actions| {
+            machine.on_deadline(now, actions);
+            let sent = actions.iter();
+            let sent = sent.filter(|action| matches!(action, Action::Transmit(_)));
+            again = sent.count() as u64;
+        });
+        let counter = &mut self.counters.retransmissions_sent;
+        *counter = counter.saturating_add(again);
     }
 
     fn rearm_client(&mut self, client: ClientHandle) {
@@ -327,7 +362,7 @@ impl Endpoint {
     pub(super) fn remove_client(&mut self, client: ClientHandle) -> Option<ClientEntry> {
         self.arm(Part::Client(client), None);
         let entry = self.clients.remove(client)?;
-        self.client_keys.remove(&entry.key);
+        self.client_keys.remove(entry.hashed, client);
         self.connections.remove_client(&entry.flow, client);
         Some(entry)
     }
@@ -360,8 +395,8 @@ impl Endpoint {
         if !self.places.wrote(&response) || has_second_via(&response) {
             return self.drop_packet(Dropped::ForeignResponse, out);
         }
-        let answered = Answered::of(&response);
-        let client = answered.and_then(|answered| self.client_keys.get(&answered).copied());
+        let client = Answered::of(&response)
+            .and_then(|key| self.find_client(self.client_keys.hashed_own(&key), &key));
         let Some(client) = client else {
             return self.drop_packet(Dropped::StrayResponse, out);
         };

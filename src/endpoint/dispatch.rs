@@ -101,7 +101,7 @@ impl Endpoint {
         let via = request.top_via();
         let key = ServerKey::with_via(&request, &via, request.method());
         let hashed = self.server_keys.hashed(&key);
-        if let Some(server) = self.server_keys.get_hashed(hashed, &key).copied() {
+        if let Some(server) = self.find_server(hashed, &key) {
             let counter = &mut self.counters.retransmissions_received;
             *counter = counter.saturating_add(1);
             return self.drive_server(now, server, out, |machine, actions| {
@@ -120,7 +120,8 @@ impl Endpoint {
     /// is ever answered.
     fn on_ack(&mut self, now: Time, ack: Box<Request>, out: &mut (impl Sink<Output> + ?Sized)) {
         for candidate in ServerKey::of_acknowledged(&ack) {
-            let Some(server) = self.server_keys.get(&candidate.key).copied() else {
+            let hashed = self.server_keys.hashed(&candidate.key);
+            let Some(server) = self.find_server(hashed, &candidate.key) else {
                 continue;
             };
             let sent = self.servers.get(server).map(|entry| entry.tag);
@@ -167,9 +168,8 @@ impl Endpoint {
 
     fn cancelled_by(&self, cancel: &Request) -> Option<RequestHandle> {
         let find = |method| {
-            self.server_keys
-                .get(&ServerKey::of_cancelled(cancel, method))
-                .copied()
+            let key = ServerKey::of_cancelled(cancel, method);
+            self.find_server(self.server_keys.hashed(&key), &key)
         };
         find(Method::Invite).or_else(|| CANCELLABLE.into_iter().find_map(find))
     }

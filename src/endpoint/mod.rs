@@ -12,10 +12,12 @@ mod clients;
 mod config;
 mod connections;
 mod detour;
+mod dialogs;
 mod dispatch;
 mod failover;
 mod glance;
 mod locations;
+mod notices;
 mod output;
 mod overload;
 mod places;
@@ -34,13 +36,13 @@ use crate::machine::Machine;
 use crate::message::HeaderList;
 use crate::seed::{Ids, Seed};
 use crate::sink::Sink;
-use crate::table::Table;
+use crate::table::{Index, OwnRandom, Table};
 use crate::time::Time;
-use crate::transaction::key::{ClientKey, ServerKey};
-use calls::{CallEntry, DialogKey};
+use calls::CallEntry;
 use clients::ClientEntry;
 pub use config::{Config, LargeRequests, Schemes};
 use connections::Connections;
+use dialogs::DialogKey;
 use locations::{LocationEntry, QueryEntry};
 pub use output::{
     Answer, Counters, Disconnect, Dropped, Event, Input, Output, Query, Reroute, Transmit,
@@ -189,13 +191,13 @@ pub struct Endpoint {
     now: Time,
     counters: Counters,
     clients: Arena<ClientKind, ClientEntry>,
-    client_keys: Table<ClientKey, ClientHandle>,
+    client_keys: Index<ClientHandle>,
     servers: Arena<RequestKind, ServerEntry>,
-    server_keys: Table<ServerKey, RequestHandle>,
+    server_keys: Index<RequestHandle>,
     /// Requests without To tag, by what merged copies share (8.2.2.2).
-    origins: Table<u64, RequestHandle>,
+    origins: Table<u64, RequestHandle, OwnRandom>,
     calls: Arena<CallKind, CallEntry>,
-    dialogs: Table<DialogKey, CallHandle>,
+    dialogs: Table<DialogKey, CallHandle, OwnRandom>,
     locations: Arena<LocationKind, LocationEntry>,
     queries: Arena<QueryKind, QueryEntry>,
     connections: Connections,
@@ -235,12 +237,12 @@ impl Endpoint {
             now,
             counters: Counters::default(),
             clients: Arena::new(),
-            client_keys: Table::with_key(key),
+            client_keys: Index::with_key(key),
             servers: Arena::new(),
-            server_keys: Table::with_key(key),
-            origins: Table::with_key(key),
+            server_keys: Index::with_key(key),
+            origins: Table::of_own(key),
             calls: Arena::new(),
-            dialogs: Table::with_key(key),
+            dialogs: Table::of_own(key),
             locations: Arena::new(),
             queries: Arena::new(),
             connections: Connections::with_key(key),
@@ -489,9 +491,7 @@ impl Endpoint {
         let now = self.now;
         while let Some((_, id)) = self.deadlines.pop_due(now) {
             match self.part(id) {
-                Some(Part::Client(client)) => self.drive_client(now, client, out, |m, actions| {
-                    m.on_deadline(now, actions);
-                }),
+                Some(Part::Client(client)) => self.on_client_deadline(now, client, out),
                 Some(Part::Server(server)) => self.on_server_deadline(now, server, out),
                 Some(Part::Call(call)) => self.drive_call(now, call, out, |call, actions| {
                     call.on_deadline(now, actions);

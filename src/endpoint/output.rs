@@ -474,6 +474,10 @@ pub struct Counters {
     pub stale: u64,
     /// Requests that a transaction had seen before.
     pub retransmissions_received: u64,
+    /// Requests that were sent once more because nobody had answered, and responses that were sent
+    /// once more (17.1, 17.2, 13.3.1.4, RFC 3262 3). The ACK for a 2xx that comes again does not
+    /// count: whoever repeats the 2xx does.
+    pub retransmissions_sent: u64,
     /// Messages that reached a call and changed nothing, such as a repeated ACK.
     pub absorbed: u64,
     /// Requests that the core refused by itself (405, 416, 420, …).

@@ -15,6 +15,7 @@ use crate::sink::Sink;
 use crate::table::Hashed;
 use crate::time::Time;
 use crate::transaction::invite_server::{Action, Command, Event};
+use crate::transaction::key::ServerKey;
 use crate::transaction::non_invite_server::is_allowed;
 use crate::transaction::{InviteServer, NonInviteServer, Reliability, non_invite_server, rebase};
 
@@ -25,7 +26,8 @@ pub(super) type Actions = SmallVec<[Action; 3]>;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct ServerEntry {
     machine: Server,
-    /// Where in the table of keys it is.
+    /// Its name, and where in the index it is.
+    key: ServerKey,
     hashed: Hashed,
     pub(super) path: ReturnPath,
     /// The last response, for another place if it cannot be sent to the first.
@@ -204,6 +206,7 @@ impl Endpoint {
         };
         let entry = ServerEntry {
             machine,
+            key: arrival.key.clone(),
             hashed,
             path: arrival.path.clone(),
             sent: Bytes::new(),
@@ -212,8 +215,7 @@ impl Endpoint {
             origin,
         };
         let server = self.servers.insert(entry)?;
-        self.server_keys
-            .insert_hashed(hashed, arrival.key.clone(), server);
+        self.server_keys.insert(hashed, server);
         if let Some(connection) = arrival.path.connection() {
             self.connections.add_server(connection, server);
         }
@@ -226,6 +228,14 @@ impl Endpoint {
         self.rearm_server(server);
         self.perform_server(now, server, &mut actions, out);
         Some(server)
+    }
+
+    /// The server transaction with this key, whose hash this is.
+    pub(super) fn find_server(&self, hashed: Hashed, key: &ServerKey) -> Option<RequestHandle> {
+        self.server_keys.find(hashed, |server| {
+            let entry = self.servers.get(server);
+            entry.is_some_and(|entry| entry.key == *key)
+        })
     }
 
     /// Calls the machine and does what it wants.
@@ -272,6 +282,9 @@ impl Endpoint {
             };
             match action {
                 Action::Transmit(bytes) => {
+                    let again = is_same(&entry.sent, &bytes);
+                    let counter = &mut self.counters.retransmissions_sent;
+                    *counter = counter.saturating_add(again.into());
                     entry.sent = bytes.clone();
                     let (flow, turn) = (entry.path.flow, entry.path.turn);
                     if entry.path.is_lost() {
@@ -301,7 +314,7 @@ impl Endpoint {
         let Some(entry) = self.servers.remove(server) else {
             return;
         };
-        self.server_keys.remove_hashed(entry.hashed, &server);
+        self.server_keys.remove(entry.hashed, server);
         if let Some(origin) = entry.origin {
             self.origins.remove(&origin);
         }
@@ -431,6 +444,11 @@ impl Endpoint {
             .get(server)
             .is_some_and(|entry| entry.machine.is_pending())
     }
+}
+
+/// Whether this is the message that was sent before, not another that reads alike.
+fn is_same(before: &Bytes, now: &Bytes) -> bool {
+    before.as_ptr() == now.as_ptr() && before.len() == now.len()
 }
 
 /// The name of a server transaction towards its call.

@@ -121,6 +121,7 @@ impl Builder {
 }
 
 /// The status line. A line break in the reason comes out as a space.
+#[inline]
 pub(crate) fn put_status_line(
     out: &mut (impl Put + ?Sized),
     status: StatusCode,

@@ -18,6 +18,39 @@ pub(crate) struct Block {
     pub(crate) content_length: Option<(usize, usize)>,
     /// The first byte after the empty line.
     pub(crate) end: usize,
+    pub(crate) names: Names,
+}
+
+/// Which names occur, and whether a line is folded. What is not there is sure; what is there may be
+/// another name, of those that share a bit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Names(u64);
+
+impl Names {
+    #[inline]
+    pub(crate) fn add(&mut self, name: Name) {
+        self.0 |= Self::bit(name);
+    }
+
+    /// Whether a line may have this name.
+    #[inline]
+    pub(crate) const fn may_have(self, name: Name) -> bool {
+        self.0 & Self::bit(name) != 0
+    }
+
+    /// Whether a line may be folded.
+    #[inline]
+    pub(crate) const fn may_be_folded(self) -> bool {
+        self.0 & Self::FOLDED != 0
+    }
+
+    /// This bit too is a name's.
+    const FOLDED: u64 = 1 << 63;
+
+    #[inline]
+    const fn bit(name: Name) -> u64 {
+        1 << (name as u8 & 63)
+    }
 }
 
 /// How many headers the index holds without allocating.
@@ -106,6 +139,7 @@ impl Block {
                 let digits = rest.get(line.value..line.value_end);
                 self.content_length(digits.unwrap_or_default(), value)?;
             }
+            self.names.add(line.name);
             headers.push(Entry {
                 start: at as u32,
                 value: value as u32,
@@ -135,6 +169,10 @@ impl Block {
         let name = Name::parse(raw_name);
         if name == Name::ContentLength {
             self.content_length(bytes.get(value..value_end).unwrap_or_default(), value)?;
+        }
+        self.names.add(name);
+        if header.folded {
+            self.names.0 |= Names::FOLDED;
         }
         headers.push(Entry {
             start: offset(start),

@@ -7,7 +7,7 @@ use core::ops::Range;
 use bytes::{Buf, Bytes};
 
 use super::error::{ParseError, ParseErrorKind};
-use super::header_block::{Block, Entry, HeaderPath, Headers};
+use super::header_block::{Block, Entry, HeaderPath, Headers, Names};
 use super::lexer::LexError;
 use super::put::offset;
 use super::reply::salvage;
@@ -36,6 +36,7 @@ pub struct Message {
     bytes: Bytes,
     start: StartLine,
     headers: Headers,
+    names: Names,
     /// Where the header block ends, its empty line included.
     body: u32,
 }
@@ -104,6 +105,7 @@ impl Message {
                 uri_end: 0,
             },
             headers: Headers::new(),
+            names: Names::default(),
             body: 0,
         }
     }
@@ -114,6 +116,7 @@ impl Message {
         self.bytes.advance(layout.skipped);
         self.bytes.truncate(layout.end);
         self.start = layout.start;
+        self.names = layout.block.names;
         self.body = offset(layout.block.end);
         Ok(())
     }
@@ -171,9 +174,13 @@ impl Message {
 
     /// The values of all rows with this name, in order. Rows are not split at commas.
     pub fn all(&self, name: Name) -> Rows<'_> {
+        let entries = match self.names.may_have(name) {
+            true => self.entries(),
+            false => &[],
+        };
         Rows {
             message: self,
-            entries: self.headers.iter(),
+            entries: entries.iter(),
             name,
         }
     }
@@ -193,10 +200,7 @@ impl Message {
 
     /// How many rows have this name.
     pub fn count(&self, name: Name) -> usize {
-        self.headers
-            .iter()
-            .filter(|entry| entry.name == name)
-            .count()
+        self.all(name).count()
     }
 
     /// The body, sharing the message's bytes.
@@ -224,7 +228,22 @@ impl Message {
     }
 
     pub(crate) fn entry(&self, name: Name) -> Option<&Entry> {
+        if !self.names.may_have(name) {
+            return None;
+        }
         self.headers.iter().find(|entry| entry.name == name)
+    }
+
+    /// Whether a row may have one of these names; `false` is sure.
+    #[inline]
+    pub(crate) fn may_have(&self, names: &[Name]) -> bool {
+        names.iter().any(|name| self.names.may_have(*name))
+    }
+
+    /// Whether a row may be folded; `false` is sure.
+    #[inline]
+    pub(crate) fn may_be_folded(&self) -> bool {
+        self.names.may_be_folded()
     }
 
     /// The start line with its CRLF.
@@ -559,7 +578,7 @@ mod tests {
 
     #[test]
     fn a_message_index_weighs_what_it_did() {
-        assert_eq!(size_of::<Message>(), 440);
+        assert_eq!(size_of::<Message>(), 448);
     }
 
     fn mutated() -> impl Strategy<Value = Vec<u8>> {

@@ -110,28 +110,53 @@ pub(crate) fn number(out: &mut (impl Put + ?Sized), number: u64) {
 
 /// An address in the dotted form.
 pub(crate) fn ipv4(out: &mut (impl Put + ?Sized), address: Ipv4Addr) {
-    // From the end, with a dot behind each number.
-    let mut text = [b'.'; 16];
-    let mut places = text.iter_mut().rev();
-    let mut used = 0_usize;
-    for octet in address.octets().into_iter().rev() {
-        places.next();
-        used = used.saturating_add(1);
-        let mut rest = octet;
-        for place in places.by_ref() {
-            *place = b'0' | (rest % 10);
-            rest /= 10;
-            used = used.saturating_add(1);
-            if rest == 0 {
-                break;
-            }
+    // Each number with what fills its place, over which the next one is written.
+    let (mut text, mut used) = ([0; 16], 0_usize);
+    for octet in address.octets() {
+        let number = OCTETS.get(usize::from(octet)).copied().unwrap_or_default();
+        if let Some(place) = text.get_mut(used..).and_then(|rest| rest.first_chunk_mut()) {
+            *place = number.text;
         }
+        used = used.saturating_add(usize::from(number.len));
     }
-    let (start, end) = (
-        text.len().saturating_sub(used),
-        text.len().saturating_sub(1),
-    );
-    out.put(text.get(start..end).unwrap_or_default());
+    // Without the last dot.
+    out.put(text.get(..used.saturating_sub(1)).unwrap_or_default());
+}
+
+/// A number of a dotted address with its dot.
+#[derive(Clone, Copy, Default)]
+struct Octet {
+    text: [u8; 4],
+    len: u8,
+}
+
+static OCTETS: [Octet; 256] = octets();
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "runs in the compiler only, where a panic is a build error"
+)]
+const fn octets() -> [Octet; 256] {
+    let dot = [b'.'; 4];
+    let mut octets = [Octet { text: dot, len: 2 }; 256];
+    let mut octet = 0;
+    while octet < octets.len() {
+        let digits = [octet / 100, octet / 10 % 10, octet % 10];
+        let skipped = match octet {
+            0..10 => 2,
+            10..100 => 1,
+            _ => 0,
+        };
+        let mut at = skipped;
+        while at < digits.len() {
+            octets[octet].text[at - skipped] = b'0' + digits[at] as u8;
+            at += 1;
+        }
+        octets[octet].len = (digits.len() - skipped) as u8 + 1;
+        octet += 1;
+    }
+    octets
 }
 
 /// The decimal digits of a number, in room for them.

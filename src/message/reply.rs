@@ -55,17 +55,10 @@ struct Marks {
 impl Reply {
     /// Takes from the request what every response copies (RFC 3261 8.2.6.2).
     pub fn new(request: &Request) -> Self {
-        let mut draft = Draft::default();
-        for entry in request.entries() {
-            if NEEDED & bit(entry.name) != 0 {
-                draft.take(entry.name, Row::of(request, entry));
-            }
-        }
-        draft.to_tag = Tag::Read(request.to_tag_bytes());
-        let top = draft.vias.first();
-        if top.is_some_and(|row| row.is_just(request.top_via_value())) {
-            draft.branch = request.branch_bytes();
-        }
+        let draft = match request.is_plainly_routed() {
+            true => Draft::of_plain(request),
+            false => Draft::of(request),
+        };
         let reply = draft.reply(request.source());
         let mut reply = reply.unwrap_or_else(|| Self::empty(request.source()));
         reply.codings = codings(request.message());
@@ -157,6 +150,7 @@ impl Reply {
             status,
             reason,
             to_tag: to_tag.map(str::as_bytes),
+            is_own_tag: false,
             lines: &[headers.as_bytes()],
             body,
             record_route: false,
@@ -164,7 +158,7 @@ impl Reply {
         .to_bytes()
     }
 
-    /// [`write`](Self::write) with the RFCs' reason.
+    /// [`write`](Self::write) with the RFCs' reason, and a tag of the core's own.
     pub(crate) fn write_tagged(
         &self,
         status: StatusCode,
@@ -177,6 +171,7 @@ impl Reply {
             status,
             reason: None,
             to_tag,
+            is_own_tag: true,
             lines: &[headers.as_bytes()],
             body,
             record_route: false,
@@ -199,6 +194,7 @@ impl Reply {
             status,
             reason,
             to_tag: to_tag.map(str::as_bytes),
+            is_own_tag: false,
             lines: &[headers.as_bytes()],
             body,
             record_route: matches!(status.as_u16(), 101..=299),
@@ -206,7 +202,8 @@ impl Reply {
         .to_bytes()
     }
 
-    /// [`write_in_dialog`](Self::write_in_dialog) of finished header lines, which may be in pieces.
+    /// [`write_in_dialog`](Self::write_in_dialog) of finished header lines, which may be in pieces,
+    /// with a tag of the core's own.
     pub(crate) fn write_lines(
         &self,
         status: StatusCode,
@@ -219,6 +216,7 @@ impl Reply {
             status,
             reason: None,
             to_tag,
+            is_own_tag: true,
             lines,
             body,
             record_route: matches!(status.as_u16(), 101..=299),
@@ -327,6 +325,8 @@ struct Response<'a> {
     status: StatusCode,
     reason: Option<&'a str>,
     to_tag: Option<&'a [u8]>,
+    /// Whether the core made the tag, which is on one line then.
+    is_own_tag: bool,
     /// Finished header lines, in pieces.
     lines: &'a [&'a [u8]],
     body: Option<&'a Body>,
@@ -358,7 +358,10 @@ impl Response<'_> {
         let trying = self.status.as_u16() == 100;
         if let Some(tag) = self.to_tag.filter(|_| !trying && reply.to_tag.is_none()) {
             out.put(b";tag=");
-            put::one_line(out, tag);
+            match self.is_own_tag {
+                true => out.put(tag),
+                false => put::one_line(out, tag),
+            }
         }
         out.put(b"\r\n");
         if self.record_route {
@@ -442,6 +445,7 @@ impl<'a> Row<'a> {
         self.is_one_line && self.value.len() == value.len()
     }
 
+    #[inline]
     fn put_value(&self, out: &mut (impl Put + ?Sized)) {
         match self.is_one_line {
             true => out.put(self.value),
@@ -468,6 +472,42 @@ enum Tag<'a> {
 }
 
 impl<'a> Draft<'a> {
+    fn of(request: &'a Request) -> Self {
+        let mut draft = Self::default();
+        for entry in request.entries() {
+            if NEEDED & bit(entry.name) != 0 {
+                draft.take(entry.name, Row::of(request, entry));
+            }
+        }
+        draft.to_tag = Tag::Read(request.to_tag_bytes());
+        let top = draft.vias.first();
+        if top.is_some_and(|row| row.is_just(request.top_via_value())) {
+            draft.branch = request.branch_bytes();
+        }
+        draft
+    }
+
+    /// The same of a request that has one Via, no Record-Route and no Timestamp, and no folds.
+    fn of_plain(request: &'a Request) -> Self {
+        let row = |value| Row {
+            value,
+            is_one_line: true,
+        };
+        let mut vias = SmallVec::new();
+        vias.push(row(request.top_via_value()));
+        Self {
+            vias,
+            record_routes: SmallVec::new(),
+            from: row(request.from_value()),
+            to: row(request.to_value()),
+            call_id: row(request.call_id_bytes()),
+            cseq: row(request.cseq_value()),
+            timestamp: Row::default(),
+            to_tag: Tag::Read(request.to_tag_bytes()),
+            branch: request.branch_bytes(),
+        }
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "seven of a hundred names")]
     fn take(&mut self, name: Name, row: Row<'a>) {
         let single = match name {
@@ -525,11 +565,14 @@ impl<'a> Draft<'a> {
         // The longest name with its colon, blank and CRLF; and a source that is not there yet.
         const LINE: usize = 16;
         const SOURCE: usize = 64;
-        let rows = self.vias.iter().chain(&self.record_routes);
+        let add = |room: usize, row: &Row<'_>| {
+            let line = row.value.len().saturating_add(LINE);
+            room.saturating_add(line)
+        };
         let fixed = [self.from, self.to, self.call_id, self.cseq, self.timestamp];
-        rows.chain(&fixed).fold(SOURCE, |room, row| {
-            room.saturating_add(row.value.len()).saturating_add(LINE)
-        })
+        let room = fixed.iter().fold(SOURCE, add);
+        let room = self.vias.iter().fold(room, add);
+        self.record_routes.iter().fold(room, add)
     }
 
     /// Where the To tag is in the reply. A To that cannot be read has none.
@@ -749,6 +792,42 @@ mod tests {
         );
         let message = Message::parse(bytes).unwrap();
         assert!(matches!(message.check(), Ok(Incoming::Response(_))));
+    }
+
+    proptest! {
+        /// What is known to be plain is written as anything else.
+        #[test]
+        fn plain_request_has_the_reply_of_any(
+            via in "SIP/2\\.0/UDP a(:5060)?;branch=z9hG4bK[a-z]{1,3}(;rport)?(;x=1)?(,SIP/2\\.0/UDP b)?",
+            tag in "(;tag=[a-z]{1,4})?",
+            more in prop::collection::vec(
+                prop::sample::select(Vec::from([
+                    "Record-Route: <sip:p.example.com;lr>\r\n",
+                    "v: SIP/2.0/TCP c;branch=1\r\n",
+                    "Timestamp: 54\r\n",
+                    "Subject: folded\r\n here\r\n",
+                    "Accept-Encoding: gzip\r\n",
+                    "Organization: x\r\n",
+                ])),
+                0..3,
+            ),
+        ) {
+            let text = format!(
+                "OPTIONS sip:b@c SIP/2.0\r\nVia: {via}\r\n{}f: <sip:a@b>;tag=1\r\nTo: Bob <sip:b@c>{tag}\r\n\
+                 i: x\r\nCSeq: 1  OPTIONS\r\n\r\n",
+                more.concat(),
+            );
+            for source in [None, Some("192.0.2.1:9988")] {
+                let request = request(&text, source);
+                let general = Draft::of(&request).reply(request.source());
+                let odd = via.contains(',')
+                    || more.iter().any(|line| !matches!(line.as_bytes(), [b'A' | b'O', ..]));
+                match request.is_plainly_routed() {
+                    true => prop_assert_eq!(Draft::of_plain(&request).reply(request.source()), general),
+                    false => prop_assert!(odd, "{text}"),
+                }
+            }
+        }
     }
 
     #[test]

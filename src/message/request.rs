@@ -307,6 +307,21 @@ impl Request {
         self.parts.bytes(&self.message, self.parts.from_tag)
     }
 
+    /// The value of CSeq, as it came.
+    pub(crate) fn cseq_value(&self) -> &[u8] {
+        value(&self.message, self.parts.cseq)
+    }
+
+    /// Whether it has one Via, and neither Record-Route nor Timestamp, and no line is folded; a
+    /// request of which that is not known at once has not.
+    pub(crate) fn is_plainly_routed(&self) -> bool {
+        let message = &self.message;
+        self.parts.plain_via.is_some()
+            && !message.may_be_folded()
+            && !message.may_have(&[Name::RecordRoute, Name::Timestamp])
+            && message.count(Name::Via) == 1
+    }
+
     /// Whether To has a tag.
     pub(crate) fn has_to_tag(&self) -> bool {
         self.parts.to_tag != NOWHERE
@@ -414,6 +429,7 @@ struct Parts {
     to: Span,
     to_tag: Span,
     call_id: Span,
+    cseq: Span,
     cseq_number: u32,
     cseq_method: Span,
     /// The method of CSeq, if it has a name here.
@@ -430,6 +446,7 @@ impl Parts {
         to: NOWHERE,
         to_tag: NOWHERE,
         call_id: NOWHERE,
+        cseq: NOWHERE,
         cseq_number: 0,
         cseq_method: NOWHERE,
         known_method: None,
@@ -541,6 +558,7 @@ fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
         to: rows.to,
         to_tag: part(to_tag),
         call_id: rows.call_id,
+        cseq: rows.cseq,
         cseq_number: cseq.number,
         cseq_method: (method_start, rows.cseq.1),
         known_method: cseq.method.known(),

@@ -6,6 +6,7 @@
 )]
 
 use alloc::vec;
+use core::net::Ipv4Addr;
 
 use super::*;
 

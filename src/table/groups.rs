@@ -27,6 +27,8 @@ const NOWHERE: i16 = i16::MAX;
 const GROUP: usize = 16;
 /// Places of the smallest table.
 const LEAST: usize = 4;
+/// A table with this many places or fewer is not made smaller as long as it has an entry.
+const SMALL: usize = 64;
 
 /// The tags of a group.
 type Tags = i16x16;
@@ -54,7 +56,7 @@ pub(super) struct Groups<T> {
     room: usize,
 }
 
-impl<T: Hashed> Groups<T> {
+impl<T> Groups<T> {
     pub(super) const fn new() -> Self {
         Self {
             tags: Vec::new(),
@@ -63,7 +65,9 @@ impl<T: Hashed> Groups<T> {
             room: 0,
         }
     }
+}
 
+impl<T: Hashed> Groups<T> {
     pub(super) const fn len(&self) -> usize {
         self.len
     }
@@ -142,8 +146,20 @@ impl<T: Hashed> Groups<T> {
         self.rows.iter().flat_map(|row| &row.0).flatten()
     }
 
+    /// Shrinks a table that is less than a sixteenth full to one that is a quarter to a half full:
+    /// a constant share of its entries must come or go before it is moved again.
+    pub(super) fn give_back(&mut self) {
+        let places = self.places();
+        if self.len == 0 {
+            // As many entries as it had room for have come and gone.
+            self.shrink_to(1);
+        } else if places > SMALL && self.len < places / 16 {
+            self.shrink_to(self.len.saturating_mul(2));
+        }
+    }
+
     /// Moves all entries to a table that has room for so many.
-    pub(super) fn shrink_to(&mut self, entries: usize) {
+    fn shrink_to(&mut self, entries: usize) {
         let places = places_for(entries.max(self.len));
         if places < self.places() {
             self.move_to(places);

@@ -54,12 +54,21 @@ const END: u8 = 0;
 ///
 /// Call-ID, tags, sent-by and CSeq number take no part. Branches compare without regard to case:
 /// a branch is a token (7.3.1), and the core's own never differ in case alone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone)]
 pub struct ClientKey {
-    /// The branch in lower case, and the method behind it.
+    /// The branch as it is written, and the method behind it.
     text: ClientText,
     branch_len: usize,
 }
+
+impl PartialEq for ClientKey {
+    fn eq(&self, other: &Self) -> bool {
+        let (branch, method) = self.parts();
+        same_request((branch, method), other.parts())
+    }
+}
+
+impl Eq for ClientKey {}
 
 /// A branch of the core's own has 31 bytes.
 type ClientText = SmallVec<[u8; CLIENT_ROOM]>;
@@ -76,23 +85,20 @@ impl ClientKey {
         let (branch_len, method) = (branch.len(), method.as_str().as_bytes());
         let len = branch_len.saturating_add(method.len());
         let mut room = [0; CLIENT_ROOM];
-        if let Some(place) = room.get_mut(..branch_len) {
-            place.copy_from_slice(branch);
-            // A loop over all of the room takes as long as one over a few bytes.
-            room.make_ascii_lowercase();
-        }
-        if let Some(place) = room.get_mut(branch_len..len) {
-            place.copy_from_slice(method);
+        if let Some(place) = room.get_mut(..len)
+            && let Some((front, back)) = place.split_at_mut_checked(branch_len)
+        {
+            front.copy_from_slice(branch);
+            back.copy_from_slice(method);
             let text = ClientText::from_buf_and_len(room, len);
             return Self { text, branch_len };
         }
         let mut text = ClientText::from_slice(branch);
-        text.make_ascii_lowercase();
         text.extend_from_slice(method);
         Self { text, branch_len }
     }
 
-    /// The branch, in lower case: as the core's own are.
+    /// The branch.
     pub(crate) fn branch(&self) -> String {
         String::from_utf8_lossy(self.parts().0).into_owned()
     }
@@ -128,11 +134,16 @@ impl<'a> Answered<'a> {
 
 impl Equivalent<ClientKey> for Answered<'_> {
     fn equivalent(&self, key: &ClientKey) -> bool {
-        let (branch, method) = key.parts();
-        // Nearly always it comes back as it was written.
-        method == self.method.as_str().as_bytes()
-            && (branch == self.branch || branch.eq_ignore_ascii_case(self.branch))
+        let method = self.method.as_str().as_bytes();
+        same_request(key.parts(), (self.branch, method))
     }
+}
+
+/// Whether these are branch and method of one request.
+#[inline]
+fn same_request(one: (&[u8], &[u8]), other: (&[u8], &[u8])) -> bool {
+    // Nearly always a branch comes back as it was written.
+    one.1 == other.1 && (one.0 == other.0 || one.0.eq_ignore_ascii_case(other.0))
 }
 
 /// A few bytes of a branch, whatever their case: the keys in a table have branches of this side,

@@ -85,6 +85,10 @@ fn tell(now: &Counters, told: &Counters) {
             since(now.retransmissions_received, told.retransmissions_received),
         ),
         (
+            "sip_retransmissions_sent_total",
+            since(now.retransmissions_sent, told.retransmissions_sent),
+        ),
+        (
             "sip_requests_withheld_total",
             since(now.withheld, told.withheld),
         ),

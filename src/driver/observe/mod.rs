@@ -8,6 +8,7 @@
 //! | `sip_requests_received_total`, `sip_requests_sent_total` | `method` | requests, copies too |
 //! | `sip_responses_received_total`, `sip_responses_sent_total` | `code` | responses, copies too |
 //! | `sip_retransmissions_received_total` | | copies of requests that a transaction had seen |
+//! | `sip_retransmissions_sent_total` | | requests and responses that were sent again |
 //! | `sip_new_requests_total` | `result`: `admitted`, `refused`, `shed` | requests outside of any dialog |
 //! | `sip_requests_withheld_total` | | requests that were not sent because a server asked for that |
 //! | `sip_overloads_total` | | overloads that began |

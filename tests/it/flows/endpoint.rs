@@ -61,6 +61,11 @@ fn counters_tell_what_happened() {
         .filter(|sent| sent.from == flow.bob)
         .count();
     assert_eq!(bob.counters().sent, sent as u64);
+    // All of them are its 200, but for the first and that for the BYE.
+    assert_eq!(bob.counters().retransmissions_sent, sent as u64 - 2);
+    assert!(sent > 3, "{sent}");
+    let alice = flow.world.look(flow.alice).unwrap();
+    assert_eq!(alice.counters().retransmissions_sent, 1);
     assert_eq!(bob.counters().dropped(), 0);
     assert_eq!(bob.counters().time_went_back, 0);
 }
