@@ -53,7 +53,7 @@ impl Endpoint {
         let key = ServerKey::of_branch(top.branch, &top.via, top.method);
         let hashed = self.server_keys.hashed(&key);
         // A copy of one that was taken gets what that one got.
-        if self.server_keys.get_hashed(hashed, &key).is_some() {
+        if self.find_server(hashed, &key).is_some() {
             return None;
         }
         let path = ReturnPath::new(&top.via, flow);
@@ -168,7 +168,7 @@ mod tests {
     fn tag(out: &[Output]) -> String {
         let sent = out.iter().rev().find_map(|output| match output {
             Output::Transmit(transmit) => Some(&transmit.bytes),
-            _ => None,
+            Output::Event(_) | Output::Query { .. } | Output::Dropped(_) => None,
         });
         let text = String::from_utf8(sent.unwrap().to_vec()).unwrap();
         let to = text.lines().find(|line| line.starts_with("To: "));
@@ -210,7 +210,9 @@ mod tests {
         let out = receive(&mut endpoint, Time::ZERO, invite.clone());
         let call = out.iter().find_map(|output| match output {
             Output::Event(Event::Incoming { call, .. }) => Some(*call),
-            _ => None,
+            Output::Event(_) | Output::Transmit(_) | Output::Query { .. } | Output::Dropped(_) => {
+                None
+            }
         });
         // There is no room for another one, so its refusal is remembered.
         let mut out = Vec::new();

@@ -157,8 +157,8 @@ impl<'a> Heard<'a> {
                 .parse()
                 .unwrap(),
             is_invite: value("CSeq: ").ends_with("INVITE"),
-            status: &text[8..11],
-            tag: to.find(";tag=").map_or("", |at| &to[at..]),
+            status: text.split(' ').nth(1).unwrap(),
+            tag: to.find(";tag=").map_or("", |at| to.split_at(at).1),
         }
     }
 
