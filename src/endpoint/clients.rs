@@ -408,6 +408,9 @@ impl Endpoint {
 
 /// 8.1.3.3: then the response was for somebody else.
 fn has_second_via(response: &Response) -> bool {
+    if response.is_one_hop() {
+        return false;
+    }
     let mut rows = response.all(Name::Via);
     let first = rows.next().unwrap_or_default();
     let is_alone = first.len() == response.top_via_value().len();

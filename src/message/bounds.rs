@@ -98,7 +98,7 @@ const COMMENTED: u128 = set(&[Name::RetryAfter, Name::Server, Name::UserAgent]);
 /// How long the rows are: from that follows what they cannot hold.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sizes {
-    /// The longest.
+    /// No row is longer: all lengths in one.
     longest: u32,
     /// The sum of each group side by side, each row one longer than it is. What is not in a group
     /// is lost beyond the top.
@@ -118,6 +118,11 @@ impl Group {
     /// How many bits the sum of a group has.
     const BITS: u32 = 21;
 
+    /// How far its sum is shifted.
+    pub(super) const fn shift(self) -> u32 {
+        (self as u32).wrapping_mul(Self::BITS)
+    }
+
     /// The group of the name with that number.
     pub(super) const fn of(name: usize) -> Self {
         let this = 1_u128 << name;
@@ -134,12 +139,11 @@ impl Group {
 }
 
 impl Sizes {
-    /// Adds a row of the group with that number.
-    #[inline]
-    pub(super) fn add(&mut self, len: u32, group: u32) {
-        self.longest = self.longest.max(len);
+    /// Adds a row of the group whose sum is shifted so far.
+    #[inline(always)]
+    pub(super) fn add(&mut self, len: u32, shift: u32) {
+        self.longest |= len;
         let sum = u64::from(len).wrapping_add(1);
-        let shift = group.wrapping_mul(Group::BITS);
         self.sums = self.sums.wrapping_add(sum.wrapping_shl(shift));
     }
 
@@ -153,8 +157,7 @@ impl Sizes {
 
     /// The sum of a group.
     const fn sum(self, group: Group) -> usize {
-        let shift = (group as u32).wrapping_mul(Group::BITS);
-        (self.sums.wrapping_shr(shift) & ((1 << Group::BITS) - 1)) as usize
+        (self.sums.wrapping_shr(group.shift()) & ((1 << Group::BITS) - 1)) as usize
     }
 
     /// Counts a Via that has been added for the one hop that it is.
@@ -337,7 +340,9 @@ mod tests {
     fn kind(lines: &str, limits: &Limits) -> Option<ParseErrorKind> {
         let text = format!("OPTIONS sip:a@b SIP/2.0\r\nMax-Forwards: 70\r\n{lines}\r\n\r\n");
         let message = Message::parse(text.into()).unwrap();
-        let error = check(&message, limits, Survey::of(&message).sizes).err()?;
+        let mut survey = Survey::default();
+        survey.look_at(&message);
+        let error = check(&message, limits, survey.sizes).err()?;
         let row = message.headers().last().unwrap();
         assert_eq!(row.value.as_ptr(), message.bytes()[error.1..].as_ptr());
         Some(error.0)

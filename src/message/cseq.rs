@@ -38,11 +38,12 @@ impl<'a> CSeq<'a> {
     ///
     /// [`Number`](super::ValueErrorKind::Number), [`Overflow`](super::ValueErrorKind::Overflow) or
     /// [`Token`](super::ValueErrorKind::Token).
+    #[inline]
     pub fn parse(value: &'a [u8]) -> Result<Self, ValueError> {
-        if let Some((number, method)) = plain(value) {
-            return Ok(Self { number, method });
+        match plain(value) {
+            Some((number, method)) => Ok(Self { number, method }),
+            None => Self::parse_any(value),
         }
-        Self::parse_any(value)
     }
 
     pub(super) fn parse_any(value: &'a [u8]) -> Result<Self, ValueError> {
@@ -106,8 +107,16 @@ impl fmt::Display for RAck<'_> {
 /// Digits, one space and a method; `None` for all else.
 #[inline]
 pub(super) fn plain(value: &[u8]) -> Option<(u32, Method<'_>)> {
-    let (number, rest) = plain::digits(value)?;
-    let method = Method::parse(rest.strip_prefix(b" ")?).ok()?;
+    let (number, method) = plain_front(value, value.len())?;
+    Some((number, Method::parse(method).ok()?))
+}
+
+/// Digits, one space and what may be a method, which are the front of the text, of that length.
+#[inline]
+pub(super) fn plain_front(text: &[u8], len: usize) -> Option<(u32, &[u8])> {
+    let (number, rest) = plain::digits(text)?;
+    let digits = text.len().checked_sub(rest.len())?;
+    let method = rest.get(..len.checked_sub(digits)?)?.strip_prefix(b" ")?;
     Some((u32::try_from(number).ok()?, method))
 }
 

@@ -9,7 +9,6 @@ use bytes::{Buf, Bytes};
 use super::error::{ParseError, ParseErrorKind};
 use super::header_block::{Block, Entry, HeaderPath, Headers, Names};
 use super::lexer::LexError;
-use super::put::offset;
 use super::reply::salvage;
 use super::start_line::{self, StartLine};
 use super::{Name, StatusCode};
@@ -117,7 +116,8 @@ impl Message {
         self.bytes.truncate(layout.end);
         self.start = layout.start;
         self.names = layout.block.names;
-        self.body = offset(layout.block.end);
+        // The message is shorter than 4 GiB.
+        self.body = layout.block.end as u32;
         Ok(())
     }
 
@@ -414,12 +414,13 @@ impl Layout {
         }
         let (start, at) = start_line::parse(bytes, limits.start_line_bytes)?;
         let block = Block::read(bytes, at, limits, path, headers)?;
-        let available = bytes.len().saturating_sub(block.end);
+        // The block is part of the bytes.
+        let available = bytes.len().wrapping_sub(block.end);
         let end = match block.content_length {
             Some((length, row)) if length > available => {
                 return Err((ParseErrorKind::BodyTruncated, row));
             }
-            Some((length, _)) => block.end.saturating_add(length),
+            Some((length, _)) => block.end.wrapping_add(length),
             None => bytes.len(),
         };
         Ok(Self {

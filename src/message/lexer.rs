@@ -12,7 +12,7 @@ use memchr::memchr2;
 use super::Name;
 use super::error::ParseErrorKind;
 use super::scan::is_space;
-use super::words::first_control;
+use super::words::{Lanes, first_control};
 
 /// One line of the header block, in absolute offsets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,30 +54,31 @@ pub(crate) struct PlainLine {
 }
 
 /// The line that the text begins with, if it is a header on one line, with its name and colon
-/// together, at most one space behind the colon, none at the end and no control character.
-#[inline]
-pub(crate) fn plain_line(text: &[u8]) -> Option<PlainLine> {
-    // Both are looked for from the start of the line, so that neither waits for the other.
+/// together, at most one space behind the colon, none at the end and no control character; and
+/// what follows it, which is for the caller to judge. It must have sixteen bytes with that.
+#[inline(always)]
+pub(crate) fn plain_line(text: &[u8]) -> Option<(PlainLine, &[u8])> {
+    let front = Lanes::of(*text.first_chunk()?);
+    // Looked for from the start of the line, as the name is, so that neither waits for the other.
     let value_end = first_control(text)?;
-    let (name, name_len) = Name::before_colon(text)?;
-    if name == Name::Other && !text.get(..name_len)?.iter().all(|&b| is_name_byte(b)) {
-        return None;
-    }
+    let (name, name_len) = Name::before_colon(front, text);
+    let (line, ending) = text.split_at_checked(value_end)?;
+    let &[cr, lf, _] = ending.first_chunk()?;
+    let rest = ending.get(2..)?;
     // Sums of lengths of one slice cannot overflow; wrapping is the cheapest way to say so.
-    let behind = text.get(name_len.wrapping_add(1)..value_end)?;
-    let value = behind.strip_prefix(b" ").unwrap_or(behind);
-    let &[b'\r', b'\n', next] = text.get(value_end..)?.first_chunk::<3>()? else {
-        return None;
-    };
-    if is_blank(next) || value.first() == Some(&b' ') || value.last() == Some(&b' ') {
+    let behind_colon = name_len.wrapping_add(1);
+    let value = line.get(behind_colon..)?;
+    if [cr, lf] != *b"\r\n" || value.starts_with(b"  ") || value.ends_with(b" ") && value.len() > 1
+    {
         return None;
     }
-    Some(PlainLine {
+    let line = PlainLine {
         name,
         name_len: name_len as u8,
-        value: value_end.wrapping_sub(value.len()),
+        value: behind_colon.wrapping_add(usize::from(value.starts_with(b" "))),
         value_end,
-    })
+    };
+    Some((line, rest))
 }
 
 /// Reads the line that starts at `at`.
@@ -168,6 +169,11 @@ fn trim_end(bytes: &[u8], start: usize, end: usize) -> usize {
 /// SP or HTAB.
 pub(crate) const fn is_blank(b: u8) -> bool {
     matches!(b, b' ' | b'\t')
+}
+
+/// Whether all bytes may stand in a name, and there are some.
+pub(crate) fn is_name(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&b| is_name_byte(b))
 }
 
 /// SIP's `token` and what HTTP's adds to it, which the fast path takes too.

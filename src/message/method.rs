@@ -59,25 +59,34 @@ impl<'a> Method<'a> {
     ///
     /// [`Token`](ValueErrorKind::Token) if the bytes are not a token.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Ok(match bytes {
-            b"INVITE" => Self::Invite,
-            b"ACK" => Self::Ack,
-            b"BYE" => Self::Bye,
-            b"CANCEL" => Self::Cancel,
-            b"OPTIONS" => Self::Options,
-            b"REGISTER" => Self::Register,
-            b"PRACK" => Self::Prack,
-            b"UPDATE" => Self::Update,
-            b"INFO" => Self::Info,
-            b"MESSAGE" => Self::Message,
-            b"REFER" => Self::Refer,
-            b"SUBSCRIBE" => Self::Subscribe,
-            b"NOTIFY" => Self::Notify,
-            b"PUBLISH" => Self::Publish,
-            other => match ascii(other) {
-                Some(name) if is_token(other) => Self::Other(name),
-                Some(_) | None => return Err(ValueError::new(ValueErrorKind::Token, 0)),
-            },
+        if let Some(known) = Self::of_known(bytes) {
+            return Ok(known);
+        }
+        match ascii(bytes) {
+            Some(name) if is_token(bytes) => Ok(Self::Other(name)),
+            Some(_) | None => Err(ValueError::new(ValueErrorKind::Token, 0)),
+        }
+    }
+
+    /// The method of exactly these bytes, if it has a name here.
+    #[inline]
+    pub(crate) fn of_known(bytes: &[u8]) -> Option<Method<'static>> {
+        Some(match bytes {
+            b"INVITE" => Method::Invite,
+            b"ACK" => Method::Ack,
+            b"BYE" => Method::Bye,
+            b"CANCEL" => Method::Cancel,
+            b"OPTIONS" => Method::Options,
+            b"REGISTER" => Method::Register,
+            b"PRACK" => Method::Prack,
+            b"UPDATE" => Method::Update,
+            b"INFO" => Method::Info,
+            b"MESSAGE" => Method::Message,
+            b"REFER" => Method::Refer,
+            b"SUBSCRIBE" => Method::Subscribe,
+            b"NOTIFY" => Method::Notify,
+            b"PUBLISH" => Method::Publish,
+            _ => return None,
         })
     }
 

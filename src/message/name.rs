@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::lexer::is_name;
 use super::words::{self, Lanes};
 
 macro_rules! names {
@@ -270,51 +271,57 @@ impl Name {
         }
     }
 
-    /// The name that stands before the first colon of a line, and its length. `None` if there is no
-    /// colon in the first 32 bytes, or nothing before it; what stands before the colon of
-    /// [`Name::Other`] may be anything.
-    #[inline]
-    pub(crate) fn before_colon(line: &[u8]) -> Option<(Self, usize)> {
-        let front = Front::of(line);
-        if let Some(len) = front.colon() {
-            return (len > 0).then(|| (front.name(len), len));
+    /// The name that stands before the first colon of a line, and its length: that of the line,
+    /// where no colon is, if there is none in the first 32 bytes, or no name before it. A CR may be
+    /// taken for a hyphen: it ends the line, and the caller looks for that anyway.
+    #[inline(always)]
+    pub(crate) fn before_colon(front: Lanes, line: &[u8]) -> (Self, usize) {
+        let colons = front.equal(b':');
+        if colons == 0 {
+            return Self::long_before_colon(line);
         }
-        let behind = Front::of(line.get(words::STEP..)?);
-        let len = words::STEP.wrapping_add(behind.colon()?);
-        Some((Self::parse(line.get(..len)?), len))
+        let len = words::place(colons);
+        match known(front, len) {
+            Some(name) => (name, len),
+            None => Self::other(line, len),
+        }
+    }
+
+    /// The same for a name of sixteen bytes and more.
+    #[inline(never)]
+    fn long_before_colon(line: &[u8]) -> (Self, usize) {
+        let behind = line.get(words::STEP..).unwrap_or_default();
+        let colons = Lanes::front(behind).equal(b':');
+        if colons == 0 {
+            return (Self::Other, line.len());
+        }
+        let len = words::STEP.wrapping_add(words::place(colons));
+        let name = Self::parse(line.get(..len).unwrap_or_default());
+        match name == Self::Other {
+            true => Self::other(line, len),
+            false => (name, len),
+        }
+    }
+
+    /// A name of that length that the crate does not know, if it is one.
+    #[inline(never)]
+    fn other(line: &[u8], len: usize) -> (Self, usize) {
+        match line.get(..len).is_some_and(is_name) {
+            true => (Self::Other, len),
+            false => (Self::Other, line.len()),
+        }
     }
 }
 
-/// The first bytes of a line.
-#[derive(Clone, Copy)]
-struct Front(Lanes);
-
-impl Front {
-    #[inline(always)]
-    fn of(line: &[u8]) -> Self {
-        Self(Lanes::front(line))
-    }
-
-    #[inline(always)]
-    fn colon(self) -> Option<usize> {
-        match self.0.equal(b':') {
-            0 => None,
-            found => Some(words::place(found)),
-        }
-    }
-
-    /// The name that it begins with, of that length. The colon behind it counts, so that no NUL is
-    /// taken for nothing.
-    #[inline(always)]
-    fn name(self, len: usize) -> Name {
-        let spelled = u128::from_le_bytes(self.0.bytes());
-        let keep = KEEP.get(len).copied().unwrap_or_default();
-        let place = PLACES.get(fold_hash(spelled & keep)).copied();
-        match SPELLINGS.get(usize::from(place.unwrap_or_default())) {
-            Some(known) if (spelled | known.fold) & keep == known.letters => known.name,
-            Some(_) | None => Name::Other,
-        }
-    }
+/// Which name it is that the line begins with, of that length. The colon behind it counts, so that
+/// no NUL is taken for nothing.
+#[inline(always)]
+fn known(line: Lanes, len: usize) -> Option<Name> {
+    // What becomes a small letter is one or was a large one; what becomes a hyphen is one or CR.
+    let folded = line.with(FOLD).within(KEEP.get(len)?);
+    let slot = fold_hash(u128::from_le_bytes(folded.bytes()));
+    let spelling = SPELLINGS.get(slot)?;
+    folded.is_all(&spelling.letters).then_some(spelling.name)
 }
 
 /// The canonical spelling, or `?` for a name the crate does not know.
@@ -372,32 +379,31 @@ const fn table() -> [(Name, &'static str); SLOTS] {
 
 /// How a name that fits sixteen bytes with its colon is written.
 #[derive(Clone, Copy)]
+#[repr(align(16))]
 struct Spelling {
+    /// In small letters, with its colon.
+    letters: words::Bytes,
     name: Name,
-    /// In small letters, with its colon. The first one is lowest.
-    letters: u128,
-    /// Bit 5 of every letter, which makes it a small one.
-    fold: u128,
 }
 
+/// Bit 5, which makes letters small ones; a hyphen and a colon have it.
+const FOLD: u8 = 0x20;
+
 /// For each length of a name, the bytes that are its own or its colon.
-static KEEP: [u128; words::STEP] = keep();
+static KEEP: [words::Bytes; words::STEP] = keep();
 
 /// A power of two, large enough for a hash without collisions.
-const SPELLING_SLOTS: usize = 1024;
+const SPELLING_SLOTS: usize = 512;
 
-/// By hash, which spelling to compare with: the first one, which nothing has, for none.
-static PLACES: [u8; SPELLING_SLOTS] = places();
+/// All names and compact forms that fit, each in the slot of its hash. Nothing is spelled as what
+/// is in an empty one.
+static SPELLINGS: [Spelling; SPELLING_SLOTS] = spellings();
 
-/// All names and compact forms that fit.
-static SPELLINGS: [Spelling; 128] = spellings();
-
-/// Case is folded by setting bit 5. The factor was searched for, as that of [`hash`].
+/// Mixes small letters. The factor was searched for, as that of [`hash`].
 #[inline(always)]
 const fn fold_hash(letters: u128) -> usize {
-    let folded = letters | u128::from_le_bytes([0x20; words::STEP]);
-    let mixed = folded as u64 ^ ((folded >> 64) as u64).rotate_left(23);
-    (mixed.wrapping_mul(0x1c0c_70f5_f5fe_46fb) >> 54) as usize
+    let mixed = letters as u64 ^ ((letters >> 64) as u64).rotate_left(23);
+    (mixed.wrapping_mul(0xba07_ad4a_9366_440b) >> 55) as usize
 }
 
 #[allow(
@@ -405,11 +411,30 @@ const fn fold_hash(letters: u128) -> usize {
     clippy::arithmetic_side_effects,
     reason = "runs in the compiler only, where a panic is a build error"
 )]
-const fn keep() -> [u128; words::STEP] {
-    let mut keep = [u128::MAX; words::STEP];
+const fn as_word(letters: &words::Bytes) -> u128 {
+    let mut word = 0;
+    let mut at = 0;
+    while at < words::STEP {
+        word |= (letters[at].cast_unsigned() as u128) << (at * 8);
+        at += 1;
+    }
+    word
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "runs in the compiler only, where a panic is a build error"
+)]
+const fn keep() -> [words::Bytes; words::STEP] {
+    let mut keep = [[0; words::STEP]; words::STEP];
     let mut len = 0;
     while len < words::STEP {
-        keep[len] >>= (words::STEP - 1 - len) * 8;
+        let mut at = 0;
+        while at <= len {
+            keep[len][at] = -1;
+            at += 1;
+        }
         len += 1;
     }
     keep
@@ -421,35 +446,12 @@ const fn keep() -> [u128; words::STEP] {
     clippy::panic,
     reason = "runs in the compiler only, where a panic is a build error"
 )]
-const fn places() -> [u8; SPELLING_SLOTS] {
-    let mut places = [0; SPELLING_SLOTS];
-    let spellings = spellings();
-    let mut i = 1;
-    while i < spellings.len() {
-        if spellings[i].letters != 0 {
-            let slot = fold_hash(spellings[i].letters);
-            assert!(places[slot] == 0, "two names share a slot");
-            places[slot] = i as u8;
-        }
-        i += 1;
-    }
-    places
-}
-
-#[allow(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::panic,
-    reason = "runs in the compiler only, where a panic is a build error"
-)]
-const fn spellings() -> [Spelling; 128] {
-    // What a line begins with is not empty.
+const fn spellings() -> [Spelling; SPELLING_SLOTS] {
     let mut spellings = [Spelling {
+        letters: [0; words::STEP],
         name: Name::Other,
-        letters: 0,
-        fold: 0,
-    }; 128];
-    let (mut i, mut next) = (0, 1);
+    }; SPELLING_SLOTS];
+    let mut i = 0;
     while i < NAMES.len() * 2 {
         let (name, text, compact) = NAMES[i / 2];
         let letter = [match compact {
@@ -461,21 +463,17 @@ const fn spellings() -> [Spelling; 128] {
         if bytes.len() >= words::STEP || bytes[0] == 0 {
             continue;
         }
-        let (mut letters, mut fold) = ((b':' as u128) << (bytes.len() * 8), 0_u128);
+        let mut letters = [0; words::STEP];
         let mut at = 0;
         while at < bytes.len() {
-            letters |= (bytes[at].to_ascii_lowercase() as u128) << (at * 8);
-            if bytes[at].is_ascii_alphabetic() {
-                fold |= 0x20 << (at * 8);
-            }
+            assert!(bytes[at].is_ascii_alphabetic() || bytes[at] == b'-');
+            letters[at] = (bytes[at] | FOLD).cast_signed();
             at += 1;
         }
-        spellings[next] = Spelling {
-            name,
-            letters,
-            fold,
-        };
-        next += 1;
+        letters[at] = b':'.cast_signed();
+        let slot = fold_hash(as_word(&letters));
+        assert!(spellings[slot].letters[0] == 0, "two names share a slot");
+        spellings[slot] = Spelling { letters, name };
     }
     spellings
 }
@@ -520,13 +518,16 @@ mod tests {
 
     /// The same question asked in the other way.
     fn before_colon(name: &[u8], behind: &[u8]) -> Option<(Name, usize)> {
-        Name::before_colon(&[name, b":", behind].concat())
+        let line = [name, b":", behind].concat();
+        let end = words::first_control(&line).unwrap_or(line.len());
+        Some(Name::before_colon(Lanes::front(&line), &line)).filter(|(_, len)| *len < end)
     }
 
     #[test]
     fn a_name_is_found_in_its_line() {
         for &(name, text, compact) in NAMES {
-            let short = [compact.unwrap_or(b'?')];
+            // No name has this as its compact form.
+            let short = [compact.unwrap_or(b'z')];
             for spelled in [
                 text.as_bytes(),
                 text.to_ascii_uppercase().as_bytes(),
@@ -534,7 +535,7 @@ mod tests {
                 &short,
             ] {
                 for behind in [&b""[..], b" : x", b" a value of more than thirty-two bytes"] {
-                    let known = if spelled == b"?" { Name::Other } else { name };
+                    let known = if spelled == b"z" { Name::Other } else { name };
                     assert_eq!(before_colon(spelled, behind), Some((known, spelled.len())));
                 }
                 // With one bit wrong it is another name, or none.
@@ -547,8 +548,10 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Name::before_colon(b"Via"), None);
-        assert_eq!(Name::before_colon(b": x"), None);
+        for line in [&b"Via"[..], b": x", &[b'a'; 99]] {
+            let none = (Name::Other, line.len());
+            assert_eq!(Name::before_colon(Lanes::front(line), line), none);
+        }
         let long = [b'a'; 31];
         assert_eq!(before_colon(&long, b""), Some((Name::Other, 31)));
         assert_eq!(before_colon(&[&long[..], b"a"].concat(), b""), None);

@@ -250,16 +250,15 @@ fn behind_display(value: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let (display, rest) = match value {
         [b'<', inner @ ..] => return Some((None, inner)),
         [b'"', quoted @ ..] => {
-            let (inner, _) = plain::run(quoted, plain::set::QUOTED);
-            let (quoted, rest) = value.split_at_checked(inner.len().checked_add(2)?)?;
-            if !quoted.ends_with(b"\"") {
+            let (inner, behind) = plain::run(quoted, plain::set::QUOTED)?;
+            let ([b'"', b' ', b'<', uri @ ..] | [b'"', b'<', uri @ ..]) = behind else {
                 return None;
-            }
-            (quoted, rest.strip_prefix(b" ").unwrap_or(rest))
+            };
+            return Some((value.get(..inner.len().checked_add(2)?), uri));
         }
         [b' ', ..] => return None,
         _ => {
-            let (name, rest) = plain::run(value, plain::set::DISPLAY);
+            let (name, rest) = plain::run(value, plain::set::DISPLAY)?;
             (trim(name), rest)
         }
     };

@@ -31,26 +31,65 @@ pub(crate) mod set {
 static SETS: [u8; 256] = sets();
 
 /// The bytes at the front that are in the set, and the rest. Letters, digits, `-` and `.` are in
-/// all of them.
+/// all of them. Never `None`: the caller returns its own with `?`, without a branch for less.
 #[inline(always)]
-pub(crate) fn run(text: &[u8], set: u8) -> (&[u8], &[u8]) {
-    let mut rest = text;
-    loop {
-        let mut others = Lanes::front(rest).not_common();
-        // Sixteen bytes take one step; others of the set than those in all take one each. NUL is
-        // in none, so that the end of the text ends the run.
-        while others != 0 {
-            match rest.get(words::place(others)..) {
-                Some([b, ..]) if is_in(*b, set) => others &= others.wrapping_sub(1),
-                Some(end) => return split_before(text, end),
-                None => return (text, &[]),
-            }
-        }
-        match rest.get(words::STEP..) {
-            Some(tail) => rest = tail,
-            None => return (text, &[]),
+pub(crate) fn run(text: &[u8], set: u8) -> Option<(&[u8], &[u8])> {
+    text.split_at_checked(run_len(text, set))
+}
+
+/// How many bytes at the front are in the set. One function for all sets: where it is built in,
+/// its constants leave no room in the registers for anything else. Most runs end in the first steps.
+#[inline(never)]
+fn run_len(text: &[u8], set: u8) -> usize {
+    let Some((front, behind)) = text.split_first_chunk() else {
+        return short_run(text, set);
+    };
+    if let Some(len) = run_in(front, set) {
+        return len;
+    }
+    match behind.first_chunk().and_then(|next| run_in(next, set)) {
+        Some(len) => len.wrapping_add(words::STEP),
+        None => long_run(text, set),
+    }
+}
+
+/// Where a run ends in sixteen bytes. Letters and their like take one step, others of the set than
+/// those in all one each.
+#[inline(always)]
+fn run_in(chunk: &[u8; words::STEP], set: u8) -> Option<usize> {
+    let mut others = Lanes::of(*chunk).not_common();
+    while others != 0 {
+        let place = words::place(others);
+        match chunk.get(place) {
+            Some(b) if is_in(*b, set) => others &= others.wrapping_sub(1),
+            _ => return Some(place),
         }
     }
+    None
+}
+
+/// A run of sixteen bytes and more.
+#[inline(never)]
+fn long_run(text: &[u8], set: u8) -> usize {
+    let (chunks, _) = text.get(words::STEP..).unwrap_or_default().as_chunks();
+    let mut before = words::STEP;
+    for chunk in chunks {
+        if let Some(len) = run_in(chunk, set) {
+            return before.wrapping_add(len);
+        }
+        before = before.wrapping_add(words::STEP);
+    }
+    // The last sixteen bytes: those that have been looked at are in the set.
+    let last = text.last_chunk().and_then(|last| run_in(last, set));
+    last.map_or(text.len(), |len| {
+        text.len().wrapping_sub(words::STEP).wrapping_add(len)
+    })
+}
+
+/// A run in less than sixteen bytes. NUL is in no set, so that their end ends it.
+#[inline(never)]
+fn short_run(text: &[u8], set: u8) -> usize {
+    run_in(&Lanes::front(text).bytes(), set).unwrap_or(text.len())
 }
 
 #[inline(always)]
@@ -97,22 +136,47 @@ impl<'a> PlainHost<'a> {
 }
 
 /// `host [":" port]`, and what follows. The caller knows what may follow.
-#[inline]
+#[inline(never)]
 pub(crate) fn host_port(text: &[u8]) -> Option<(PlainHost<'_>, Option<u16>, &[u8])> {
-    let (host, rest) = match text.first()? {
-        b'0'..=b'9' => match v4(text) {
-            Some((address, rest)) => (PlainHost::V4(address), rest),
-            None => name(text)?,
-        },
-        b'[' => v6(text)?,
-        _ => name(text)?,
+    match v4(text) {
+        Some((address, rest)) => with_port(PlainHost::V4(address), rest),
+        None => {
+            let (host, rest) = other_host(text)?;
+            with_port(host, rest)
+        }
+    }
+}
+
+#[inline(always)]
+fn with_port<'a>(
+    host: PlainHost<'a>,
+    rest: &'a [u8],
+) -> Option<(PlainHost<'a>, Option<u16>, &'a [u8])> {
+    match rest {
+        [b':', digits @ ..] => port(digits).map(|(port, rest)| (host, Some(port), rest)),
+        _ => Some((host, None, rest)),
+    }
+}
+
+/// What follows `host [":" port]`, for who does not ask what they are.
+#[inline(never)]
+pub(crate) fn behind_host_port(text: &[u8]) -> Option<&[u8]> {
+    let rest = match v4(text) {
+        Some((_, rest)) => rest,
+        None => other_host(text)?.1,
     };
     match rest {
-        [b':', digits @ ..] => {
-            let (port, rest) = port(digits)?;
-            Some((host, Some(port), rest))
-        }
-        _ => Some((host, None, rest)),
+        [b':', digits @ ..] => port(digits).map(|(_, rest)| rest),
+        _ => Some(rest),
+    }
+}
+
+/// A host that is no IPv4 address.
+#[inline(never)]
+fn other_host(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
+    match text.first()? {
+        b'[' => v6(text),
+        _ => name(text),
     }
 }
 
@@ -122,7 +186,8 @@ pub(crate) fn host_port(text: &[u8]) -> Option<(PlainHost<'_>, Option<u16>, &[u8
 /// the least, which nothing here reads, so that no step must look out for a near end.
 #[inline(always)]
 pub(crate) fn has_read(text: &[u8], len: usize, rest: &[u8]) -> bool {
-    text.len().checked_sub(rest.len()) == Some(len)
+    // The rest is the end of the text, and so not longer.
+    text.len().wrapping_sub(rest.len()) == len
 }
 
 /// The value of the first parameter, if it has that name, to the letter, and is a token; and what
@@ -132,7 +197,7 @@ pub(crate) fn first_param<'a, const N: usize>(
     params: &'a [u8],
     start: &[u8; N],
 ) -> Option<(&'a [u8], &'a [u8])> {
-    match run(params.strip_prefix(start)?, set::TOKEN) {
+    match run(params.strip_prefix(start)?, set::TOKEN)? {
         (value @ [_, ..], rest @ ([] | [b';' | b'\r', ..])) => Some((value, rest)),
         _ => None,
     }
@@ -148,17 +213,17 @@ pub(crate) fn header_params<'a>(
 ) -> Option<&'a [u8]> {
     let mut names = Names(small_hash(read).map_or(0, |hash| 1 << hash));
     while let Some((b';', tail)) = rest.split_first() {
-        let (name, tail) = run(tail, set::TOKEN);
+        let (name, tail) = run(tail, set::TOKEN)?;
         names.add(name)?;
         let (value, tail) = match tail {
             [b'=', b'"', ..] => {
                 let quoted = tail.get(1..)?;
-                let (inner, _) = run(quoted.get(1..)?, set::QUOTED);
+                let (inner, _) = run(quoted.get(1..)?, set::QUOTED)?;
                 let (value, tail) = quoted.split_at_checked(inner.len().checked_add(2)?)?;
                 (Some(value).filter(|value| value.ends_with(b"\"")), tail)
             }
             [b'=', tail @ ..] => {
-                let (value, tail) = run(tail, set::VALUE);
+                let (value, tail) = run(tail, set::VALUE)?;
                 (Some(value).filter(|value| !value.is_empty()), tail)
             }
             _ => {
@@ -186,11 +251,11 @@ pub(crate) fn uri_params<'a>(
 ) -> Option<&'a [u8]> {
     let mut names = Names::default();
     while let Some((b';', tail)) = rest.split_first() {
-        let (name, mut tail) = run(tail, set::URI_NAME);
+        let (name, mut tail) = run(tail, set::URI_NAME)?;
         names.add(name)?;
         let mut value: &[u8] = &[];
         if let [b'=', behind @ ..] = tail {
-            (value, tail) = run(behind, set::URI_VALUE);
+            (value, tail) = run(behind, set::URI_VALUE)?;
             if value.is_empty() {
                 return None;
             }
@@ -204,7 +269,7 @@ pub(crate) fn uri_params<'a>(
 }
 
 /// Digits up to the end or another byte, and the rest: at most ten, so that the sum fits.
-#[inline]
+#[inline(always)]
 pub(crate) fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
     match text.first_chunk().and_then(|front| few_digits(*front)) {
         Some((sum, len)) => Some((sum, text.get(len..)?)),
@@ -220,10 +285,11 @@ fn few_digits(front: [u8; 8]) -> Option<(u64, usize)> {
     let word = u64::from_le_bytes(front) ^ ALL.wrapping_mul(0x30);
     // The highest bit of each other byte; what a sum carries goes to those behind the first one.
     let others = (word.wrapping_add(ALL.wrapping_mul(0x76)) | word) & ALL.wrapping_mul(0x80);
-    let len = others.trailing_zeros() / 8;
-    if !matches!(len, 1..=7) {
+    let bits = others.trailing_zeros();
+    if !matches!(bits, 8..64) {
         return None;
     }
+    let len = bits / 8;
     // With zeros before them they are eight. Two become one, three times.
     let eight = word.wrapping_shl(64_u32.wrapping_sub(len.wrapping_mul(8)));
     let pairs = eight.wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff_00ff_00ff;
@@ -232,6 +298,7 @@ fn few_digits(front: [u8; 8]) -> Option<(u64, usize)> {
     Some((sum, len as usize))
 }
 
+#[inline(never)]
 fn up_to_ten_digits(text: &[u8]) -> Option<(u64, &[u8])> {
     let mut sum = 0_u64;
     let mut len = 0_usize;
@@ -282,27 +349,43 @@ fn port(text: &[u8]) -> Option<(u16, &[u8])> {
     Some((u16::try_from(port).ok()?, rest))
 }
 
-#[inline]
+#[inline(always)]
 fn v4(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
-    let mut octets = [0_u8; 4];
-    let mut rest = text;
-    for (at, octet) in octets.iter_mut().enumerate() {
-        if at > 0 {
-            rest = rest.strip_prefix(b".")?;
-        }
-        (*octet, rest) = self::octet(rest)?;
+    let (mut address, mut rest) = octet(text)?;
+    for _ in 0..3 {
+        let (octet, tail) = octet(rest.strip_prefix(b".")?)?;
+        (address, rest) = (address << 8 | octet, tail);
     }
-    let ends = !matches!(
-        rest.first(),
-        Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'-' | b'_')
-    );
-    ends.then_some((Ipv4Addr::from(octets), rest))
+    let goes_on = rest.first().is_some_and(|b| is_in(*b, set::HOST));
+    (!goes_on).then_some((Ipv4Addr::from_bits(address), rest))
 }
 
 /// A number from 0 to 255 without leading zeros. A digit too many is left for the caller to see.
-#[inline]
-fn octet(text: &[u8]) -> Option<(u8, &[u8])> {
-    let value = |b: u8| u16::from(b & 15);
+#[inline(always)]
+fn octet(text: &[u8]) -> Option<(u32, &[u8])> {
+    // A byte more than it has, so that nothing behind it is looked for twice.
+    let Some(front) = text.first_chunk::<4>() else {
+        return last_octet(text);
+    };
+    let &[a, b, c, _] = front;
+    let value = |b: u8| u32::from(b & 15);
+    let ten = value(a).wrapping_mul(10).wrapping_add(value(b));
+    if !b.is_ascii_digit() {
+        return Some((value(a), text.get(1..)?)).filter(|_| a.is_ascii_digit());
+    }
+    if !matches!(a, b'1'..=b'9') {
+        return None;
+    }
+    if !c.is_ascii_digit() {
+        return Some((ten, text.get(2..)?));
+    }
+    let number = ten.wrapping_mul(10).wrapping_add(value(c));
+    Some((number, text.get(3..)?)).filter(|_| number <= 255)
+}
+
+/// The same near the end of the text.
+fn last_octet(text: &[u8]) -> Option<(u32, &[u8])> {
+    let value = |b: u8| u32::from(b & 15);
     let two = |a: u8, b: u8| value(a).wrapping_mul(10).wrapping_add(value(b));
     let (number, rest) = match text {
         [b'0', rest @ ..] => (0, rest),
@@ -313,7 +396,7 @@ fn octet(text: &[u8]) -> Option<(u8, &[u8])> {
         [a @ b'1'..=b'9', rest @ ..] => (value(*a), rest),
         _ => return None,
     };
-    Some((u8::try_from(number).ok()?, rest))
+    Some((number, rest)).filter(|_| number <= 255)
 }
 
 fn v6(text: &[u8]) -> Option<(PlainHost<'_>, &[u8])> {
@@ -591,7 +674,7 @@ mod tests {
                     for set in [set::HOST, set::TOKEN, set::USER, set::QUOTED] {
                         let inside = SETS[usize::from(b)] & set != 0;
                         let len = if inside { text.len() } else { before };
-                        assert_eq!(run(&text, set), text.split_at(len));
+                        assert_eq!(run(&text, set), Some(text.split_at(len)));
                     }
                 }
             }

@@ -642,6 +642,14 @@ pub(crate) fn range_in(whole: &[u8], part: &[u8]) -> Option<(u32, u32)> {
     (end <= whole.len()).then_some((offset(start), offset(end)))
 }
 
+/// [`range_in`] for who knows that the part is one. Of what is not, no range of the whole.
+#[inline(always)]
+pub(super) fn span_in(whole: &[u8], part: &[u8]) -> (u32, u32) {
+    // Offsets in a message of less than 4 GiB.
+    let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr()) as u32;
+    (start, start.wrapping_add(part.len() as u32))
+}
+
 /// Makes the error, with what of the message it takes to answer it.
 ///
 /// Lines that cannot be read are passed over: the five headers may stand behind them.

@@ -7,10 +7,8 @@ use core::ops::Deref;
 
 use bytes::Bytes;
 
-use super::bounds;
 use super::error::{ParseError, ParseErrorKind};
-use super::put::offset;
-use super::reply::{range_in, salvage};
+use super::reply::{range_in, salvage, span_in};
 use super::simple::check_call_id;
 use super::start_line::{StartLine, begins_with_sip, breaks_before};
 use super::survey::Survey;
@@ -18,6 +16,7 @@ use super::via::{PlainVia, ViaParts};
 use super::{
     CSeq, Message, Method, Name, NameAddr, StatusCode, Uri, ValueError, Via, split_commas,
 };
+use super::{bounds, cseq};
 use crate::limits::Limits;
 
 /// Reads a datagram and checks what every message must have (RFC 3261 8.1.1).
@@ -105,8 +104,9 @@ impl Message {
     ///
     /// As [`Message::check`].
     pub fn check_with(self, limits: &Limits) -> Result<Incoming, ParseError> {
-        match check(&self, limits) {
-            Ok(parts) => Ok(Incoming::of(self, parts)),
+        let mut parts = Parts::UNREAD;
+        match check(&self, limits, &mut parts) {
+            Ok(()) => Ok(Incoming::of(self, parts)),
             Err((kind, offset)) => Err(salvage(self.bytes(), kind, offset)),
         }
     }
@@ -124,14 +124,14 @@ pub(crate) fn parse_boxed(bytes: Bytes, limits: &Limits) -> Result<Boxed, ParseE
     let failed = |message: &Message, (kind, offset)| salvage(message.bytes(), kind, offset);
     match looks_like_response(&bytes) {
         true => {
-            let mut response = Box::new(Response::unread(bytes));
+            let mut response = Box::write(Box::new_uninit(), Response::unread(bytes));
             match read(&mut response.message, &mut response.parts, limits) {
                 Ok(()) => Ok(Boxed::Response(response)),
                 Err(error) => Err(failed(&response.message, error)),
             }
         }
         false => {
-            let mut request = Box::new(Request::unread(bytes));
+            let mut request = Box::write(Box::new_uninit(), Request::unread(bytes));
             match read(&mut request.message, &mut request.parts, limits) {
                 Ok(()) => Ok(Boxed::Request(request)),
                 Err(error) => Err(failed(&request.message, error)),
@@ -149,8 +149,7 @@ fn looks_like_response(bytes: &[u8]) -> bool {
 #[inline(always)]
 fn read(message: &mut Message, parts: &mut Parts, limits: &Limits) -> Result<(), CheckError> {
     message.read(limits)?;
-    *parts = check(message, limits)?;
-    Ok(())
+    check(message, limits, parts)
 }
 
 impl Incoming {
@@ -316,10 +315,9 @@ impl Request {
     /// request of which that is not known at once has not.
     pub(crate) fn is_plainly_routed(&self) -> bool {
         let message = &self.message;
-        self.parts.plain_via.is_some()
+        self.parts.is_one_hop
             && !message.may_be_folded()
             && !message.may_have(&[Name::RecordRoute, Name::Timestamp])
-            && message.count(Name::Via) == 1
     }
 
     /// Whether To has a tag.
@@ -356,6 +354,11 @@ impl Request {
 }
 
 impl Response {
+    /// Whether its Via is known to be the only one.
+    pub(crate) fn is_one_hop(&self) -> bool {
+        self.parts.is_one_hop
+    }
+
     #[inline(always)]
     fn unread(bytes: Bytes) -> Self {
         Self {
@@ -423,6 +426,8 @@ struct Parts {
     via: Span,
     /// The same, if it is of the common form.
     plain_via: Option<ViaParts>,
+    /// Whether it is known to be the only one.
+    is_one_hop: bool,
     branch: Span,
     from: Span,
     from_tag: Span,
@@ -440,6 +445,7 @@ impl Parts {
     const UNREAD: Self = Self {
         via: NOWHERE,
         plain_via: None,
+        is_one_hop: false,
         branch: NOWHERE,
         from: NOWHERE,
         from_tag: NOWHERE,
@@ -455,6 +461,22 @@ impl Parts {
 
 impl Hash for Parts {
     fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl Parts {
+    /// Takes what the top Via in this row says, if it is alone there and of the common form.
+    #[inline(never)]
+    fn take_plain_via(&mut self, whole: &[u8], row: Span) -> bool {
+        let text = whole.get(row.0 as usize..).unwrap_or_default();
+        let len = row.1.wrapping_sub(row.0) as usize;
+        let Some(via) = PlainVia::scan(text, len) else {
+            return false;
+        };
+        self.via = row;
+        self.branch = part_of(whole, via.branch);
+        self.plain_via = Some(ViaParts::of(&via, whole));
+        true
+    }
 }
 
 /// The typed values are read again from bytes that `check` has read: the fallbacks are never taken.
@@ -517,65 +539,75 @@ fn text_in(whole: &[u8], (from, to): Span) -> Option<&str> {
 
 pub(super) type CheckError = (ParseErrorKind, usize);
 
-fn check(message: &Message, limits: &Limits) -> Result<Parts, CheckError> {
-    let mut survey = Survey::of(message);
-    // The common form has no comma that separates.
-    let (text, len) = front(message, survey.first_via());
-    let plain = PlainVia::scan(text, len);
-    if plain.is_some() {
-        survey.sizes.is_one_hop(survey.first_via());
+/// Checks a message that has been read, and fills its parts in.
+fn check(message: &Message, limits: &Limits, parts: &mut Parts) -> Result<(), CheckError> {
+    let mut survey = Survey::default();
+    survey.look_at(message);
+    let via = survey.row(Name::Via);
+    let is_plain = parts.take_plain_via(message.bytes(), via);
+    if is_plain {
+        // The common form has no comma that separates.
+        survey.sizes.is_one_hop(via);
     }
     bounds::check(message, limits, survey.sizes)?;
-    let rows = survey.rows(message)?;
-    let whole = message.bytes();
-    let part = |text: Option<&[u8]>| {
-        text.and_then(|text| range_in(whole, text))
-            .unwrap_or(NOWHERE)
-    };
+    survey.check(message)?;
+    if !is_plain {
+        (parts.via, parts.branch) = check_via(message, via)?;
+    }
+    (parts.from, parts.to) = (survey.row(Name::From), survey.row(Name::To));
+    parts.from_tag = check_address(message, Name::From, parts.from)?;
+    parts.to_tag = check_address(message, Name::To, parts.to)?;
+    parts.is_one_hop = is_plain && !survey.is_twice(Name::Via);
+    parts.cseq = survey.row(Name::CSeq);
+    check_cseq(message, parts.cseq, parts)?;
+    parts.call_id = survey.row(Name::CallId);
+    let (text, len) = front(message, parts.call_id);
+    check_call_id(text, len).map_err(in_header(Name::CallId, parts.call_id))?;
+    check_request_line(message, parts.cseq, parts)
+}
 
-    let (via, branch) = match &plain {
-        Some(via) => (rows.via, via.branch),
-        None => check_via(message, rows.via)?,
-    };
-    let (text, len) = front(message, rows.from);
-    let from_tag = NameAddr::tag_of_front(text, len).map_err(in_header(Name::From, rows.from))?;
-    let (text, len) = front(message, rows.to);
-    let to_tag = NameAddr::tag_of_front(text, len).map_err(in_header(Name::To, rows.to))?;
-    let cseq = CSeq::parse(value(message, rows.cseq)).map_err(in_header(Name::CSeq, rows.cseq))?;
-    let (text, len) = front(message, rows.call_id);
-    check_call_id(text, len).map_err(in_header(Name::CallId, rows.call_id))?;
-    // The method is the end of the value.
-    let method_start = rows
-        .cseq
-        .1
-        .saturating_sub(offset(cseq.method.as_str().len()));
-    let parts = Parts {
-        via,
-        plain_via: plain.and_then(|via| ViaParts::of(&via, whole)),
-        branch: part(branch),
-        from: rows.from,
-        from_tag: part(from_tag),
-        to: rows.to,
-        to_tag: part(to_tag),
-        call_id: rows.call_id,
-        cseq: rows.cseq,
-        cseq_number: cseq.number,
-        cseq_method: (method_start, rows.cseq.1),
-        known_method: cseq.method.known(),
-    };
-    check_request_line(message, &cseq, rows.cseq)?;
-    Ok(parts)
+/// The number and the method, which is the end of the value.
+#[inline]
+fn check_cseq(message: &Message, row: Span, parts: &mut Parts) -> Result<(), CheckError> {
+    let (text, len) = front(message, row);
+    if let Some((number, method)) = cseq::plain_front(text, len) {
+        parts.cseq_number = number;
+        parts.cseq_method = span_in(message.bytes(), method);
+        parts.known_method = Method::of_known(method);
+        if parts.known_method.is_some() {
+            return Ok(());
+        }
+    }
+    let cseq = CSeq::parse(value(message, row)).map_err(in_header(Name::CSeq, row))?;
+    let method_len = cseq.method.as_str().len() as u32;
+    parts.cseq_number = cseq.number;
+    parts.cseq_method = (row.1.wrapping_sub(method_len), row.1);
+    parts.known_method = cseq.method.known();
+    Ok(())
+}
+
+/// The tag of an address.
+fn check_address(message: &Message, name: Name, row: Span) -> Result<Span, CheckError> {
+    let (text, len) = front(message, row);
+    let tag = NameAddr::tag_of_front(text, len).map_err(in_header(name, row))?;
+    Ok(part_of(message.bytes(), tag))
+}
+
+/// Where a part of the whole is, if it is there.
+#[inline(always)]
+fn part_of(whole: &[u8], part: Option<&[u8]>) -> Span {
+    part.map_or(NOWHERE, |part| span_in(whole, part))
 }
 
 /// The top Via of the first row, and its branch.
-fn check_via(message: &Message, row: Span) -> Result<(Span, Option<&[u8]>), CheckError> {
+fn check_via(message: &Message, row: Span) -> Result<(Span, Span), CheckError> {
     let first = split_commas(value(message, row)).next().unwrap_or_default();
     let via = range_in(message.bytes(), first).unwrap_or(row);
     let branch = Via::branch_of(first).map_err(in_header(Name::Via, via))?;
-    Ok((via, branch))
+    Ok((via, part_of(message.bytes(), branch)))
 }
 
-fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<(), CheckError> {
+fn check_request_line(message: &Message, cseq: Span, parts: &Parts) -> Result<(), CheckError> {
     let StartLine::Request {
         method_end,
         uri_end,
@@ -583,8 +615,8 @@ fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<()
     else {
         return Ok(());
     };
-    if cseq.method.as_str().as_bytes() != message.slice(0..method_end) {
-        return Err((ParseErrorKind::MethodMismatch, at.0 as usize));
+    if value(message, parts.cseq_method) != message.slice(0..method_end) {
+        return Err((ParseErrorKind::MethodMismatch, cseq.0 as usize));
     }
     let uri_start = method_end.saturating_add(1);
     let (text, len) = front(message, (uri_start, uri_end));
@@ -599,7 +631,8 @@ fn check_request_line(message: &Message, cseq: &CSeq<'_>, at: Span) -> Result<()
 /// The text that begins where the span does, and the length of the span.
 #[inline]
 fn front(message: &Message, (from, to): Span) -> (&[u8], usize) {
-    (message.tail_at(from), to.saturating_sub(from) as usize)
+    // No span ends before it begins.
+    (message.tail_at(from), to.wrapping_sub(from) as usize)
 }
 
 fn value(message: &Message, span: Span) -> &[u8] {

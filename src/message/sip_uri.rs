@@ -90,7 +90,9 @@ impl<'a> SipUri<'a> {
     /// [`plain_front`](Self::plain_front).
     #[inline]
     pub(crate) fn behind_plain(text: &[u8]) -> Option<&[u8]> {
-        PlainUri::scan(text).map(|(_, rest)| rest)
+        let (secure, rest) = scheme(text)?;
+        let (_, host) = user(rest)?;
+        plain_params(plain::behind_host_port(host)?, secure)
     }
 
     pub(super) fn parse_any(raw: &'a [u8]) -> Result<Self, ValueError> {
@@ -277,30 +279,10 @@ impl<'a> PlainUri<'a> {
     /// Reads the front of the text, and gives what is behind it.
     #[inline]
     fn scan(text: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (scheme, rest) = text.split_first_chunk::<4>()?;
-        let (secure, rest) = match scheme.map(|b| b | 0x20) {
-            // A colon has the bit already, but so has what becomes one.
-            [b's', b'i', b'p', _] if scheme.ends_with(b":") => (false, rest),
-            [b's', b'i', b'p', b's'] => (true, rest.strip_prefix(b":")?),
-            _ => return None,
-        };
-        let (user, behind) = plain::run(rest, plain::set::USER);
-        let (user, host) = match behind {
-            [b'@', host @ ..] if !user.is_empty() => (Some(user), host),
-            [] | [b'>', ..] => (None, rest),
-            _ if has_user(behind) => return None,
-            _ => (None, rest),
-        };
+        let (secure, rest) = scheme(text)?;
+        let (user, host) = user(rest)?;
         let (host, port, params) = plain::host_port(host)?;
-        let rest = plain::uri_params(params, |name, value| match name.len() {
-            3 => !name.eq_ignore_ascii_case(b"ttl"),
-            5 => !name.eq_ignore_ascii_case(b"maddr"),
-            // There are no escapes in the value.
-            9 if secure && name.eq_ignore_ascii_case(b"transport") => {
-                !value.eq_ignore_ascii_case(b"udp")
-            }
-            _ => true,
-        })?;
+        let rest = plain_params(params, secure)?;
         let params = params.get(..params.len().saturating_sub(rest.len()))?;
         let uri = Self {
             secure,
@@ -311,6 +293,47 @@ impl<'a> PlainUri<'a> {
         };
         Some((uri, rest))
     }
+}
+
+/// Whether it is the secure one, and what is behind its colon.
+#[inline(always)]
+fn scheme(text: &[u8]) -> Option<(bool, &[u8])> {
+    let (scheme, rest) = text.split_first_chunk::<4>()?;
+    match scheme.map(|b| b | 0x20) {
+        // A colon has the bit already, but so has what becomes one.
+        [b's', b'i', b'p', _] if scheme.ends_with(b":") => Some((false, rest)),
+        [b's', b'i', b'p', b's'] => Some((true, rest.strip_prefix(b":")?)),
+        _ => None,
+    }
+}
+
+/// The user part, if there is one, and what is behind it.
+#[inline(always)]
+fn user(text: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    let (user, behind) = plain::run(text, plain::set::USER)?;
+    match behind {
+        [b'@', host @ ..] if !user.is_empty() => Some((Some(user), host)),
+        [] | [b'>', ..] => Some((None, text)),
+        _ if has_user(behind) => None,
+        _ => Some((None, text)),
+    }
+}
+
+/// What is behind parameters that need no check.
+#[inline(always)]
+fn plain_params(params: &[u8], secure: bool) -> Option<&[u8]> {
+    if !params.starts_with(b";") {
+        return Some(params);
+    }
+    plain::uri_params(params, |name, value| match name.len() {
+        3 => !name.eq_ignore_ascii_case(b"ttl"),
+        5 => !name.eq_ignore_ascii_case(b"maddr"),
+        // There are no escapes in the value.
+        9 if secure && name.eq_ignore_ascii_case(b"transport") => {
+            !value.eq_ignore_ascii_case(b"udp")
+        }
+        _ => true,
+    })
 }
 
 /// Whether there is an `@` before the URI ends, or the line.

@@ -32,27 +32,30 @@ pub(crate) fn parse(bytes: &[u8], limit: usize) -> Result<(StartLine, usize), Le
     }
 }
 
+/// Where the reason phrase begins behind the version and the code.
+const REASON: usize = 12;
+
 /// A well-formed start line with the version in capital letters; all else is for [`parse_any`].
 #[inline]
 fn plain(bytes: &[u8]) -> Option<(StartLine, usize)> {
-    if let Some(rest) = bytes.strip_prefix(b"SIP/2.0 ") {
-        let (code, rest) = rest.split_first_chunk::<3>()?;
-        let status = StatusCode::parse(code)?;
-        let text = rest.strip_prefix(b" ")?;
+    // Sums of lengths of one slice cannot overflow, and 32 bits hold those of a message.
+    if let Some((front, text)) = bytes.split_first_chunk::<REASON>()
+        && let Some(code) = front.strip_prefix(b"SIP/2.0 ")
+    {
+        let status = StatusCode::parse(code.strip_suffix(b" ")?)?;
         let len = first_control(text)?;
         if !text.get(len..)?.starts_with(b"\r\n") {
             return None;
         }
-        let reason = bytes.len().saturating_sub(text.len());
-        let end = reason.saturating_add(len);
+        let end = REASON.wrapping_add(len);
         let line = StartLine::Response {
             status,
-            reason: offset(reason),
-            reason_end: offset(end),
+            reason: REASON as u32,
+            reason_end: end as u32,
         };
-        return Some((line, end.saturating_add(2)));
+        return Some((line, end.wrapping_add(2)));
     }
-    let (method, rest) = plain::run(bytes, plain::set::TOKEN);
+    let (method, rest) = plain::run(bytes, plain::set::TOKEN)?;
     let rest = rest.strip_prefix(b" ")?;
     let uri_len = first_space_or_control(rest)?;
     let (uri, rest) = rest.split_at_checked(uri_len)?;
@@ -60,12 +63,12 @@ fn plain(bytes: &[u8]) -> Option<(StartLine, usize)> {
     if method.is_empty() || uri.is_empty() || !rest.starts_with(ending) {
         return None;
     }
-    let uri_end = method.len().saturating_add(1).saturating_add(uri_len);
+    let uri_end = method.len().wrapping_add(1).wrapping_add(uri_len);
     let line = StartLine::Request {
-        method_end: offset(method.len()),
-        uri_end: offset(uri_end),
+        method_end: method.len() as u32,
+        uri_end: uri_end as u32,
     };
-    Some((line, uri_end.saturating_add(ending.len())))
+    Some((line, uri_end.wrapping_add(ending.len())))
 }
 
 fn parse_any(bytes: &[u8], limit: usize) -> Result<(StartLine, usize), LexError> {
@@ -91,8 +94,7 @@ pub(crate) fn breaks_before(bytes: &[u8]) -> usize {
 
 /// Whether a start line is that of a response.
 pub(crate) fn begins_with_sip(line: &[u8]) -> bool {
-    line.first_chunk::<4>()
-        .is_some_and(|first| first.eq_ignore_ascii_case(b"SIP/"))
+    matches!(line, [b's' | b'S', b'i' | b'I', b'p' | b'P', b'/', ..])
 }
 
 fn request_line(line: &[u8]) -> Result<StartLine, LexError> {

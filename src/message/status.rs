@@ -36,16 +36,14 @@ impl StatusCode {
     /// assert_eq!(StatusCode::parse(b"486"), Some(StatusCode::BUSY_HERE));
     /// assert_eq!(StatusCode::parse(b"4294967301"), None);
     /// ```
+    #[inline]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let &[a, b, c] = bytes else { return None };
-        let mut code = 0_u16;
-        for digit in [a, b, c] {
-            let digit = char::from(digit)
-                .to_digit(10)
-                .and_then(|d| u16::try_from(d).ok())?;
-            code = code.checked_mul(10)?.checked_add(digit)?;
-        }
-        Self::new(code)
+        let &[a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] = bytes else {
+            return None;
+        };
+        let digit = |b: u8| u16::from(b & 15);
+        let tens = digit(a).wrapping_mul(10).wrapping_add(digit(b));
+        Self::new(tens.wrapping_mul(10).wrapping_add(digit(c)))
     }
 
     /// The code as a number, from 100 to 699.

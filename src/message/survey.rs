@@ -8,74 +8,73 @@ use super::start_line::StartLine;
 use super::{Message, Name};
 
 /// What one look at each row says.
+#[derive(Default)]
 pub(super) struct Survey {
     /// The first row of each place.
     first: [Span; PLACES],
-    /// The single headers that occur more than once.
+    /// The single and essential headers that are there.
+    seen: u32,
+    /// Those of them that occur more than once.
     twice: u32,
     pub(super) sizes: bounds::Sizes,
-}
-
-/// The first rows of what every message has.
-pub(super) struct Rows {
-    pub(super) via: Span,
-    pub(super) from: Span,
-    pub(super) to: Span,
-    pub(super) call_id: Span,
-    pub(super) cseq: Span,
 }
 
 impl Survey {
     /// Looks from the last row to the first, so that what is noted last is the first of its name.
     #[inline]
-    pub(super) fn of(message: &Message) -> Self {
-        let mut first = [NOWHERE; PLACES];
-        let (mut seen, mut twice) = (0_u32, 0_u32);
-        let mut sizes = bounds::Sizes::default();
+    pub(super) fn look_at(&mut self, message: &Message) {
+        let (mut seen, mut twice, mut sizes) = (0_u32, 0_u32, bounds::Sizes::default());
         for entry in message.entries().iter().rev() {
             let kind = Kind::of(entry.name);
-            if let Some(first) = first.get_mut(kind.place()) {
+            if let Some(first) = self.first.get_mut(kind.place()) {
                 *first = (entry.value, entry.value_end);
             }
             twice |= seen & kind.0;
             seen |= kind.0;
-            sizes.add(entry.value_end.wrapping_sub(entry.value), kind.group());
+            sizes.add(entry.value_end.wrapping_sub(entry.value), kind.shift());
         }
         sizes.end(message.headers_end());
-        Self {
-            first,
-            twice,
-            sizes,
-        }
+        (self.seen, self.twice, self.sizes) = (seen, twice, sizes);
     }
 
-    /// Via, if there is one.
-    #[inline]
-    pub(super) fn first_via(&self) -> Span {
-        self.first.first().copied().unwrap_or(NOWHERE)
+    /// The first row of an essential header; `NOWHERE` if there is none.
+    #[inline(always)]
+    pub(super) fn row(&self, name: Name) -> Span {
+        self.first
+            .get(Kind::of(name).place())
+            .copied()
+            .unwrap_or(NOWHERE)
     }
 
-    /// The essential rows: nothing that is single occurs twice, and all of these are there.
+    /// Whether an essential header stands there twice.
+    #[inline(always)]
+    pub(super) fn is_twice(&self, name: Name) -> bool {
+        self.twice & Kind::bit(name) != 0
+    }
+
+    /// Refuses a message in which something single occurs twice, or something essential does not.
     #[inline]
-    pub(super) fn rows(&self, message: &Message) -> Result<Rows, CheckError> {
+    pub(super) fn check(&self, message: &Message) -> Result<(), CheckError> {
         let single = match message.start() {
             StartLine::Request { .. } => Kind::SINGLE,
-            StartLine::Response { .. } => Kind::ESSENTIAL,
+            StartLine::Response { .. } => Kind::RESPONSE_SINGLE,
         };
         if self.twice & single != 0 {
             return Err(second_of(message, single));
         }
-        let row = |name: Name| match self.first.get(Kind::of(name).place()) {
-            Some(&span) if span != NOWHERE => Ok(span),
-            Some(_) | None => Err((ParseErrorKind::Missing(name), message.bytes().len())),
-        };
-        Ok(Rows {
-            via: row(Name::Via)?,
-            from: row(Name::From)?,
-            to: row(Name::To)?,
-            call_id: row(Name::CallId)?,
-            cseq: row(Name::CSeq)?,
-        })
+        match self.seen & Kind::ESSENTIAL == Kind::ESSENTIAL {
+            true => Ok(()),
+            false => Err(self.missing(message)),
+        }
+    }
+
+    /// The first essential header that is not there.
+    #[cold]
+    fn missing(&self, message: &Message) -> CheckError {
+        let is_missing = |name: &&Name| self.seen & Kind::bit(**name) == 0;
+        let name = ESSENTIAL.iter().find(is_missing);
+        let name = name.copied().unwrap_or(Name::Via);
+        (ParseErrorKind::Missing(name), message.bytes().len())
     }
 }
 
@@ -95,35 +94,37 @@ fn second_of(message: &Message, single: u32) -> CheckError {
 /// One for each essential row, and others for the rest.
 const PLACES: usize = 8;
 
-/// What is to be known of a name here: a bit for each single header, the place of its first row,
-/// and the group it is counted with.
+/// What is to be known of a name here: a bit if it is single or essential, how far the sum of its
+/// group is shifted, and the place of its first row.
 #[derive(Clone, Copy)]
 struct Kind(u32);
 
 impl Kind {
-    /// Three bits from here, above two for the group.
-    const PLACE: u32 = 28;
-    const GROUP: u32 = 26;
+    /// Six bits from here.
+    const SHIFT: u32 = 20;
+    /// Three bits from here, the last ones.
+    const PLACE: u32 = 29;
     const SINGLE: u32 = Self::bits(&SINGLE);
+    const RESPONSE_SINGLE: u32 = Self::bits(&RESPONSE_SINGLE);
     const ESSENTIAL: u32 = Self::bits(&ESSENTIAL);
 
-    #[inline]
+    #[inline(always)]
     fn of(name: Name) -> Self {
         Self(KINDS.get(name as usize).copied().unwrap_or_default())
     }
 
-    #[inline]
+    #[inline(always)]
     const fn place(self) -> usize {
-        (self.0 >> Self::PLACE & 7) as usize
+        (self.0 >> Self::PLACE) as usize
     }
 
-    /// The number of its [`Group`](bounds::Group).
-    #[inline]
-    const fn group(self) -> u32 {
-        self.0 >> Self::GROUP & 3
+    /// Only the lowest six bits count.
+    #[inline(always)]
+    const fn shift(self) -> u32 {
+        self.0 >> Self::SHIFT
     }
 
-    /// The bits of these single headers.
+    /// The bits of these headers.
     const fn bits(names: &[Name]) -> u32 {
         let mut bits = 0;
         let mut rest = names;
@@ -134,7 +135,7 @@ impl Kind {
         bits
     }
 
-    /// The bit of a single header; none for another.
+    /// The bit of a single header or of Via; none for another.
     const fn bit(name: Name) -> u32 {
         let mut bit = 1;
         let mut rest: &[Name] = &SINGLE;
@@ -145,7 +146,11 @@ impl Kind {
             bit <<= 1;
             rest = tail;
         }
-        0
+        if name as u8 == Name::Via as u8 {
+            bit
+        } else {
+            0
+        }
     }
 }
 
@@ -154,15 +159,16 @@ static KINDS: [u32; 128] = kinds();
 #[allow(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::panic,
     reason = "runs in the compiler only, where a panic is a build error"
 )]
 const fn kinds() -> [u32; 128] {
+    assert!(SINGLE.len() < Kind::SHIFT as usize && ESSENTIAL.len() < PLACES);
     // The last place is for all that is not essential.
-    let mut kinds = [7 << Kind::PLACE; 128];
-    let places = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
+    let mut kinds = [(PLACES as u32 - 1) << Kind::PLACE; 128];
     let mut i = 0;
-    while i < places.len() {
-        kinds[places[i] as usize] = (i as u32) << Kind::PLACE;
+    while i < ESSENTIAL.len() {
+        kinds[ESSENTIAL[i] as usize] = (i as u32) << Kind::PLACE | Kind::bit(ESSENTIAL[i]);
         i += 1;
     }
     let mut i = 0;
@@ -172,11 +178,14 @@ const fn kinds() -> [u32; 128] {
     }
     let mut i = 0;
     while i < kinds.len() {
-        kinds[i] |= (bounds::Group::of(i) as u32) << Kind::GROUP;
+        kinds[i] |= bounds::Group::of(i).shift() << Kind::SHIFT;
         i += 1;
     }
     kinds
 }
+
+/// What every message has, in the order in which it is missed.
+const ESSENTIAL: [Name; 5] = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
 
 /// Headers that a request has at most once (RFC 3261 7.3.1, 20; 3515 2.1, 3891 3, 3911 4, 4538 7).
 const SINGLE: [Name; 18] = [
@@ -201,7 +210,7 @@ const SINGLE: [Name; 18] = [
 ];
 
 /// Headers that a response has at most once: the rest is the business of who reads it.
-const ESSENTIAL: [Name; 5] = [
+const RESPONSE_SINGLE: [Name; 5] = [
     Name::From,
     Name::To,
     Name::CallId,

@@ -8,7 +8,7 @@ use super::host::Host;
 use super::params::{Param, Params};
 use super::plain::{self, PlainHost};
 use super::print::{AsFmt, Pieces, writes};
-use super::reply::range_in;
+use super::reply::span_in;
 use super::scan::{Cursor, digits, trim};
 use super::value_error::{ValueError, ValueErrorKind};
 
@@ -73,7 +73,7 @@ impl<'a> Via<'a> {
         Self {
             protocol: "SIP",
             version: "2.0",
-            transport: via.transport,
+            transport: via.transport.as_str(),
             host: via.host.host(),
             port: via.port,
             params: Params::of_header(via.params),
@@ -229,7 +229,7 @@ impl Via<'_> {
 
 /// `SIP/2.0/UDP host:port;name=value`, with one of the transports in use.
 pub(super) struct PlainVia<'a> {
-    transport: &'static str,
+    transport: Known,
     host: PlainHost<'a>,
     port: Option<u16>,
     params: &'a [u8],
@@ -238,17 +238,9 @@ pub(super) struct PlainVia<'a> {
 
 impl<'a> PlainVia<'a> {
     /// Reads the front of the text, of that length.
-    #[inline]
+    #[inline(always)]
     pub(super) fn scan(text: &'a [u8], len: usize) -> Option<Self> {
-        let (transport, rest) = match text.strip_prefix(b"SIP/2.0/")? {
-            [b'U', b'D', b'P', b' ', rest @ ..] => ("UDP", rest),
-            [b'T', b'C', b'P', b' ', rest @ ..] => ("TCP", rest),
-            [b'T', b'L', b'S', b' ', rest @ ..] => ("TLS", rest),
-            [b'W', b'S', b' ', rest @ ..] => ("WS", rest),
-            [b'W', b'S', b'S', b' ', rest @ ..] => ("WSS", rest),
-            [b'S', b'C', b'T', b'P', b' ', rest @ ..] => ("SCTP", rest),
-            _ => return None,
-        };
+        let (transport, rest) = Known::read(text.strip_prefix(b"SIP/2.0/")?)?;
         let (host, port, params) = plain::host_port(rest)?;
         let (branch, rest) = branch_among(params)?;
         if !plain::has_read(text, len, rest) {
@@ -264,11 +256,54 @@ impl<'a> PlainVia<'a> {
     }
 }
 
+/// A transport in use, for which one byte is kept and not its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Known {
+    Udp,
+    Tcp,
+    Tls,
+    Ws,
+    Wss,
+    Sctp,
+}
+
+impl Known {
+    /// In capital letters, with one space behind it.
+    #[inline(always)]
+    fn read(text: &[u8]) -> Option<(Self, &[u8])> {
+        const UDP: u32 = u32::from_le_bytes(*b"UDP ");
+        const TCP: u32 = u32::from_le_bytes(*b"TCP ");
+        const TLS: u32 = u32::from_le_bytes(*b"TLS ");
+        const WSS: u32 = u32::from_le_bytes(*b"WSS ");
+        const SCTP: u32 = u32::from_le_bytes(*b"SCTP");
+        let (name, rest) = text.split_first_chunk::<4>()?;
+        match u32::from_le_bytes(*name) {
+            UDP => Some((Self::Udp, rest)),
+            TCP => Some((Self::Tcp, rest)),
+            TLS => Some((Self::Tls, rest)),
+            WSS => Some((Self::Wss, rest)),
+            SCTP => Some((Self::Sctp, rest.strip_prefix(b" ")?)),
+            _ => Some((Self::Ws, text.strip_prefix(b"WS ")?)),
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
+            Self::Sctp => "SCTP",
+        }
+    }
+}
+
 /// Where the parts of a [`PlainVia`] are in the message that it stands in, which need not be read
 /// for it again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct ViaParts {
-    transport: &'static str,
+    transport: Known,
     host: HostPart,
     port: Option<u16>,
     params: (u32, u32),
@@ -281,22 +316,22 @@ enum HostPart {
 }
 
 impl ViaParts {
-    #[inline]
-    pub(super) fn of(via: &PlainVia<'_>, whole: &[u8]) -> Option<Self> {
+    #[inline(always)]
+    pub(super) fn of(via: &PlainVia<'_>, whole: &[u8]) -> Self {
         let host = match via.host {
             PlainHost::V4(address) => HostPart::Address(IpAddr::V4(address)),
             PlainHost::V6(address) => HostPart::Address(IpAddr::V6(address)),
             PlainHost::Name(name) => {
-                let (start, end) = range_in(whole, name)?;
+                let (start, end) = span_in(whole, name);
                 HostPart::Name(start, end)
             }
         };
-        Some(Self {
+        Self {
             transport: via.transport,
             host,
             port: via.port,
-            params: range_in(whole, via.params)?,
-        })
+            params: span_in(whole, via.params),
+        }
     }
 
     /// The Via in the message that it is of.
@@ -326,7 +361,7 @@ fn behind_common_end(params: &[u8]) -> Option<&[u8]> {
         [b'=', filled @ ..] => {
             let (port, rest) = plain::digits(filled)?;
             let (address, behind) =
-                plain::run(rest.strip_prefix(b";received=")?, plain::set::VALUE);
+                plain::run(rest.strip_prefix(b";received=")?, plain::set::VALUE)?;
             if port > u64::from(u16::MAX) || address.is_empty() {
                 return None;
             }

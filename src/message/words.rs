@@ -1,18 +1,21 @@
 //! Looking for bytes sixteen at a time.
 
-use wide::u8x16;
+use wide::{CmpEq, CmpGt, CmpLt, i8x16};
 
 /// How many bytes are looked at in one step.
 pub(crate) const STEP: usize = 16;
 
+/// Sixteen bytes as lanes are made of them without a detour.
+pub(crate) type Bytes = [i8; STEP];
+
 /// Sixteen bytes side by side. What is asked of them comes as a bit for each, the first one lowest.
 #[derive(Clone, Copy)]
-pub(crate) struct Lanes(u8x16);
+pub(crate) struct Lanes(i8x16);
 
 impl Lanes {
     #[inline(always)]
     pub(crate) fn of(bytes: [u8; STEP]) -> Self {
-        Self(u8x16::new(bytes))
+        Self(i8x16::new(bytes.map(u8::cast_signed)))
     }
 
     /// The first sixteen bytes of the text, with NULs behind it if it is shorter.
@@ -26,7 +29,25 @@ impl Lanes {
 
     #[inline(always)]
     pub(crate) fn bytes(self) -> [u8; STEP] {
-        self.0.to_array()
+        self.0.to_array().map(i8::cast_unsigned)
+    }
+
+    /// With these bits in each.
+    #[inline(always)]
+    pub(crate) fn with(self, bits: u8) -> Self {
+        Self(self.0 | every(bits))
+    }
+
+    /// With these bits of each alone.
+    #[inline(always)]
+    pub(crate) fn within(self, bits: &Bytes) -> Self {
+        Self(self.0 & i8x16::new(*bits))
+    }
+
+    /// Whether they are these bytes.
+    #[inline(always)]
+    pub(crate) fn is_all(self, bytes: &Bytes) -> bool {
+        bits(self.0.cmp_eq(i8x16::new(*bytes))) == 0xffff
     }
 
     /// Which are that byte.
@@ -47,38 +68,54 @@ impl Lanes {
         bits(self.is_at_most(b' ') | self.is(0x7f))
     }
 
+    /// Which are not visible ASCII.
+    #[inline(always)]
+    fn not_graphic(self) -> u32 {
+        bits(self.is_outside(b'!', b'~'))
+    }
+
     /// Which are neither a letter nor a digit nor `-` nor `.`.
     #[inline(always)]
     pub(crate) fn not_common(self) -> u32 {
-        let small = Self(self.0 | u8x16::new([0x20; STEP]));
-        let letters = small.is_within(b'a', b'z');
-        // With the slash, which is between them.
-        let others = self.is_within(b'-', b'9');
-        let common = bits(letters | others) & !self.equal(b'/');
-        !common & 0xffff
+        let not_letters = self.with(0x20).is_outside(b'a', b'z');
+        // The slash is between the others.
+        let not_others = self.is_outside(b'-', b'9');
+        bits(not_letters & not_others | self.is(b'/'))
     }
 
     #[inline(always)]
-    fn is(self, byte: u8) -> u8x16 {
-        self.0.cmp_eq(u8x16::new([byte; STEP]))
+    fn is(self, byte: u8) -> i8x16 {
+        self.0.cmp_eq(every(byte))
     }
 
     #[inline(always)]
-    fn is_at_most(self, most: u8) -> u8x16 {
-        self.0.min(u8x16::new([most; STEP])).cmp_eq(self.0)
+    fn is_at_most(self, most: u8) -> i8x16 {
+        self.above(0).cmp_lt(every(most.wrapping_add(0x81)))
     }
 
     #[inline(always)]
-    fn is_within(self, least: u8, most: u8) -> u8x16 {
+    fn is_outside(self, least: u8, most: u8) -> i8x16 {
+        let span = most.wrapping_sub(least);
+        self.above(least).cmp_gt(every(span.wrapping_add(0x80)))
+    }
+
+    /// How far above the least, counted from the lowest number: what is compared has a sign.
+    #[inline(always)]
+    fn above(self, least: u8) -> i8x16 {
         #[expect(clippy::arithmetic_side_effects, reason = "lanes wrap around")]
-        let above = Self(self.0 - u8x16::new([least; STEP]));
-        above.is_at_most(most.wrapping_sub(least))
+        let above = self.0 + every(0x80_u8.wrapping_sub(least));
+        above
     }
+}
+
+#[inline(always)]
+fn every(byte: u8) -> i8x16 {
+    i8x16::new([byte.cast_signed(); STEP])
 }
 
 /// A bit for each.
 #[inline(always)]
-fn bits(lanes: u8x16) -> u32 {
+fn bits(lanes: i8x16) -> u32 {
     lanes.move_mask() as u32
 }
 
@@ -121,7 +158,7 @@ pub(crate) fn first_space_or_control(text: &[u8]) -> Option<usize> {
 /// Where the first byte is that is not visible ASCII.
 #[inline]
 pub(crate) fn first_not_graphic(text: &[u8]) -> Option<usize> {
-    first(text, |lanes| !bits(lanes.is_within(b'!', b'~')) & 0xffff)
+    first(text, Lanes::not_graphic)
 }
 
 /// Where the first byte is that is wanted; NUL is.
@@ -137,8 +174,17 @@ fn first(text: &[u8], wanted: impl Fn(Lanes) -> u32) -> Option<usize> {
         }
         at = at.wrapping_add(STEP);
     }
+    if tail.is_empty() {
+        return None;
+    }
+    // The last sixteen: those that have been looked at are not wanted.
+    if let Some(last) = text.last_chunk() {
+        let found = wanted(Lanes::of(*last));
+        let start = text.len().wrapping_sub(STEP);
+        return (found != 0).then_some(start.wrapping_add(place(found)));
+    }
     let found = place(wanted(Lanes::front(tail)));
-    (found < tail.len()).then_some(at.wrapping_add(found))
+    (found < tail.len()).then_some(found)
 }
 
 #[cfg(test)]
@@ -167,7 +213,7 @@ mod tests {
             for (to, from) in expected.iter_mut().zip(&text) {
                 *to = *from;
             }
-            prop_assert_eq!(Lanes::front(&text).0.to_array(), expected);
+            prop_assert_eq!(Lanes::front(&text).bytes(), expected);
             let colons = expected.iter().rev().fold(0, |bits, &b| bits << 1 | u32::from(b == b':'));
             prop_assert_eq!(Lanes::front(&text).equal(b':'), colons);
         }
