@@ -169,7 +169,7 @@ fn tag_of(value: &[u8]) -> Option<Option<&[u8]>> {
     }
     match tail
         .strip_prefix(b";tag=")
-        .map(|tag| plain::run(tag, plain::set::TOKEN))
+        .and_then(|tag| plain::run(tag, plain::set::TOKEN))
     {
         Some((tag @ [_, ..], [])) => Some(Some(tag)),
         _ => NameAddr::tag_of(value).ok(),
@@ -372,6 +372,26 @@ mod tests {
         }
     }
 
+    /// Whatever brackets are where.
+    #[test]
+    fn tag_at_a_glance_is_the_tag() {
+        for value in [
+            "<sip:a@b>;tag=1",
+            "<sip:a@b;tag=1>",
+            "\"a<b>;tag=2\" <sip:a@b>;tag=1",
+            "\"a;b\" <sip:a@b>;x=\">\";tag=1",
+            "<sip:a@b>;x;tag=1",
+            "<sip:a@b>;tag=1;x",
+            "<sip:a@b>;TAG=1",
+            "<sip:a@b> ;tag=1",
+            "sip:a@b;tag=1",
+            "A sip:a@b>;tag=1>",
+        ] {
+            let whole = NameAddr::tag_of(value.as_bytes()).ok();
+            assert_eq!(tag_of(value.as_bytes()), whole, "{value}");
+        }
+    }
+
     fn mutated() -> impl Strategy<Value = Vec<u8>> {
         let pieces = [
             " ",
@@ -414,7 +434,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1_000))]
+        #![proptest_config(ProptestConfig {
+            cases: 1_000,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
 
         /// What is seen of a request that can be read is what reading it gives.
         #[test]
