@@ -18,7 +18,8 @@ use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::invite_server;
 use crate::transport::{
-    Flow, FlowId, NextHop, ResponseRoute, Transport, first_response_route, response_routes,
+    Flow, FlowId, NextHop, ResponseRoute, Transport, first_response_route, leaves_no_choice,
+    response_routes,
 };
 
 /// Where the responses of a server transaction go.
@@ -61,18 +62,22 @@ impl ReturnPath {
     /// address that was asked.
     pub(super) fn new(via: &Via<'_>, flow: &Flow) -> Self {
         let connection = flow.transport.is_reliable().then_some(flow.id);
-        let (flow, tried) = match first_response_route(via, flow) {
-            ResponseRoute::Flow(flow) | ResponseRoute::Datagram { flow, .. } => (flow, 1),
-            // Nothing is known better than where the request came from, until that fails.
-            ResponseRoute::Connect { .. } | ResponseRoute::Lookup(_) => (*flow, 0),
-        };
-        Self {
-            flow,
+        let mut path = Self {
+            flow: *flow,
             connection,
             turn: 0,
-            tried,
+            tried: 1,
             detour: None,
+        };
+        if leaves_no_choice(via, flow) {
+            return path;
         }
+        match first_response_route(via, flow) {
+            ResponseRoute::Flow(flow) | ResponseRoute::Datagram { flow, .. } => path.flow = flow,
+            // Nothing is known better than where the request came from, until that fails.
+            ResponseRoute::Connect { .. } | ResponseRoute::Lookup(_) => path.tried = 0,
+        }
+        path
     }
 
     /// The connection that the request came on.

@@ -436,7 +436,8 @@ struct Parts {
     call_id: Span,
     cseq: Span,
     cseq_number: u32,
-    cseq_method: Span,
+    /// Where its method begins, which is its end.
+    cseq_method: u32,
     /// The method of CSeq, if it has a name here.
     known_method: Option<Method<'static>>,
 }
@@ -454,7 +455,7 @@ impl Parts {
         call_id: NOWHERE,
         cseq: NOWHERE,
         cseq_number: 0,
-        cseq_method: NOWHERE,
+        cseq_method: 0,
         known_method: None,
     };
 }
@@ -497,6 +498,10 @@ impl Parts {
         plain.unwrap_or_else(|| Via::parse(value(message, self.via)).unwrap_or(Via::UNREAD))
     }
 
+    fn cseq_method(&self) -> Span {
+        (self.cseq_method, self.cseq.1)
+    }
+
     fn cseq<'m>(&self, message: &'m Message) -> CSeq<'m> {
         CSeq {
             number: self.cseq_number,
@@ -508,7 +513,7 @@ impl Parts {
     fn method<'m>(&self, message: &'m Message) -> Method<'m> {
         match self.known_method {
             Some(method) => method,
-            None => Method::parse(value(message, self.cseq_method)).unwrap_or(Method::Other("")),
+            None => Method::parse(value(message, self.cseq_method())).unwrap_or(Method::Other("")),
         }
     }
 
@@ -559,20 +564,21 @@ fn check(message: &Message, limits: &Limits, parts: &mut Parts) -> Result<(), Ch
     parts.to_tag = check_address(message, Name::To, parts.to)?;
     parts.is_one_hop = is_plain && !survey.is_twice(Name::Via);
     parts.cseq = survey.row(Name::CSeq);
-    check_cseq(message, parts.cseq, parts)?;
+    check_cseq(message, parts)?;
     parts.call_id = survey.row(Name::CallId);
     let (text, len) = front(message, parts.call_id);
     check_call_id(text, len).map_err(in_header(Name::CallId, parts.call_id))?;
-    check_request_line(message, parts.cseq, parts)
+    check_request_line(message, parts)
 }
 
 /// The number and the method, which is the end of the value.
 #[inline]
-fn check_cseq(message: &Message, row: Span, parts: &mut Parts) -> Result<(), CheckError> {
+fn check_cseq(message: &Message, parts: &mut Parts) -> Result<(), CheckError> {
+    let row = parts.cseq;
     let (text, len) = front(message, row);
     if let Some((number, method)) = cseq::plain_front(text, len) {
         parts.cseq_number = number;
-        parts.cseq_method = span_in(message.bytes(), method);
+        parts.cseq_method = span_in(message.bytes(), method).0;
         parts.known_method = Method::of_known(method);
         if parts.known_method.is_some() {
             return Ok(());
@@ -581,7 +587,7 @@ fn check_cseq(message: &Message, row: Span, parts: &mut Parts) -> Result<(), Che
     let cseq = CSeq::parse(value(message, row)).map_err(in_header(Name::CSeq, row))?;
     let method_len = cseq.method.as_str().len() as u32;
     parts.cseq_number = cseq.number;
-    parts.cseq_method = (row.1.wrapping_sub(method_len), row.1);
+    parts.cseq_method = row.1.wrapping_sub(method_len);
     parts.known_method = cseq.method.known();
     Ok(())
 }
@@ -607,7 +613,7 @@ fn check_via(message: &Message, row: Span) -> Result<(Span, Span), CheckError> {
     Ok((via, part_of(message.bytes(), branch)))
 }
 
-fn check_request_line(message: &Message, cseq: Span, parts: &Parts) -> Result<(), CheckError> {
+fn check_request_line(message: &Message, parts: &Parts) -> Result<(), CheckError> {
     let StartLine::Request {
         method_end,
         uri_end,
@@ -615,8 +621,8 @@ fn check_request_line(message: &Message, cseq: Span, parts: &Parts) -> Result<()
     else {
         return Ok(());
     };
-    if value(message, parts.cseq_method) != message.slice(0..method_end) {
-        return Err((ParseErrorKind::MethodMismatch, cseq.0 as usize));
+    if value(message, parts.cseq_method()) != message.slice(0..method_end) {
+        return Err((ParseErrorKind::MethodMismatch, parts.cseq.0 as usize));
     }
     let uri_start = method_end.saturating_add(1);
     let (text, len) = front(message, (uri_start, uri_end));

@@ -88,7 +88,7 @@ impl<'a> SipUri<'a> {
 
     /// What is behind the URI of the common form that the text begins with; see
     /// [`plain_front`](Self::plain_front).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn behind_plain(text: &[u8]) -> Option<&[u8]> {
         let (secure, rest) = scheme(text)?;
         let (_, host) = user(rest)?;
