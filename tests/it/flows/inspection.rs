@@ -164,6 +164,28 @@ fn body_for_what_nobody_knows_is_refused_if_it_must_be_handled() {
     }
 }
 
+#[test]
+fn invite_whose_sender_cannot_be_reached_is_refused() {
+    // What 8.1.1.8 asks of a UAC.
+    let invite = raw("INVITE", "order", "");
+    let contact = invite.lines().find(|line| line.starts_with("Contact:"));
+    let contact = contact.unwrap();
+    for (instead, status) in [
+        ("Contact: *", "400 "),
+        ("Contact: <mailto:bob@example.com>", "400 "),
+        ("Contact: Bob <sip:bob@192.0.2.4>", "100 "),
+        (
+            "Contact: <tel:+15551234>\nRecord-Route: <sip:192.0.2.4;lr>",
+            "100 ",
+        ),
+        ("Subject: nowhere", "100 "),
+    ] {
+        let reply = reply(&Config::default(), &invite.replace(contact, instead), false);
+        let status = format!("SIP/2.0 {status}");
+        assert!(reply.starts_with(&status), "{instead}\n{reply}");
+    }
+}
+
 /// The application is given what the core takes for the offer.
 #[test]
 fn offer_of_an_invite_is_the_part_for_the_session() {
