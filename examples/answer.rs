@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Application, Exit, Place, Runner, What, count, policy, sdp, seconds, session_timer};
+use common::{Application, Exit, Place, Runner, What, count, policy, seconds, session_timer};
 use drongo::auth::{Algorithm, Policy, Refusal, Secret, Side, Verified, Verifier};
 use drongo::endpoint::{CallHandle, Config, Event};
 use drongo::error::Misuse;
@@ -236,8 +236,10 @@ struct Answerer {
 impl Answerer {
     /// 180; before it, 183 with what the 200 will say.
     fn ring(&self, runner: &mut Runner, call: CallHandle, offer: &[u8]) {
-        let media = runner.media();
-        let body = sdp::answer(offer, media).filter(|_| self.options.early_media);
+        let body = match self.options.early_media {
+            true => runner.answer_to(call, offer),
+            false => None,
+        };
         let early = body.map(|body| {
             let outgoing = Outgoing::default().with_body(body);
             (StatusCode::SESSION_PROGRESS, outgoing)
@@ -332,12 +334,12 @@ impl Application for Answerer {
         match what {
             What::Answer(call) => {
                 if let Some(offer) = self.ringing.remove(&call) {
-                    match sdp::answer(&offer, runner.media()) {
+                    match runner.answer_to(call, &offer) {
                         Some(body) => {
                             let proof = self.proof(runner, call, &body);
                             runner.answer_with(call, proof, Some(body));
                         }
-                        None => runner.reject(call, StatusCode::NOT_ACCEPTABLE_HERE),
+                        None => runner.reject_offer(call),
                     }
                 }
             }

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use common::sdp::Said;
 use common::{Application, Exit, Place, Runner, What, count, policy, sdp, seconds, session_timer};
 use drongo::auth::{Account, Keyring, Secret};
 use drongo::call::Invitation;
@@ -219,9 +220,10 @@ impl Caller {
         runner.summary.calls += 1;
         let here = SocketAddr::new(runner.face(), runner.driver.local_addr().port());
         let from = format!("sip:drongo@{here}");
+        let mut said = Said::default();
         let outgoing = match self.options.early_media {
             true => Outgoing::default(),
-            false => Outgoing::default().with_body(sdp::offer(runner.media())),
+            false => Outgoing::default().with_body(said.body(sdp::offer(runner.media()))),
         };
         let placed = Invitation::new(&self.options.to, &from)
             .map(|invitation| invitation.with(outgoing))
@@ -230,6 +232,7 @@ impl Caller {
             Ok(call) => {
                 eprintln!("{call} calling {}", self.options.to);
                 self.open.insert(call);
+                runner.has_said(call, said);
                 if let Some(after) = self.options.cancel_after {
                     runner.at(after, What::Cancel(call));
                 }

@@ -59,7 +59,9 @@ pub struct Limits {
     /// How long a request outside of any dialog may have waited before it is refused with 503, as
     /// long as none was refused for that lately: T1, before which nobody sends his request again
     /// (3261 17.1.1.2). A burst is worked off, and so is what gathered while the machine was busy
-    /// with something else. Twice as long, and it is dropped ([`queue_shed`](Self::queue_shed)).
+    /// with something else. Half as long, if the wait has only grown for
+    /// [`queue_wait`](Self::queue_wait): nothing is worked off then, and at T1 all would be sent
+    /// twice. Twice as long, and it is dropped ([`queue_shed`](Self::queue_shed)).
     pub queue_patience: Duration,
     /// How long a request outside of any dialog may have waited before it is refused with 503,
     /// while the queue is too long ([`queue_patience`](Self::queue_patience) was not enough, less
@@ -68,7 +70,8 @@ pub struct Limits {
     pub queue_wait: Duration,
     /// How long a request outside of any dialog may have waited before it is dropped without a
     /// word, if it came over UDP while the queue was too long, and all behind it that has waited:
-    /// then refusing does not keep up. Under T1, when copies begin to come besides.
+    /// then refusing does not keep up. Under T1, when copies begin to come besides; and well over
+    /// half of that, for what is dropped comes again, and what is refused does not.
     pub queue_shed: Duration,
     /// Bytes of datagrams that a driver holds before it leaves what comes to the operating system,
     /// which drops what it has no room for. More than can be processed in
@@ -146,7 +149,7 @@ impl Limits {
         request_burst: None,
         queue_patience: Duration::from_millis(500),
         queue_wait: Duration::from_millis(100),
-        queue_shed: Duration::from_millis(250),
+        queue_shed: Duration::from_millis(350),
         queue_bytes: 16_777_216,
         refusals: 65_536,
         restraints: 4_096,

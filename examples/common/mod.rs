@@ -20,12 +20,14 @@ use std::time::Duration;
 use drongo::auth::{Refusal, Verifier};
 use drongo::call::offer_answer::Verdict;
 use drongo::call::reliable::Policy;
-use drongo::call::{EndReason, LegId, session_timer};
+use drongo::call::{EndReason, LegId, session_description, session_timer};
 use drongo::driver::Listen;
 use drongo::endpoint::{CallHandle, Config, Endpoint, Event, RequestHandle};
 use drongo::error::Misuse;
-use drongo::message::{Body, HeaderList, Outgoing, StatusCode};
+use drongo::limits::Limits;
+use drongo::message::{Body, HeaderList, Message, Method, Outgoing, StatusCode};
 use drongo::transaction::Failure;
+use sdp::Said;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wires::{Kind, Stop, Wires};
@@ -335,6 +337,8 @@ pub(crate) struct Runner {
     media: UdpSocket,
     /// Whose calls were refused with a challenge: they come again, and are counted then.
     challenged: BTreeSet<CallHandle>,
+    /// What this side has said of its sessions.
+    said: BTreeMap<CallHandle, Said>,
 }
 
 /// Binds the sockets, and runs an application for each shard until it is done or Ctrl-C. Drains,
@@ -396,6 +400,7 @@ impl Runner {
             shared,
             media,
             challenged: BTreeSet::new(),
+            said: BTreeMap::new(),
         })
     }
 
@@ -452,11 +457,21 @@ impl Runner {
     }
 
     pub(crate) fn reject(&mut self, call: CallHandle, status: StatusCode) {
-        let _ = self.driver.act(|endpoint, now, out| {
-            endpoint
-                .call(call)?
-                .reject(now, status, Outgoing::default(), out)
-        });
+        self.reject_with(call, status, Outgoing::default());
+    }
+
+    /// Refuses a session that nobody here understands (13.3.1.3, 14.2).
+    pub(crate) fn reject_offer(&mut self, call: CallHandle) {
+        let warning = "305 drongo \"Incompatible media format\"";
+        let headers = HeaderList::new().with("Warning", warning);
+        let outgoing = Outgoing::default().with_headers(headers.unwrap_or_default());
+        self.reject_with(call, StatusCode::NOT_ACCEPTABLE_HERE, outgoing);
+    }
+
+    fn reject_with(&mut self, call: CallHandle, status: StatusCode, outgoing: Outgoing) {
+        let _ = self
+            .driver
+            .act(|endpoint, now, out| endpoint.call(call)?.reject(now, status, outgoing, out));
     }
 
     /// Asks for credentials.
@@ -550,7 +565,7 @@ impl Runner {
             } => {
                 eprintln!("{call} {}", response.status());
                 if let Some(early) = early.filter(|early| early.session == Verdict::Offer) {
-                    self.prack(*call, early.leg, &response.body());
+                    self.prack(*call, early.leg, &session_in(response));
                 }
             }
             Event::Answered {
@@ -561,7 +576,7 @@ impl Runner {
                 self.summary.answered += 1;
                 eprintln!("{call} answered");
                 if *answer_needed {
-                    self.acknowledge(*call, &response.body());
+                    self.acknowledge(*call, &session_in(response));
                 }
             }
             Event::Offered {
@@ -570,7 +585,8 @@ impl Runner {
                 message,
             } => {
                 eprintln!("{call} {} with an offer", message.method());
-                self.respond(*request, sdp::answer(&message.body(), self.media()));
+                let answer = self.answer_to(*call, &session_in(message));
+                self.respond(*request, answer);
             }
             Event::Acknowledged { call, .. } => eprintln!("{call} acknowledged"),
             Event::Updated { call, response, .. } => {
@@ -585,6 +601,7 @@ impl Runner {
                 eprintln!("{call} challenged");
             }
             Event::Ended { call, reason } => {
+                self.said.remove(call);
                 self.summary.count(reason);
                 self.count_ended();
                 eprintln!("{call} ended: {}", spoken(reason));
@@ -592,19 +609,26 @@ impl Runner {
             Event::Request {
                 request, message, ..
             } => {
-                eprintln!("{} answered 200", message.method());
+                // RFC 6665 4.1.3: nobody here has subscribed to anything.
+                let status = match message.method() == Method::Notify {
+                    true => StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
+                    false => StatusCode::OK,
+                };
+                eprintln!("{} answered {status}", message.method());
                 let request = *request;
                 let _ = self.driver.act(|endpoint, now, out| {
                     let outgoing = Outgoing::default();
                     endpoint
                         .request(request)?
-                        .respond(now, StatusCode::OK, outgoing, out)
+                        .respond(now, status, outgoing, out)
                 });
             }
             Event::Reoffered { call, request } => {
                 eprintln!("{call} re-INVITE");
-                let body = sdp::answer(&request.body(), self.media());
-                self.answer(*call, body);
+                match self.answer_to(*call, &session_in(request)) {
+                    Some(body) => self.answer(*call, Some(body)),
+                    None => self.reject_offer(*call),
+                }
             }
             // Descriptions are made anew each time, so what was overtaken is as good as ever.
             Event::ReinviteOutdated { call, outgoing } => {
@@ -621,6 +645,22 @@ impl Runner {
         }
     }
 
+    /// What the INVITE of a call has said.
+    pub(crate) fn has_said(&mut self, call: CallHandle, said: Said) {
+        self.said.insert(call, said);
+    }
+
+    /// What this side says now, as the version of its description that it is.
+    pub(crate) fn say(&mut self, call: CallHandle, text: String) -> Body {
+        self.said.entry(call).or_default().body(text)
+    }
+
+    /// The answer to an offer; nothing if there is none.
+    pub(crate) fn answer_to(&mut self, call: CallHandle, offer: &[u8]) -> Option<Body> {
+        let text = sdp::answer(offer, self.media())?;
+        Some(self.say(call, text))
+    }
+
     /// Answers an offer in an UPDATE or PRACK.
     fn respond(&mut self, request: RequestHandle, answer: Option<Body>) {
         let (status, outgoing) = match answer {
@@ -634,24 +674,28 @@ impl Runner {
         });
     }
 
-    /// Answers an offer in a provisional response.
+    /// Answers an offer in a provisional response. A call whose offer nobody understands is hung
+    /// up, which answers it first.
     fn prack(&mut self, call: CallHandle, leg: LegId, offer: &[u8]) {
-        if let Some(body) = sdp::answer(offer, self.media()) {
-            let outgoing = Outgoing::default().with_body(body);
-            let _ = self
-                .driver
-                .act(|endpoint, now, out| endpoint.call(call)?.prack(now, leg, outgoing, out));
-        }
+        let Some(body) = self.answer_to(call, offer) else {
+            return self.hang_up(call);
+        };
+        let outgoing = Outgoing::default().with_body(body);
+        let _ = self
+            .driver
+            .act(|endpoint, now, out| endpoint.call(call)?.prack(now, leg, outgoing, out));
     }
 
     /// Puts the other side on hold (RFC 3264 8.4).
     pub(crate) fn hold(&mut self, call: CallHandle) {
-        self.reinvite(call, sdp::hold(self.media()));
+        let body = self.say(call, sdp::hold(self.media()));
+        self.reinvite(call, body);
     }
 
     /// Takes it off hold.
     pub(crate) fn resume(&mut self, call: CallHandle) {
-        self.reinvite(call, sdp::again(self.media()));
+        let body = self.say(call, sdp::offer(self.media()));
+        self.reinvite(call, body);
     }
 
     fn reinvite(&mut self, call: CallHandle, offer: Body) {
@@ -666,7 +710,8 @@ impl Runner {
 
     /// Offers the session once more, by UPDATE (RFC 3311).
     pub(crate) fn update(&mut self, call: CallHandle) {
-        let outgoing = Outgoing::default().with_body(sdp::again(self.media()));
+        let body = self.say(call, sdp::offer(self.media()));
+        let outgoing = Outgoing::default().with_body(body);
         let updated = self
             .driver
             .act(|endpoint, now, out| endpoint.call(call)?.update(now, outgoing, out));
@@ -676,10 +721,10 @@ impl Runner {
     }
 
     fn acknowledge(&mut self, call: CallHandle, offer: &[u8]) {
-        let outgoing = match sdp::answer(offer, self.media()) {
-            Some(body) => Outgoing::default().with_body(body),
-            None => Outgoing::default(),
+        let Some(body) = self.answer_to(call, offer) else {
+            return self.hang_up(call);
         };
+        let outgoing = Outgoing::default().with_body(body);
         let _ = self
             .driver
             .act(|endpoint, now, out| endpoint.call(call)?.acknowledge(now, outgoing, out));
@@ -765,4 +810,9 @@ fn spoken(reason: &EndReason) -> String {
         EndReason::SessionExpired => "nobody refreshed the session".into(),
         other => format!("{other:?}"),
     }
+}
+
+/// The session description in a message; empty if there is none.
+fn session_in(message: &Message) -> bytes::Bytes {
+    session_description(message, &Limits::DEFAULT).unwrap_or_default()
 }

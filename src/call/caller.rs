@@ -387,6 +387,9 @@ impl Inviting {
         if let Some(bye) = core.take_hung_up(0) {
             return answered_and_over(core, request, (response, session), bye, out);
         }
+        if let Some(attempt) = self.attempts.iter().find(|a| a.request == request) {
+            core.is_authorized(&attempt.credentials, &response);
+        }
         core.accepted_contact(&self.course.template.outgoing.headers);
         core.begin_timer(now, 0, self.negotiation, &response);
         core.refreshes_say(extensions(&self.course.template.outgoing));

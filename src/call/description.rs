@@ -1,8 +1,41 @@
 //! Which bodies are session descriptions: only those take part in offer and answer (RFC 3261
 //! 13.2.1, 20.11; RFC 5621).
 
+use bytes::Bytes;
+
 use crate::limits::Limits;
-use crate::message::{ContentType, Message, Name, Outgoing, Part};
+use crate::message::{ContentType, Message, Name, Outgoing, Part, range_in};
+
+/// The session description in a message: what of its body takes part in offer and answer. That is
+/// the body, or the part of a multipart body that is for the `session` (RFC 5621 4.2); `None` if
+/// there is none, such as where the body is an icon (RFC 3261 20.11). It need not be SDP.
+///
+/// ```
+/// use drongo::call::session_description;
+/// use drongo::limits::Limits;
+/// use drongo::message::Message;
+///
+/// let head = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\n";
+/// let body = "--x\r\nContent-Type: text/plain\r\n\r\nHello\r\n\
+///     --x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\r\n--x--\r\n";
+/// let text = format!("{head}Content-Type: multipart/mixed;boundary=x\r\n\r\n{body}");
+/// let message = Message::parse(text.into())?;
+/// let found = session_description(&message, &Limits::DEFAULT);
+/// assert_eq!(found.as_deref(), Some(b"v=0\r\n".as_slice()));
+/// # Ok::<(), drongo::message::ParseError>(())
+/// ```
+pub fn session_description(message: &Message, limits: &Limits) -> Option<Bytes> {
+    if !has_session(message, limits) {
+        return None;
+    }
+    let root = message.root_part();
+    if message.first(Name::ContentType).is_none() || root.is_just_sdp() {
+        return Some(message.body());
+    }
+    let part = root.find(limits, is_for_session).ok().flatten()?;
+    let (start, end) = range_in(message.bytes(), part.content())?;
+    Some(message.bytes().slice(start as usize..end as usize))
+}
 
 /// Whether a message carries a session description: its body, or a part of it, is for the
 /// `session`. What does not say what it is for is, if it is SDP (20.11).
@@ -51,9 +84,12 @@ fn is_session(part: &Part<'_>, limits: &Limits) -> bool {
     if part.is_just_sdp() {
         return true;
     }
-    let found = part.find(limits, |part| match part.disposition() {
+    matches!(part.find(limits, is_for_session), Ok(Some(_)))
+}
+
+fn is_for_session(part: &Part<'_>) -> bool {
+    match part.disposition() {
         Ok(disposition) => disposition.is("session"),
         Err(_) => part.content_type() == Ok(ContentType::SDP),
-    });
-    matches!(found, Ok(Some(_)))
+    }
 }

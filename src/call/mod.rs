@@ -89,6 +89,7 @@ use core::mem;
 use smallvec::SmallVec;
 
 pub use contract::{Action, Command, Event, RequestId, ServerId};
+pub use description::session_description;
 pub use invitation::Invitation;
 pub use leg::LegId;
 pub use notice::{Early, EndReason, Notice, Side};

@@ -13,7 +13,7 @@ use crate::auth;
 use crate::call::offer_answer::Verdict;
 use crate::dialog::contact_of;
 use crate::error::Misuse;
-use crate::message::{Body, Method, Name, Outgoing, Response};
+use crate::message::{Body, HeaderList, Method, Name, Outgoing, Response};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::Failure;
@@ -123,7 +123,8 @@ impl Core {
     }
 
     /// The user will not answer the offers in reliable responses: each PRACK that is owed refuses
-    /// all that is offered (RFC 6337 5.2.4). An offer that nobody here can read stays without.
+    /// all that is offered (RFC 6337 5.2.4). That for an offer which nobody here can read has no
+    /// answer, but ends the repetitions (RFC 3262 4).
     pub(super) fn decline_owed(&mut self, out: &mut (impl Sink<Action> + ?Sized)) {
         let owing = |leg: &&Leg| leg.owed().is_some();
         let legs: SmallVec<[LegId; 2]> = self.legs.iter().filter(owing).map(|leg| leg.id).collect();
@@ -135,11 +136,14 @@ impl Core {
             if let Some(Owed {
                 rseq,
                 invite,
-                declined: Some(body),
+                declined,
                 ..
             }) = owed.filter(|_| leg.is_live())
             {
-                let outgoing = Outgoing::new().with_body(body);
+                let outgoing = Outgoing {
+                    headers: HeaderList::new(),
+                    body: declined,
+                };
                 self.prack(id, (rseq, invite), outgoing, auth::Attempt::new(), out);
             }
         }

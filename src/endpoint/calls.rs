@@ -19,7 +19,9 @@ use super::{
     CallEvent, CallHandle, ClientHandle, Dropped, Endpoint, Event, LocationHandle, Origin, Output,
     Part, RequestHandle, Reroute, event_for,
 };
-use crate::call::{Action, Call, Command, Invitation, Notice, RequestId, ServerId};
+use crate::call::{
+    Action, Call, Command, Invitation, Notice, RequestId, ServerId, session_description,
+};
 use crate::error::Misuse;
 use crate::locate::Locate;
 use crate::machine::Machine;
@@ -183,7 +185,7 @@ impl Endpoint {
             entry.servers.push(server);
         }
         self.rearm_call(call);
-        let offer = request.body();
+        let offer = session_description(&request, self.limits()).unwrap_or_default();
         out.push(Output::Event(Event::Incoming {
             call,
             request,

@@ -28,6 +28,7 @@ impl Endpoint {
     ) -> Option<Refusal> {
         self.wrong_method(request, call)
             .or_else(|| self.wrong_scheme(request, arrival))
+            .or_else(|| wrong_target(request))
             .or_else(|| self.merged(arrival))
             .or_else(|| self.wrong_extension(request, call))
             .or_else(|| self.wrong_content(request))
@@ -112,7 +113,7 @@ impl Endpoint {
         }
         let mut headers = HeaderList::new();
         // What a configuration that was checked holds can stand in a header.
-        if self.is_wrong_type(request) {
+        if self.is_wrong_type(request) || is_wrong_disposition(request) {
             let _ = headers.push("Accept", self.config.accept.join(", "));
         }
         if self.is_wrong_language(request) {
@@ -216,6 +217,45 @@ fn is_by(request: &Request, scheme: &[u8]) -> bool {
 fn is_open(request: &Request) -> bool {
     let named = contact_of(request).and_then(|uri| uri.as_sip().map(|sip| !sip.is_secure()));
     named == Some(true) && request.method() != Method::Register
+}
+
+/// 8.1.1.8: an INVITE says with a SIP or SIPS URI where its sender is reached, or no request could
+/// follow it. Behind a proxy that stays in the path any URI may do; one that says nothing is taken
+/// for a peer of RFC 2543.
+fn wrong_target(request: &Request) -> Option<Refusal> {
+    let contact = request.first(Name::Contact)?;
+    // As nearly all write it; the dialog reads it again.
+    if request.method() != Method::Invite
+        || contact.starts_with(b"<sip:")
+        || request.first(Name::RecordRoute).is_some()
+    {
+        return None;
+    }
+    let is_reached = contact_of(request).is_some_and(|uri| uri.as_sip().is_some());
+    (!is_reached).then(|| (StatusCode::BAD_REQUEST, HeaderList::new()))
+}
+
+/// RFC 5621 8.1: whether a body that must be handled is for something that nobody knows. What a
+/// known one is for may be the application's matter; requests other than INVITE are.
+fn is_wrong_disposition(request: &Request) -> bool {
+    const KNOWN: [&str; 11] = [
+        "session",
+        "early-session",
+        "render",
+        "icon",
+        "alert",
+        "aib",
+        "signal",
+        "by-reference",
+        "info-package",
+        "recipient-list",
+        "recipient-list-history",
+    ];
+    let Some(value) = request.first(Name::ContentDisposition) else {
+        return false;
+    };
+    let is_known = |disposition: Disposition<'_>| KNOWN.iter().any(|known| disposition.is(known));
+    request.method() == Method::Invite && !Disposition::parse(value).is_ok_and(is_known)
 }
 
 /// Nothing here unpacks a body.

@@ -49,6 +49,9 @@ impl Endpoint {
         if !flow.transport.is_reliable() && self.is_shed_unread(now, &bytes, out) {
             return;
         }
+        if self.is_settled_at_a_glance(now, &flow, &bytes, out) {
+            return;
+        }
         match parse_boxed(bytes, &self.context.limits) {
             Ok(Boxed::Request(mut request)) => {
                 request.stamp_source(flow.remote);

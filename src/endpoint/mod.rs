@@ -15,6 +15,7 @@ mod detour;
 mod dialogs;
 mod dispatch;
 mod failover;
+mod glance;
 mod locations;
 mod notices;
 mod output;

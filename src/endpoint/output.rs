@@ -159,7 +159,9 @@ pub enum Event {
         call: CallHandle,
         /// The INVITE.
         request: Box<Request>,
-        /// The offer in it; empty if this side is to make one in its 2xx.
+        /// The offer in it, which may be a part of its body
+        /// ([`session_description`](crate::call::session_description)); empty if this side is to
+        /// make one in its 2xx.
         offer: Bytes,
     },
     /// A provisional response to a call that was placed.

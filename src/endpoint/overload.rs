@@ -81,6 +81,25 @@ impl Overload {
         self.deadlines.next().map(|(at, _)| at)
     }
 
+    pub(super) fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// Whether a request of which this is all that is known would not be taken.
+    pub(super) fn refuses(&mut self, now: Time, offer: &Offer) -> bool {
+        self.admission.refuses(now, offer)
+    }
+
+    /// Whether something was refused so lately that it is remembered.
+    pub(super) fn has_refused(&self, now: Time) -> bool {
+        !self.refusals.is_over(now)
+    }
+
+    /// Whether the request with this hash was.
+    pub(super) fn is_refused(&self, now: Time, hash: u64) -> bool {
+        self.refusals.get(now, hash).is_some()
+    }
+
     pub(super) fn set_waited(&mut self, waited: Duration) {
         self.waited = waited;
     }
@@ -257,20 +276,14 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) -> bool {
         let hash = arrival.hashed.as_u64();
-        if let Some(refusal) = self.overload.refusals.get(now, hash) {
-            let counter = &mut self.counters.refusals_repeated;
-            *counter = counter.saturating_add(1);
+        if let Some(refusal) = self.repeated_refusal(now, hash) {
             self.answer_busy(request, arrival, refusal, out);
             return false;
         }
         let offer = self.offer(request, arrival, hash);
         match self.judge(now, offer, out) {
             Some(Action::Refuse { retry_after }) => {
-                let refusal = Refusal { retry_after };
-                let memory = (self.context.timers.t1x64(), self.limits().refusals);
-                self.overload.refusals.put(now, hash, refusal, memory);
-                self.counters.turned_away = self.counters.turned_away.saturating_add(1);
-                self.counters.refused = self.counters.refused.saturating_add(1);
+                let refusal = self.turn_away(now, hash, retry_after);
                 self.answer_busy(request, arrival, refusal, out);
                 self.drop_packet(Dropped::Overload, out);
                 false
@@ -284,6 +297,24 @@ impl Endpoint {
                 true
             }
         }
+    }
+
+    /// What was said to the request with this hash, which has come again.
+    pub(super) fn repeated_refusal(&mut self, now: Time, hash: u64) -> Option<Refusal> {
+        let refusal = self.overload.refusals.get(now, hash)?;
+        let counter = &mut self.counters.refusals_repeated;
+        *counter = counter.saturating_add(1);
+        Some(refusal)
+    }
+
+    /// The request with this hash is refused.
+    pub(super) fn turn_away(&mut self, now: Time, hash: u64, retry_after: Option<u32>) -> Refusal {
+        let refusal = Refusal { retry_after };
+        let memory = (self.context.timers.t1x64(), self.limits().refusals);
+        self.overload.refusals.put(now, hash, refusal, memory);
+        self.counters.turned_away = self.counters.turned_away.saturating_add(1);
+        self.counters.refused = self.counters.refused.saturating_add(1);
+        refusal
     }
 
     /// Whether a datagram is dropped without being read: when answering does not keep up, all that
@@ -312,7 +343,7 @@ impl Endpoint {
         is_shed
     }
 
-    fn judge(
+    pub(super) fn judge(
         &mut self,
         now: Time,
         offer: Offer,
@@ -466,9 +497,8 @@ pub(super) fn said(feedback: &Feedback) -> SmallVec<[u8; 96]> {
     put_feedback(feedback)
 }
 
-/// Whether a datagram is a request that begins something new, as far as a glance can tell: its
-/// method is one that does, and its To, written as most write it, has no tag.
-fn is_plainly_new(bytes: &[u8]) -> bool {
+/// Whether a datagram may be a request that begins something new, by its method.
+pub(super) fn begins_new_work(bytes: &[u8]) -> bool {
     const METHODS: [&[u8]; 5] = [
         b"INVITE ",
         b"OPTIONS ",
@@ -476,7 +506,13 @@ fn is_plainly_new(bytes: &[u8]) -> bool {
         b"REGISTER ",
         b"PUBLISH ",
     ];
-    if !METHODS.iter().any(|method| bytes.starts_with(method)) {
+    METHODS.iter().any(|method| bytes.starts_with(method))
+}
+
+/// Whether a datagram is a request that begins something new, as far as a glance can tell: its
+/// method is one that does, and its To, written as most write it, has no tag.
+fn is_plainly_new(bytes: &[u8]) -> bool {
+    if !begins_new_work(bytes) {
         return false;
     }
     let to = memchr::memmem::find(bytes, b"\r\nTo: ");

@@ -44,6 +44,7 @@ mod edit;
 mod error;
 mod escape;
 mod faults;
+mod glance;
 mod header_block;
 mod headers;
 mod host;
@@ -96,6 +97,7 @@ pub use edit::Edit;
 pub use error::{ParseError, ParseErrorKind};
 pub use escape::{escape_header, escape_param, escape_password, escape_user, percent_decode};
 pub use faults::{Fault, FaultKind};
+pub(crate) use glance::{Glance, TopVia};
 pub use headers::{
     AnswerMode, AuthInfo, AuthParams, Challenge, Coding, Credentials, Date, Disposition, Diversion,
     Event, FeatureSet, HistoryEntry, Identity, InfoPackage, Join, LanguageRange, MinSe, Priority,

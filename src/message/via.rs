@@ -111,6 +111,14 @@ impl<'a> Via<'a> {
         })
     }
 
+    /// The front of the text, of that length, and its branch, if it has one and is of the common
+    /// form.
+    pub(crate) fn plain_front(text: &'a [u8], len: usize) -> Option<(Self, &'a [u8])> {
+        let plain = PlainVia::scan(text, len)?;
+        let branch = plain.branch?;
+        Some((Self::of_plain(plain), branch))
+    }
+
     /// The name of the protocol as it came: `SIP`.
     pub const fn protocol(&self) -> &'a str {
         self.protocol

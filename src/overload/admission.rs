@@ -13,8 +13,8 @@
 //! as there is room; the states are there so that the application hears once that it began and
 //! once that it is over.
 //!
-//! A queue that is long for a moment is no overload: it is worked off. One that grows until its
-//! requests are about to be repeated is, and then it is kept short.
+//! A queue that is long for a moment is no overload: it is worked off. One that only grows is, and
+//! so is one whose requests are about to be repeated; then it is kept short.
 
 mod meter;
 
@@ -189,11 +189,22 @@ pub struct Admission {
     /// What a clock that runs backwards is clamped to: the start of the state. `None`: an owner
     /// sees to it.
     since: Option<Time>,
+    /// The queue is long, and gets longer.
+    rise: Option<Rise>,
     /// Since when the queue is too long.
     behind: Option<Behind>,
     /// Whether refusing does not keep up: what has waited is dropped, until what comes is fresh.
     flushing: bool,
     state: State,
+}
+
+/// Since when nothing has waited less than so long, and that was longer than it should.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Rise {
+    since: Time,
+    from: Duration,
+    /// When one was looked at last.
+    last: Time,
 }
 
 /// The queue is too long.
@@ -238,6 +249,7 @@ impl Admission {
             empty_at: Time::ZERO,
             meter: None,
             since: None,
+            rise: None,
             behind: None,
             flushing: false,
             state: State::Calm,
@@ -359,10 +371,33 @@ impl Admission {
     /// How long a request may have waited and still be taken.
     fn longest_wait(&self, now: Time) -> Duration {
         let Bounds { patience, wait, .. } = self.bounds;
+        let lasts = |rise: Rise| now.saturating_since(rise.since) >= wait;
+        let patience = match self.rise.is_some_and(lasts) {
+            // At T1 it would be too late: what was taken waits for its ACKs as long.
+            true => patience.checked_div(2).unwrap_or_default(),
+            false => patience,
+        };
         match self.behind(now) {
             Some(_) => wait,
             None => wait.max(patience),
         }
+    }
+
+    /// Looks how long one waited: a queue that is worked off gets shorter.
+    fn watch(&mut self, now: Time, waited: Duration) {
+        // What had come when the last was looked at has waited with it, in one queue.
+        let goes_on =
+            |rise: &Rise| rise.from <= waited && now.saturating_since(rise.last) <= waited;
+        let new = Rise {
+            since: now,
+            from: waited,
+            last: now,
+        };
+        self.rise = match self.rise.filter(goes_on) {
+            _ if waited <= self.bounds.wait => None,
+            Some(rise) => Some(Rise { last: now, ..rise }),
+            None => Some(new),
+        };
     }
 
     /// How long a request that has waited so long may have waited and still be answered. Those
@@ -386,9 +421,25 @@ impl Admission {
         self.behind = Some(Behind { since, last: now });
     }
 
-    /// The bounds, the cheapest to be over first. What is too old is not worth an answer.
+    /// Whether a request would be refused or dropped now: what cannot change that need not be read.
+    pub fn refuses(&mut self, now: Time, offer: &Offer) -> bool {
+        !matches!(self.foresee(now, offer), Verdict::Admit)
+    }
+
     fn judge(&mut self, now: Time, offer: &Offer) -> Verdict {
+        let verdict = self.foresee(now, offer);
+        if matches!(verdict, Verdict::Admit) {
+            self.take_token(now);
+        }
+        verdict
+    }
+
+    /// The bounds, the cheapest to be over first. What is too old is not worth an answer.
+    fn foresee(&mut self, now: Time, offer: &Offer) -> Verdict {
         let bounds = self.bounds;
+        if offer.is_repeated {
+            self.watch(now, offer.waited);
+        }
         if offer.is_repeated
             && self.sheds(now, offer.waited)
             && offer.priority == Priority::Ordinary
@@ -404,18 +455,23 @@ impl Admission {
         if offer.transactions >= bounds.transactions {
             return Verdict::Refuse(Bound::Transactions);
         }
-        match self.take_token(now, offer.priority) {
+        match self.has_token(now, offer.priority) {
             true => Verdict::Admit,
             false => Verdict::Refuse(Bound::Rate),
         }
     }
 
+    /// Between two requests at exactly the rate, in nanoseconds; `None` at a rate of zero.
+    fn interval(rate: u32) -> Option<u64> {
+        SECOND.checked_div(u64::from(rate))
+    }
+
     /// A bucket as RFC 7415 3.5.2 has it: emergencies may go twice as deep.
-    fn take_token(&mut self, now: Time, priority: Priority) -> bool {
+    fn has_token(&self, now: Time, priority: Priority) -> bool {
         let Some(rate) = self.bounds.rate else {
             return true;
         };
-        let Some(interval) = SECOND.checked_div(u64::from(rate)) else {
+        let Some(interval) = Self::interval(rate) else {
             return false;
         };
         let patience = u64::try_from(self.bounds.patience.as_millis()).unwrap_or(u64::MAX);
@@ -430,12 +486,14 @@ impl Admission {
         };
         let depth = burst.saturating_sub(1).saturating_mul(interval);
         let content = self.empty_at.saturating_since(now).as_nanos();
-        let has_room = content <= u128::from(depth);
-        if has_room {
+        content <= u128::from(depth)
+    }
+
+    fn take_token(&mut self, now: Time) {
+        if let Some(interval) = self.bounds.rate.and_then(Self::interval) {
             let from = self.empty_at.max(now);
             self.empty_at = (from + Duration::from_nanos(interval)).unwrap_or(Time::MAX);
         }
-        has_room
     }
 
     fn take(&mut self, now: Time, offer: &Offer, out: &mut (impl Sink<Action> + ?Sized)) {
@@ -575,6 +633,10 @@ impl Machine for Admission {
         if let Some(behind) = &mut self.behind {
             behind.since = behind.since.rebased(from, to);
             behind.last = behind.last.rebased(from, to);
+        }
+        if let Some(rise) = &mut self.rise {
+            rise.since = rise.since.rebased(from, to);
+            rise.last = rise.last.rebased(from, to);
         }
         if let Some(meter) = &mut self.meter {
             meter.rebase(from, to);

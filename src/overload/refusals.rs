@@ -36,10 +36,15 @@ impl Refusals {
 
     /// How a request with this hash was refused.
     pub(crate) fn get(&self, now: Time, hash: u64) -> Option<Refusal> {
-        if self.order.back().is_none_or(|(until, _)| *until <= now) {
+        if self.is_over(now) {
             return None;
         }
         self.known.get(&hash).copied()
+    }
+
+    /// Whether nothing was refused so lately that it is remembered.
+    pub(crate) fn is_over(&self, now: Time) -> bool {
+        self.order.back().is_none_or(|(until, _)| *until <= now)
     }
 
     /// Remembers a refusal for so long; of more than `most` the oldest go.

@@ -226,9 +226,15 @@ impl ServerKey {
 
     /// The key of a request with this top Via, as if it had this method.
     pub(crate) fn with_via(request: &Request, via: &Via<'_>, method: Method<'_>) -> Self {
-        let Some(branch) = usable_branch(request) else {
-            return Self::legacy(request, via, method, request.to_tag());
-        };
+        match usable_branch(request) {
+            Some(branch) => Self::of_branch(branch, via, method),
+            None => Self::legacy(request, via, method, request.to_tag()),
+        }
+    }
+
+    /// The key of a request with this top Via and this branch in it, which begins with the magic
+    /// cookie and does not end there.
+    pub(crate) fn of_branch(branch: &[u8], via: &Via<'_>, method: Method<'_>) -> Self {
         let mut text = Draft::new();
         text.put(method.as_str().as_bytes());
         text.put(&[END]);

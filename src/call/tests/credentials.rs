@@ -53,6 +53,23 @@ fn inviting_challenge_is_answered_with_a_higher_cseq() {
 }
 
 #[test]
+fn inviting_success_names_the_next_nonce() {
+    let mut s = with_account();
+    challenge(&mut s, "INVITE 1", CHALLENGE);
+    let next = ("Proxy-Authentication-Info", r#"nextnonce="99cc""#);
+    let contact = ("Contact", "<sip:bob@192.0.2.4>");
+    s.respond_with("INVITE 2", 200, Some("a"), &[contact, next], Some("answer"));
+    s.skip();
+    s.command(Command::Reinvite(sdp("offer"))).unwrap();
+    // 7616-3.5-01
+    let shown = one(&s.sent("INVITE 3"), "Proxy-Authorization");
+    assert!(
+        shown.contains(r#"nonce="99cc""#) && shown.contains("nc=00000001"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn inviting_challenge_without_an_account_is_a_refusal() {
     let mut s = Script::place();
     s.skip();

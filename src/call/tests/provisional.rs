@@ -514,7 +514,9 @@ fn inviting_offer_that_nobody_answers_cancels() {
     rings(&mut s, 183, "a", 7, Some("offer"));
     s.skip();
     s.run_to(secs(32));
-    assert_eq!(s.take(), ["CANCEL 1"]);
+    assert_eq!(s.take(), ["PRACK 2", "CANCEL 1"]);
+    // What nobody can read cannot be refused, but it need not come again.
+    assert!(s.sent("PRACK 2").body_slice().is_empty());
     s.respond_with("INVITE 1", 487, Some("a"), &[], None);
     assert_eq!(s.take(), ["ended: no answer"]);
 }

@@ -159,6 +159,57 @@ fn calm_queue_reaches_t1_is_kept_short_until_it_was_calm() {
     assert!(matches!(later[..], [Action::Ended(_), Action::Admit]));
 }
 
+/// At T1 what waits would come twice, and what was taken would be answered twice.
+#[test]
+fn calm_queue_only_grows_is_overload_at_half_of_t1() {
+    let mut admission = admission(None, 50);
+    for millis in (60..=250).step_by(10) {
+        let out = offer(&mut admission, 1_000 + 2 * millis, waited(millis));
+        assert_eq!(out, [Action::Admit], "{millis}");
+    }
+    let began = [Action::Began(Bound::Queue), REFUSE];
+    assert_eq!(offer(&mut admission, 1_502, waited(251)), began);
+    assert_eq!(offer(&mut admission, 1_503, waited(101)), [REFUSE]);
+}
+
+#[test]
+fn calm_queue_is_worked_off_is_no_overload() {
+    let mut admission = admission(None, 50);
+    for n in 0..40 {
+        let out = offer(&mut admission, 1_000 + 10 * n, waited(490 - 10 * n));
+        assert_eq!(out, [Action::Admit], "{n}");
+    }
+}
+
+/// Nothing was in the queue between two that had to wait.
+#[test]
+fn calm_queue_was_empty_in_between_has_not_grown() {
+    let mut admission = admission(None, 50);
+    for (at, millis) in [(1_000, 150), (1_401, 400), (1_700, 298), (2_000, 299)] {
+        let out = offer(&mut admission, at, waited(millis));
+        assert_eq!(out, [Action::Admit], "{at}");
+    }
+    let began = [Action::Began(Bound::Queue), REFUSE];
+    assert_eq!(offer(&mut admission, 2_100, waited(299)), began);
+}
+
+/// What is said of a request before it is read is what becomes of it.
+#[test]
+fn foreseen_refusal_is_the_verdict_and_changes_nothing() {
+    let mut admission = admission(Some(10), 2);
+    let mut verdicts = Vec::new();
+    for at in 0..4 {
+        let now = Time::from_millis(at);
+        let before = admission.clone();
+        let foreseen = admission.refuses(now, &Offer::default());
+        assert_eq!(admission, before);
+        let out = offer(&mut admission, at, Offer::default());
+        assert_eq!(foreseen, out.last() == Some(&REFUSE));
+        verdicts.push(foreseen);
+    }
+    assert_eq!(verdicts, [false, false, true, true]);
+}
+
 /// That the rate is too high says nothing of the queue.
 #[test]
 fn overloaded_by_rate_queue_of_a_moment_is_worked_off() {
@@ -176,12 +227,12 @@ fn behind_refusing_does_not_keep_up_sheds() {
     offer(&mut admission, 1_000, waited(501));
     // What was there when it began is answered, and so is what has waited a little.
     assert_eq!(offer(&mut admission, 1_200, waited(700)), [REFUSE]);
-    assert_eq!(offer(&mut admission, 1_400, waited(250)), [REFUSE]);
-    assert_eq!(offer(&mut admission, 1_400, waited(251)), [Action::Shed]);
+    assert_eq!(offer(&mut admission, 1_400, waited(350)), [REFUSE]);
+    assert_eq!(offer(&mut admission, 1_400, waited(351)), [Action::Shed]);
     // What came over a stream does not come again: it is answered.
     let on_stream = Offer {
         is_repeated: false,
-        ..waited(251)
+        ..waited(351)
     };
     assert_eq!(offer(&mut admission, 1_400, on_stream), [REFUSE]);
 }

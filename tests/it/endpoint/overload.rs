@@ -143,10 +143,19 @@ fn ack_for_a_503_is_absorbed_and_counted() {
         .replace("To: <sip:alice@192.0.2.1>", &format!("To: {to}"));
     assert_eq!(bench.receive(PEER, ack.clone()), []);
     assert_eq!(bench.endpoint.counters().refusals_acknowledged, 1);
+    // 17.2.3: the branch says which INVITE it is for, as long as that is known.
+    let other = ack.replace(";tag=", ";tag=x");
+    assert_eq!(bench.receive(PEER, other.clone()), []);
+    assert_eq!(bench.endpoint.counters().refusals_acknowledged, 2);
     // PAINS 75: an ACK that is for nothing of ours is not answered either.
-    let foreign = ack.replace(";tag=", ";tag=x");
     let stray = [Output::Dropped(Dropped::StrayAck)];
+    let foreign = ack.replace("branch=z9hG4bKi2", "branch=z9hG4bKi3");
     assert_eq!(bench.receive(PEER, foreign), stray);
+    // When it is not known any more, the tag does.
+    pass(&mut bench, Time::from_secs(33));
+    assert_eq!(bench.receive(PEER, ack), []);
+    assert_eq!(bench.receive(PEER, other), stray);
+    assert_eq!(bench.endpoint.counters().refusals_acknowledged, 3);
 }
 
 #[test]

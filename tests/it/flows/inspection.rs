@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use drongo::endpoint::Config;
+use drongo::endpoint::{Config, Endpoint, Event, Input, Output};
+use drongo::seed::Seed;
+use drongo::time::Time;
+use drongo::transport::{Flow as TransportFlow, FlowId, Local, Transport};
 
 use super::support::{Flow, hang_up, raw, raw_to};
 
@@ -130,4 +133,99 @@ fn retry_with_a_higher_cseq_is_no_merge() {
     let reply = flow.last_of_alice();
     assert!(reply.starts_with("SIP/2.0 100 "), "{reply}");
     flow.end();
+}
+
+/// An INVITE with this body.
+fn with_body(extra: &str, body: &str) -> String {
+    let length = body.replace('\n', "\r\n").len();
+    let head = raw("INVITE", "order", extra);
+    head.replace(
+        "Content-Length: 0\n\n",
+        &format!("Content-Length: {length}\n\n{body}"),
+    )
+}
+
+#[test]
+fn body_for_what_nobody_knows_is_refused_if_it_must_be_handled() {
+    // 5621-8.4-01, 3261-20.11-04
+    for (disposition, status) in [
+        ("session", "100 "),
+        ("frobnicate", "415 "),
+        ("frobnicate;handling=required", "415 "),
+        ("frobnicate;handling=optional", "100 "),
+        ("icon;handling=optional", "100 "),
+    ] {
+        let extra = format!("Content-Type: application/sdp\nContent-Disposition: {disposition}\n");
+        let reply = reply(&Config::default(), &with_body(&extra, "v=0\n"), false);
+        let status = format!("SIP/2.0 {status}");
+        assert!(reply.starts_with(&status), "{disposition}\n{reply}");
+        let says = reply.contains("\r\nAccept: application/sdp\r\n");
+        assert_eq!(says, status.contains("415"), "{disposition}\n{reply}");
+    }
+}
+
+#[test]
+fn invite_whose_sender_cannot_be_reached_is_refused() {
+    // What 8.1.1.8 asks of a UAC.
+    let invite = raw("INVITE", "order", "");
+    let contact = invite.lines().find(|line| line.starts_with("Contact:"));
+    let contact = contact.unwrap();
+    for (instead, status) in [
+        ("Contact: *", "400 "),
+        ("Contact: <mailto:bob@example.com>", "400 "),
+        ("Contact: Bob <sip:bob@192.0.2.4>", "100 "),
+        (
+            "Contact: <tel:+15551234>\nRecord-Route: <sip:192.0.2.4;lr>",
+            "100 ",
+        ),
+        ("Subject: nowhere", "100 "),
+    ] {
+        let reply = reply(&Config::default(), &invite.replace(contact, instead), false);
+        let status = format!("SIP/2.0 {status}");
+        assert!(reply.starts_with(&status), "{instead}\n{reply}");
+    }
+}
+
+/// The application is given what the core takes for the offer.
+#[test]
+fn offer_of_an_invite_is_the_part_for_the_session() {
+    // 5621-4.2-01, 3261-20.11-02
+    let multipart = "--b\nContent-Type: text/plain\nContent-Disposition: render;handling=optional\n\nhello\n\
+        --b\nContent-Type: application/sdp\n\nv=0\n\n--b--\n";
+    for (extra, body, expected) in [
+        ("Content-Type: application/sdp\n", "v=0\n", "v=0\r\n"),
+        (
+            "Content-Type: multipart/mixed;boundary=b\n",
+            multipart,
+            "v=0\r\n",
+        ),
+        ("", "", ""),
+        (
+            "Content-Type: application/sdp\nContent-Disposition: icon;handling=optional\n",
+            "v=0\n",
+            "",
+        ),
+    ] {
+        let here = Local::new(Transport::Udp, "192.0.2.1:5060".parse().unwrap());
+        let config = Config::default().local(here);
+        let mut endpoint = Endpoint::new(config, Seed::from_bytes([7; 32]), Time::ZERO).unwrap();
+        let flow = TransportFlow {
+            id: FlowId::new(0),
+            transport: Transport::Udp,
+            local: "192.0.2.1:5060".parse().unwrap(),
+            remote: "192.0.2.9:5060".parse().unwrap(),
+        };
+        let bytes = with_body(extra, body).replace('\n', "\r\n").into();
+        let mut out = Vec::new();
+        endpoint.receive(Time::ZERO, Input::Datagram { flow, bytes }, &mut out);
+        let offer = out.iter().find_map(|output| match output {
+            Output::Event(Event::Incoming { offer, .. }) => Some(offer),
+            _ => None,
+        });
+        assert_eq!(
+            offer.map(|offer| &offer[..]),
+            Some(expected.as_bytes()),
+            "{extra}{out:?}"
+        );
+    }
 }
