@@ -445,6 +445,8 @@ impl Driver {
     /// Waits until there is something to do, and does it. With a limit it waits no longer than that
     /// or until all is written.
     async fn turn(&mut self, limit: Option<Time>) -> io::Result<()> {
+        // A socket that is readable each time must not keep the tasks of connections from running.
+        tokio::task::coop::consume_budget().await;
         let wake = self.wake(limit);
         let has_waiting = self.waiting() > 0;
         let Self {
