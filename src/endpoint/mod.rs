@@ -195,7 +195,7 @@ pub struct Endpoint {
     servers: Arena<RequestKind, ServerEntry>,
     server_keys: Index<RequestHandle>,
     /// Requests without To tag, by what merged copies share (8.2.2.2).
-    origins: Table<u64, RequestHandle, OwnRandom>,
+    origins: Index<RequestHandle>,
     calls: Arena<CallKind, CallEntry>,
     dialogs: Table<DialogKey, CallHandle, OwnRandom>,
     locations: Arena<LocationKind, LocationEntry>,
@@ -240,7 +240,7 @@ impl Endpoint {
             client_keys: Index::with_key(key),
             servers: Arena::new(),
             server_keys: Index::with_key(key),
-            origins: Table::of_own(key),
+            origins: Index::with_key(key),
             calls: Arena::new(),
             dialogs: Table::of_own(key),
             locations: Arena::new(),

@@ -264,6 +264,25 @@ impl ServerKey {
     }
 }
 
+/// What a request without To tag and its copies over other ways have in common (8.2.2.2): From
+/// tag, Call-ID, CSeq and its method.
+pub(crate) struct OriginKey<'a>(pub(crate) &'a Request);
+
+impl Hash for OriginKey<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self(request) = self;
+        let (from_tag, call_id) = (request.tag_of_from(), request.call_id_bytes());
+        let from_tag = from_tag.unwrap_or_default();
+        // Lengths before what they are of, so that no two requests make one text. They are under
+        // 4 GiB, as a message is.
+        state.write_u64(u64::from(request.cseq_number()) << 32 | from_tag.len() as u64);
+        state.write(from_tag);
+        state.write_u64(call_id.len() as u64);
+        state.write(call_id);
+        state.write(request.method().as_str().as_bytes());
+    }
+}
+
 /// A key that an ACK may match.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
