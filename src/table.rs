@@ -179,7 +179,11 @@ impl<K: Hash + Eq, V, S: Scheme> Table<K, V, S> {
     }
 
     /// The value of `key`, whose hash this is.
-    pub(crate) fn get_hashed(&self, hashed: Hashed, key: &K) -> Option<&V> {
+    pub(crate) fn get_hashed<Q: Equivalent<K> + ?Sized>(
+        &self,
+        hashed: Hashed,
+        key: &Q,
+    ) -> Option<&V> {
         let place = self.place(hashed.0, key)?;
         Some(&self.entries.get(place)?.value)
     }

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::arrival::Arrival;
 use super::clients::{Owner as ClientOwner, Start};
-use super::dialogs::{DialogKey, DialogText};
+use super::dialogs::{DialogKey, DialogName};
 use super::failover::Trail;
 use super::locations::Errand;
 use super::notices::event_of;
@@ -74,9 +74,12 @@ impl Endpoint {
             });
         }
         let ids = self.context.ids.call(ordinal);
-        let key = DialogKey::new(ids.call_id.as_bytes(), ids.from_tag.as_bytes());
-        let hashed = self.dialogs.hashed(&key);
-        if self.dialogs.get_hashed(hashed, &key).is_some() {
+        let name = DialogName {
+            call_id: ids.call_id.as_bytes(),
+            local_tag: ids.from_tag.as_bytes(),
+        };
+        let hashed = self.dialogs.hashed(&name);
+        if self.dialogs.get_hashed(hashed, &name).is_some() {
             return Err(Misuse::Malformed {
                 what: "ordinal: it is in use",
             });
@@ -95,6 +98,7 @@ impl Endpoint {
             }
         };
         let full = Misuse::LimitReached { limit: "calls" };
+        let key = DialogKey::new(name);
         let call = self.insert_call(call, (key, hashed), None).ok_or(full)?;
         self.rearm_call(call);
         let mut unsent = Unsent::new();
@@ -151,9 +155,12 @@ impl Endpoint {
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let key = DialogKey::new(request.call_id_bytes(), tag.as_bytes());
-        let hashed = self.dialogs.hashed(&key);
-        if self.dialogs.get_hashed(hashed, &key).is_some() {
+        let name = DialogName {
+            call_id: request.call_id_bytes(),
+            local_tag: tag.as_bytes(),
+        };
+        let hashed = self.dialogs.hashed(&name);
+        if self.dialogs.get_hashed(hashed, &name).is_some() {
             // The INVITE of a call that stands, come once more after its transaction has gone
             // (8.2.2.2).
             let none = HeaderList::new();
@@ -174,6 +181,7 @@ impl Endpoint {
             tag.as_str(),
             host,
         );
+        let key = DialogKey::new(name);
         let Some(call) = self.insert_call(call, (key, hashed), Some(arrival.flow)) else {
             self.end_server(server);
             return self.busy(&request, arrival, out);
@@ -220,8 +228,8 @@ impl Endpoint {
         local_tag: &[u8],
         remote_tag: Option<&[u8]>,
     ) -> Option<CallHandle> {
-        let key = DialogText::new(call_id, local_tag);
-        let call = *self.dialogs.get(&key)?;
+        let name = DialogName { call_id, local_tag };
+        let call = *self.dialogs.get(&name)?;
         let entry = self.calls.get(call)?;
         entry.call.is_with(remote_tag).then_some(call)
     }
