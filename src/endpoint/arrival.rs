@@ -40,7 +40,10 @@ impl Endpoint {
             flow,
             key,
             hashed,
-            path: ReturnPath::new(via, &flow),
+            path: match request.asks_for_rport_alone() {
+                true => ReturnPath::back(&flow),
+                false => ReturnPath::new(via, &flow),
+            },
             reply,
             origin: self.origin_of(request),
         }

@@ -20,7 +20,7 @@ use super::header_block::Entry;
 use super::lexer::{self, Line};
 use super::put::offset;
 use super::put::{self, Put};
-use super::via_stamp::{put_common_via, put_feedback, put_top_via};
+use super::via_stamp::{put_feedback, put_told, put_top_via};
 use super::write::put_rest;
 use super::{Body, HeaderList, Message, Method, Name, NameAddr, Request, StatusCode, Via};
 
@@ -33,7 +33,7 @@ use super::{Body, HeaderList, Message, Method, Name, NameAddr, Request, StatusCo
 pub struct Reply(Arc<Lines>);
 
 /// What a [`Reply`] holds.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash, Debug)]
 struct Lines {
     /// Via, From, Call-ID and CSeq lines; To without its CRLF; Record-Route; Timestamp.
     bytes: Vec<u8>,
@@ -45,7 +45,7 @@ struct Lines {
 }
 
 /// Where the lines of a reply end.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Marks {
     /// The value of the first Via row.
     top_via_end: u32,
@@ -60,12 +60,10 @@ struct Marks {
 impl Reply {
     /// Takes from the request what every response copies (RFC 3261 8.2.6.2).
     pub fn new(request: &Request) -> Self {
-        let draft = match request.is_plainly_routed() {
-            true => Draft::of_plain(request),
-            false => Draft::of(request),
+        let mut lines = match request.is_plainly_routed() {
+            true => Lines::of_plain(request),
+            false => Lines::of(request),
         };
-        let lines = draft.lines(request.source());
-        let mut lines = lines.unwrap_or_else(|| Lines::empty(request.source()));
         lines.codings = codings(request.message());
         Self(Arc::new(lines))
     }
@@ -297,6 +295,67 @@ impl Reply {
 }
 
 impl Lines {
+    fn of(request: &Request) -> Self {
+        let lines = Draft::of(request).lines(request.source());
+        lines.unwrap_or_else(|| Self::empty(request.source()))
+    }
+
+    /// The same of a request that has one Via, neither Record-Route nor Timestamp, and no folds:
+    /// its values are taken over as they are.
+    fn of_plain(request: &Request) -> Self {
+        let (via, from, to) = (
+            request.top_via_value(),
+            request.from_value(),
+            request.to_value(),
+        );
+        let (call_id, cseq) = (request.call_id_bytes(), request.cseq_value());
+        // All names with what is between them; and a source that is not there yet.
+        const REST: usize = 128;
+        let values = [via, from, call_id, cseq, to];
+        let room = values.iter().map(|value| value.len());
+        let mut out = Vec::with_capacity(room.fold(REST, usize::saturating_add));
+        out.put(b"Via: ");
+        match request.source() {
+            Some(source) if request.asks_for_rport_alone() => put_told(&mut out, via, source),
+            source => put_top_via(&mut out, via, source),
+        }
+        // Each line ends with the two bytes before the next name.
+        let mut ends = [0; 4];
+        for (end, (start, value)) in ends.iter_mut().zip([
+            (&b"\r\nFrom: "[..], from),
+            (b"\r\nCall-ID: ", call_id),
+            (b"\r\nCSeq: ", cseq),
+            (b"\r\nTo: ", to),
+        ]) {
+            *end = offset(out.taken().saturating_add(2));
+            out.put(start);
+            out.put(value);
+        }
+        let [vias_end, from_end, call_id_end, fixed_end] = ends;
+        let to_end = offset(out.taken());
+        let to_start = to_end.saturating_sub(offset(to.len()));
+        let tag = request.tag_in_to();
+        Self {
+            bytes: out,
+            marks: Marks {
+                top_via_end: vias_end.saturating_sub(2),
+                vias_end,
+                from_end,
+                call_id_end,
+                fixed_end,
+                to_end,
+                record_routes_end: to_end,
+            },
+            to_tag: tag.map(|tag| {
+                (
+                    to_start.saturating_add(tag.start),
+                    to_start.saturating_add(tag.end),
+                )
+            }),
+            codings: None,
+        }
+    }
+
     fn draft(&self) -> Draft<'_> {
         let mut draft = Draft::default();
         // To ends without CRLF; every other line has it.
@@ -433,8 +492,8 @@ struct Draft<'a> {
     cseq: Row<'a>,
     timestamp: Row<'a>,
     to_tag: Tag<'a>,
-    /// The branch of the top Via, if that has its row for itself, on one line.
-    branch: Option<&'a [u8]>,
+    /// Whether that is all that the first row of Via does.
+    asks_for_rport_alone: bool,
 }
 
 /// The headers that it takes to answer a request.
@@ -467,11 +526,6 @@ impl<'a> Row<'a> {
             value: message.value(entry),
             is_one_line: !entry.folded,
         }
-    }
-
-    /// Whether nothing else is there.
-    fn is_just(&self, value: &[u8]) -> bool {
-        self.is_one_line && self.value.len() == value.len()
     }
 
     #[inline]
@@ -509,32 +563,8 @@ impl<'a> Draft<'a> {
             }
         }
         draft.to_tag = Tag::Read(request.to_tag_bytes());
-        let top = draft.vias.first();
-        if top.is_some_and(|row| row.is_just(request.top_via_value())) {
-            draft.branch = request.branch_bytes();
-        }
+        draft.asks_for_rport_alone = request.asks_for_rport_alone();
         draft
-    }
-
-    /// The same of a request that has one Via, no Record-Route and no Timestamp, and no folds.
-    fn of_plain(request: &'a Request) -> Self {
-        let row = |value| Row {
-            value,
-            is_one_line: true,
-        };
-        let mut vias = SmallVec::new();
-        vias.push(row(request.top_via_value()));
-        Self {
-            vias,
-            record_routes: SmallVec::new(),
-            from: row(request.from_value()),
-            to: row(request.to_value()),
-            call_id: row(request.call_id_bytes()),
-            cseq: row(request.cseq_value()),
-            timestamp: Row::default(),
-            to_tag: Tag::Read(request.to_tag_bytes()),
-            branch: request.branch_bytes(),
-        }
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "seven of a hundred names")]
@@ -623,12 +653,9 @@ impl<'a> Draft<'a> {
 
     fn lay(&self, out: &mut (impl Put + ?Sized), source: Option<SocketAddr>, top: &[u8]) -> Marks {
         out.put(b"Via: ");
-        let is_put = match (self.branch, source) {
-            (Some(branch), Some(source)) => put_common_via(out, top, branch, source),
-            (None, _) | (_, None) => false,
-        };
-        if !is_put {
-            put_top_via(out, top, source);
+        match source {
+            Some(source) if self.asks_for_rport_alone => put_told(out, top, source),
+            source => put_top_via(out, top, source),
         }
         let top_via_end = offset(out.taken());
         out.put(b"\r\n");
@@ -836,7 +863,7 @@ mod tests {
         /// What is known to be plain is written as anything else.
         #[test]
         fn plain_request_has_the_reply_of_any(
-            via in "SIP/2\\.0/UDP a(:5060)?;branch=z9hG4bK[a-z]{1,3}(;rport)?(;x=1)?(,SIP/2\\.0/UDP b)?",
+            via in "SIP/2\\.0/UDP a(:5060)?(;x)?;(branch|BRANCH)=z9hG4bK[a-z]{1,3}(;rport|;RPORT|;rport=7)?(;x=1)?(,SIP/2\\.0/UDP b)?",
             tag in "(;tag=[a-z]{1,4})?",
             more in prop::collection::vec(
                 prop::sample::select(Vec::from([
@@ -857,11 +884,14 @@ mod tests {
             );
             for source in [None, Some("192.0.2.1:9988")] {
                 let request = request(&text, source);
-                let general = Draft::of(&request).reply(request.source());
+                let mut draft = Draft::of(&request);
+                draft.asks_for_rport_alone = false;
+                let general = draft.lines(request.source()).unwrap();
+                prop_assert_eq!(&Lines::of(&request), &general);
                 let odd = via.contains(',')
                     || more.iter().any(|line| !matches!(line.as_bytes(), [b'A' | b'O', ..]));
                 match request.is_plainly_routed() {
-                    true => prop_assert_eq!(Draft::of_plain(&request).reply(request.source()), general),
+                    true => prop_assert_eq!(Lines::of_plain(&request), general),
                     false => prop_assert!(odd, "{text}"),
                 }
             }
