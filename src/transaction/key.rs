@@ -303,14 +303,21 @@ fn usable_branch(request: &Request) -> Option<&[u8]> {
 
 /// Host and port; a port that is not there is not 5060. Names compare without regard to case,
 /// addresses by value.
+#[inline]
 fn sent_by(text: &mut Draft, via: &Via<'_>) {
     host(text, via.host());
     if let Some(port) = via.port() {
-        text.put(b":");
-        text.put(&port.to_be_bytes());
+        put_port(text, port);
     }
 }
 
+#[inline]
+fn put_port(text: &mut Draft, port: u16) {
+    let [high, low] = port.to_be_bytes();
+    text.put(&[b':', high, low]);
+}
+
+#[inline]
 fn host(text: &mut Draft, host: Host<'_>) {
     match host {
         Host::Name(name) => {
@@ -318,8 +325,8 @@ fn host(text: &mut Draft, host: Host<'_>) {
             lowercase(text, name.as_bytes());
         }
         Host::V4(ip) => {
-            text.put(b"4");
-            text.put(&ip.octets());
+            let [a, b, c, d] = ip.octets();
+            text.put(&[b'4', a, b, c, d]);
         }
         Host::V6(ip) => {
             text.put(b"6");
@@ -342,8 +349,7 @@ fn uri(text: &mut Draft, uri: Uri<'_>) {
     host(text, sip.host());
     text.put(&[END]);
     if let Some(port) = sip.port() {
-        text.put(b":");
-        text.put(&port.to_be_bytes());
+        put_port(text, port);
     }
     for name in ["transport", "user", "ttl", "method", "maddr"] {
         let value = sip.params().get(name).map(|param| param.value);
