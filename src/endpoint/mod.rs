@@ -36,13 +36,12 @@ use crate::machine::Machine;
 use crate::message::HeaderList;
 use crate::seed::{Ids, Seed};
 use crate::sink::Sink;
-use crate::table::{Index, OwnRandom, Table};
+use crate::table::Index;
 use crate::time::Time;
 use calls::CallEntry;
 use clients::ClientEntry;
 pub use config::{Config, LargeRequests, Schemes};
 use connections::Connections;
-use dialogs::DialogKey;
 use locations::{LocationEntry, QueryEntry};
 pub use output::{
     Answer, Counters, Disconnect, Dropped, Event, Input, Output, Query, Reroute, Transmit,
@@ -197,7 +196,8 @@ pub struct Endpoint {
     /// Requests without To tag, by what merged copies share (8.2.2.2).
     origins: Index<RequestHandle>,
     calls: Arena<CallKind, CallEntry>,
-    dialogs: Table<DialogKey, CallHandle, OwnRandom>,
+    /// Calls, by the local tag of their dialogs.
+    dialogs: Index<CallHandle>,
     locations: Arena<LocationKind, LocationEntry>,
     queries: Arena<QueryKind, QueryEntry>,
     connections: Connections,
@@ -242,7 +242,7 @@ impl Endpoint {
             server_keys: Index::with_key(key),
             origins: Index::with_key(key),
             calls: Arena::new(),
-            dialogs: Table::of_own(key),
+            dialogs: Index::with_key(key),
             locations: Arena::new(),
             queries: Arena::new(),
             connections: Connections::with_key(key),
