@@ -68,6 +68,6 @@ impl Endpoint {
             &request.cseq_number().to_be_bytes(),
             method.as_str().as_bytes(),
         ];
-        Some(self.context.ids.base(&parts))
+        Some(self.context.ids.base(&parts) as u64)
     }
 }

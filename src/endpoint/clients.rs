@@ -264,15 +264,16 @@ impl Endpoint {
             let Some(entry) = self.clients.get_mut(client) else {
                 return;
             };
-            let (owner, flow) = (entry.owner, entry.flow);
+            let owner = entry.owner;
             match action {
                 Action::Transmit(bytes) => {
-                    let host = entry.host.clone();
+                    let (flow, host) = (entry.flow, entry.host.clone());
                     self.transmit(flow, host, bytes, Origin::Client(client), out);
                 }
                 Action::Response(response) => {
                     entry.heard = true;
-                    self.heed(now, flow.remote, &response);
+                    let server = entry.flow.remote;
+                    self.heed(now, server, &response);
                     let is_final = response.status().is_final();
                     if let Some(request) = owner.request {
                         let event = CallEvent::Response { request, response };
