@@ -350,6 +350,8 @@ impl Endpoint {
     }
 
     /// 11.2, within a dialog: its call has taken the CSeq.
+    // Out of line: it is rare, and its registers are wanted by what calls it.
+    #[inline(never)]
     fn answer_options(
         &mut self,
         now: Time,
@@ -477,6 +479,7 @@ impl Endpoint {
 
     /// A request of a call could not be sent, to this server or at all. Nobody waits for an ACK;
     /// of an INVITE there is no transaction that could say that it is gone.
+    #[cold]
     pub(super) fn fail(&mut self, errand: Errand, failure: Failure, unsent: &mut Unsent) {
         let Some(request) = errand.request else {
             self.counters.undelivered = self.counters.undelivered.saturating_add(1);
@@ -490,6 +493,7 @@ impl Endpoint {
     }
 
     /// §9.1, also when the INVITE still waits for an address: then it is never sent.
+    #[inline(never)]
     fn cancel(
         &mut self,
         now: Time,
@@ -512,6 +516,7 @@ impl Endpoint {
     }
 
     /// The call is over: its dialogs, and what still waits for an address.
+    #[inline(never)]
     fn remove_call(&mut self, call: CallHandle) {
         self.arm(Part::Call(call), None);
         let Some(entry) = self.calls.remove(call) else {

@@ -310,6 +310,8 @@ impl Endpoint {
     }
 
     /// 9.1: the CANCEL goes where the INVITE went, with its branch, in a transaction of its own.
+    // Out of line: it is rare, and its registers are wanted by what calls it.
+    #[inline(never)]
     fn send_cancel(
         &mut self,
         now: Time,
@@ -342,6 +344,7 @@ impl Endpoint {
         }
     }
 
+    #[inline(never)]
     fn end_client(
         &mut self,
         now: Time,
