@@ -5,7 +5,6 @@ mod index;
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
-use core::marker::PhantomData;
 use core::mem;
 
 use equivalent::Equivalent;
@@ -36,44 +35,26 @@ use siphasher::sip::SipHasher13;
 /// assert_eq!(format!("{calls:?}"), "Table { len: 1 }");
 /// ```
 #[derive(Clone)]
-pub struct Table<K, V, S = Strangers> {
+pub struct Table<K, V> {
     entries: Groups<Slot<K, V>>,
     key: [u64; 2],
-    scheme: PhantomData<fn() -> S>,
 }
 
-/// How the keys of a table are hashed.
-pub trait Scheme {
-    /// The hash of a key under this secret.
-    fn hash<Q: Hash + ?Sized>(secret: [u64; 2], key: &Q) -> u64;
+/// The hash of a key that a stranger may have chosen: SipHash-1-3.
+fn hash_of<Q: Hash + ?Sized>([first, second]: [u64; 2], key: &Q) -> u64 {
+    let mut hasher = SipHasher13::new_with_keys(first, second);
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
-/// Keys that strangers choose: SipHash-1-3.
-#[derive(Clone, Debug)]
-#[allow(clippy::exhaustive_enums, reason = "a marker without values")]
-pub enum Strangers {}
-
-impl Scheme for Strangers {
-    fn hash<Q: Hash + ?Sized>([first, second]: [u64; 2], key: &Q) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(first, second);
-        key.hash(&mut hasher);
-        hasher.finish()
-    }
-}
-
-/// Keys that hash by random bytes which this side has chosen. A stranger may look for keys that
-/// collide with others, but put none in.
-#[derive(Clone, Debug)]
-pub(crate) enum OwnRandom {}
-
-impl Scheme for OwnRandom {
-    #[inline]
-    fn hash<Q: Hash + ?Sized>([state, factor]: [u64; 2], key: &Q) -> u64 {
-        let factor = factor | 1;
-        let mut hasher = Folded { state, factor };
-        key.hash(&mut hasher);
-        hasher.finish()
-    }
+/// The hash of a key that hashes by random bytes which this side has chosen. A stranger may look for
+/// keys that collide with others, but put none in.
+#[inline]
+fn hash_of_own<Q: Hash + ?Sized>([state, factor]: [u64; 2], key: &Q) -> u64 {
+    let factor = factor | 1;
+    let mut hasher = Folded { state, factor };
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Multiplies each word, and folds the product.
@@ -145,66 +126,28 @@ impl<K, V> Slot<K, V> {
 impl<K, V> Table<K, V> {
     /// An empty table that hashes under `key`; see [`Ids`](crate::seed::Ids::table_key).
     pub const fn with_key(key: [u64; 2]) -> Self {
-        Self::empty(key)
-    }
-}
-
-impl<K, V> Table<K, V, OwnRandom> {
-    /// The same, for keys that hash by random bytes of this side's own.
-    pub(crate) const fn of_own(key: [u64; 2]) -> Self {
-        Self::empty(key)
-    }
-}
-
-impl<K, V, S> Table<K, V, S> {
-    const fn empty(key: [u64; 2]) -> Self {
         Self {
             entries: Groups::new(),
             key,
-            scheme: PhantomData,
         }
     }
 }
 
-impl<K: Hash + Eq, V, S: Scheme> Table<K, V, S> {
+impl<K: Hash + Eq, V> Table<K, V> {
     /// The value of `key`.
     pub fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&V> {
-        let place = self.place(S::hash(self.key, key), key)?;
+        let place = self.place(hash_of(self.key, key), key)?;
         Some(&self.entries.get(place)?.value)
     }
 
     /// The hash of `key` here.
     pub(crate) fn hashed<Q: Hash + ?Sized>(&self, key: &Q) -> Hashed {
-        Hashed(S::hash(self.key, key))
-    }
-
-    /// The value of `key`, whose hash this is.
-    pub(crate) fn get_hashed(&self, hashed: Hashed, key: &K) -> Option<&V> {
-        let place = self.place(hashed.0, key)?;
-        Some(&self.entries.get(place)?.value)
-    }
-
-    /// Gives `key` a value, which has none, as its owner knows; this is its hash.
-    pub(crate) fn insert_hashed(&mut self, hashed: Hashed, key: K, value: V) {
-        debug_assert!(self.get_hashed(hashed, &key).is_none(), "it has none");
-        let hash = hashed.0;
-        self.entries.insert(Slot { hash, key, value });
-    }
-
-    /// Takes out the entry with this value, whose key has this hash.
-    pub(crate) fn remove_hashed(&mut self, hashed: Hashed, value: &V)
-    where
-        V: PartialEq,
-    {
-        let same = |slot: &Slot<K, V>| slot.value == *value;
-        if let Some(place) = self.entries.find(hashed.0, same) {
-            self.take(place);
-        }
+        Hashed(hash_of(self.key, key))
     }
 
     /// The value of `key`, to change it.
     pub fn get_mut<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<&mut V> {
-        let place = self.place(S::hash(self.key, key), key)?;
+        let place = self.place(hash_of(self.key, key), key)?;
         Some(&mut self.entries.get_mut(place)?.value)
     }
 
@@ -215,7 +158,7 @@ impl<K: Hash + Eq, V, S: Scheme> Table<K, V, S> {
 
     /// Gives `key` a value, and returns the one it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let hash = S::hash(self.key, &key);
+        let hash = hash_of(self.key, &key);
         let place = self.place(hash, &key);
         match place.and_then(|place| self.entries.get_mut(place)) {
             Some(slot) => Some(mem::replace(&mut slot.value, value)),
@@ -228,7 +171,7 @@ impl<K: Hash + Eq, V, S: Scheme> Table<K, V, S> {
 
     /// Gives `key` a value if it has none; says whether it had none.
     pub fn insert_new(&mut self, key: K, value: V) -> bool {
-        let hash = S::hash(self.key, &key);
+        let hash = hash_of(self.key, &key);
         let is_new = self.place(hash, &key).is_none();
         if is_new {
             self.entries.insert(Slot { hash, key, value });
@@ -238,7 +181,7 @@ impl<K: Hash + Eq, V, S: Scheme> Table<K, V, S> {
 
     /// Takes the value of `key` out.
     pub fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {
-        let place = self.place(S::hash(self.key, key), key)?;
+        let place = self.place(hash_of(self.key, key), key)?;
         self.take(place)
     }
 
@@ -263,22 +206,22 @@ impl<K: Hash + Eq, V, S: Scheme> Table<K, V, S> {
     }
 }
 
-impl<K: Hash + Eq, V: PartialEq, S: Scheme> PartialEq for Table<K, V, S> {
+impl<K: Hash + Eq, V: PartialEq> PartialEq for Table<K, V> {
     fn eq(&self, other: &Self) -> bool {
         let has = |slot: &Slot<K, V>| other.get(&slot.key) == Some(&slot.value);
         self.len() == other.len() && self.entries.iter().all(has)
     }
 }
 
-impl<K: Hash + Eq, V: Eq, S: Scheme> Eq for Table<K, V, S> {}
+impl<K: Hash + Eq, V: Eq> Eq for Table<K, V> {}
 
-impl<K: Hash + Eq, V: Hash, S: Scheme> Hash for Table<K, V, S> {
+impl<K: Hash + Eq, V: Hash> Hash for Table<K, V> {
     /// A sum over the entries: it knows neither their order nor the table's key.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let sum = self
             .entries
             .iter()
-            .map(|slot| Strangers::hash([0, 0], &(&slot.key, &slot.value)))
+            .map(|slot| hash_of([0, 0], &(&slot.key, &slot.value)))
             .fold(0, u64::wrapping_add);
         state.write_usize(self.len());
         state.write_u64(sum);
@@ -286,7 +229,7 @@ impl<K: Hash + Eq, V: Hash, S: Scheme> Hash for Table<K, V, S> {
 }
 
 /// Only how many entries there are: printing them would show their order.
-impl<K, V, S> fmt::Debug for Table<K, V, S> {
+impl<K, V> fmt::Debug for Table<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Table")
             .field("len", &self.entries.len())
@@ -302,7 +245,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn digest(table: &Table<u16, u32>) -> u64 {
-        Strangers::hash([1, 2], table)
+        hash_of([1, 2], table)
     }
 
     #[test]
@@ -330,20 +273,6 @@ mod tests {
         table.insert(("a".to_string(), 7), ());
         assert!(table.contains_key(&Parts("a", 7)));
         assert!(!table.contains_key(&Parts("a", 8)));
-    }
-
-    #[test]
-    fn hash_that_is_known_serves_to_insert_to_find_and_to_remove() {
-        let mut table: Table<String, u8> = Table::with_key([1, 2]);
-        let (x, y) = ("x".to_string(), "y".to_string());
-        let (at_x, at_y) = (table.hashed("x"), table.hashed(&y));
-        table.insert_hashed(at_x, x.clone(), 1);
-        table.insert_hashed(at_y, y.clone(), 2);
-        assert_eq!(table.get_hashed(at_x, &x), Some(&1));
-        table.remove_hashed(at_y, &1);
-        assert_eq!((table.get("y"), table.len()), (Some(&2), 2));
-        table.remove_hashed(at_y, &2);
-        assert_eq!((table.get("y"), table.len()), (None, 1));
     }
 
     /// PAINS 115.

@@ -25,40 +25,41 @@ use crate::message::{ContentType, Message, Name, Outgoing, Part, range_in};
 /// # Ok::<(), drongo::message::ParseError>(())
 /// ```
 pub fn session_description(message: &Message, limits: &Limits) -> Option<Bytes> {
-    if !has_session(message, limits) {
-        return None;
-    }
-    let root = message.root_part();
-    if message.first(Name::ContentType).is_none() || root.is_just_sdp() {
-        return Some(message.body());
-    }
-    let part = root.find(limits, is_for_session).ok().flatten()?;
-    let (start, end) = range_in(message.bytes(), part.content())?;
+    let found = session_in(message, limits)?;
+    let (start, end) = range_in(message.bytes(), found)?;
     Some(message.bytes().slice(start as usize..end as usize))
 }
 
 /// Whether a message carries a session description: its body, or a part of it, is for the
 /// `session`. What does not say what it is for is, if it is SDP (20.11).
 pub(super) fn has_session(message: &Message, limits: &Limits) -> bool {
-    if message.body_slice().is_empty() {
-        return false;
+    session_in(message, limits).is_some()
+}
+
+/// What [`session_description`] finds.
+fn session_in<'m>(message: &'m Message, limits: &Limits) -> Option<&'m [u8]> {
+    let body = message.body_slice();
+    if body.is_empty() {
+        return None;
     }
-    let says = |name| message.first(name).is_some();
-    if !says(Name::ContentType) && !says(Name::ContentDisposition) {
-        // 20.15: a body without a type says nothing; it is taken for what a call needs.
-        return true;
+    let root = message.root_part();
+    // 20.15: a body without a type says nothing; it is taken for what a call needs.
+    if root.says_nothing() || root.is_just_sdp() {
+        return Some(body);
     }
-    is_session(&message.root_part(), limits)
+    let part = root.find(limits, is_for_session).ok().flatten()?;
+    match root.has_type() {
+        true => Some(part.content()),
+        false => Some(body),
+    }
 }
 
 /// The session description of a message, if it is SDP.
 pub(super) fn session_of<'m>(message: &'m Message, limits: &Limits) -> Option<&'m [u8]> {
-    if !has_session(message, limits) {
-        return None;
-    }
+    let session = session_in(message, limits)?;
     let root = message.root_part();
-    if message.first(Name::ContentType).is_none() {
-        return Some(root.content());
+    if !root.has_type() {
+        return Some(session);
     }
     let found = root.find(limits, |part| part.content_type() == Ok(ContentType::SDP));
     found.ok().flatten().map(|part| part.content())

@@ -102,7 +102,7 @@ use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::message::{HeaderList, Method, Name, Origin, Outgoing, Reply, Request, StatusCode};
-use crate::seed::{Ids, Token};
+use crate::seed::{CallIds, Ids, Token};
 use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::Timers;
@@ -237,6 +237,19 @@ impl Call {
     /// A peer of RFC 2543 has no tag (12.1).
     pub fn has_dialog(&self, remote_tag: Option<&str>) -> bool {
         self.is_with(remote_tag.map(str::as_bytes))
+    }
+
+    /// Whether its dialogs, if it has any, are those with this Call-ID and this tag of this side.
+    pub(crate) fn is_named(&self, call_id: &[u8], local_tag: &[u8]) -> bool {
+        self.dialog().is_some_and(|dialog| {
+            let [own_call_id, own_tag, _] = dialog.id_bytes();
+            own_tag == local_tag && own_call_id == call_id
+        })
+    }
+
+    /// Whether it is the call of this side with these identifiers.
+    pub(crate) fn is_by(&self, ids: &CallIds) -> bool {
+        self.core.own_base == Some(ids.branch_base)
     }
 
     /// [`has_dialog`](Self::has_dialog), of the bytes.

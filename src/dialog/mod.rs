@@ -441,6 +441,12 @@ fn put_routes<'a>(text: &mut Text, uris: impl Iterator<Item = &'a [u8]>) {
 
 /// The URI of the first Contact, if there is one.
 pub(crate) fn contact_of(message: &Message) -> Option<Uri<'_>> {
+    // Nearly always there is nothing else in it.
+    let alone = NameAddr::uri_alone(message.first(Name::Contact)?);
+    alone.or_else(|| first_contact(message))
+}
+
+fn first_contact(message: &Message) -> Option<Uri<'_>> {
     message
         .contacts()
         .filter_map(Result::ok)

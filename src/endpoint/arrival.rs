@@ -6,7 +6,7 @@ use super::overload::said;
 use crate::message::{Method, Reply, Request, Via};
 use crate::table::Hashed;
 use crate::time::Time;
-use crate::transaction::key::ServerKey;
+use crate::transaction::key::{OriginKey, ServerKey};
 use crate::transport::Flow;
 
 /// What is made of a new request once: its top Via is read for all of it.
@@ -20,7 +20,7 @@ pub(super) struct Arrival {
     /// What answers it.
     pub(super) reply: Reply,
     /// What its copies over another way have in common with it (8.2.2.2).
-    pub(super) origin: Option<u64>,
+    pub(super) origin: Option<Hashed>,
 }
 
 impl Endpoint {
@@ -40,7 +40,10 @@ impl Endpoint {
             flow,
             key,
             hashed,
-            path: ReturnPath::new(via, &flow),
+            path: match request.asks_for_rport_alone() {
+                true => ReturnPath::back(&flow),
+                false => ReturnPath::new(via, &flow),
+            },
             reply,
             origin: self.origin_of(request),
         }
@@ -49,25 +52,19 @@ impl Endpoint {
     /// 8.2.2.2: a request without To tag that came before over another way, so with another
     /// branch.
     pub(super) fn is_merged(&self, arrival: &Arrival) -> bool {
-        arrival
-            .origin
-            .is_some_and(|origin| self.origins.contains_key(&origin))
+        let before = |origin| self.origins.find(origin, |_| true);
+        arrival.origin.and_then(before).is_some()
     }
 
-    /// A keyed hash of From tag, Call-ID and CSeq. A CANCEL has those of its INVITE.
-    fn origin_of(&self, request: &Request) -> Option<u64> {
+    /// The hash of what its copies over another way have in common with a request. A CANCEL has
+    /// that of its INVITE.
+    fn origin_of(&self, request: &Request) -> Option<Hashed> {
         let method = request.method();
         // An OPTIONS is over as soon as it has come, so nothing is ongoing that another could be
         // merged with; who pings with the same words again and again is answered each time.
         if request.has_to_tag() || matches!(method, Method::Cancel | Method::Options) {
             return None;
         }
-        let parts = [
-            request.call_id_bytes(),
-            request.tag_of_from().unwrap_or_default(),
-            &request.cseq_number().to_be_bytes(),
-            method.as_str().as_bytes(),
-        ];
-        Some(self.context.ids.base(&parts) as u64)
+        Some(self.origins.hashed(&OriginKey(request)))
     }
 }

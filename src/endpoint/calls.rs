@@ -10,7 +10,6 @@ use smallvec::SmallVec;
 
 use super::arrival::Arrival;
 use super::clients::{Owner as ClientOwner, Start};
-use super::dialogs::{DialogKey, DialogText};
 use super::failover::Trail;
 use super::locations::Errand;
 use super::notices::event_of;
@@ -74,9 +73,12 @@ impl Endpoint {
             });
         }
         let ids = self.context.ids.call(ordinal);
-        let key = DialogKey::new(ids.call_id.as_bytes(), ids.from_tag.as_bytes());
-        let hashed = self.dialogs.hashed(&key);
-        if self.dialogs.get_hashed(hashed, &key).is_some() {
+        let hashed = self.dialog_hashed(ids.from_tag.as_bytes());
+        let is_in_use = |call| {
+            let entry = self.calls.get(call);
+            entry.is_some_and(|entry| entry.call.is_by(&ids))
+        };
+        if self.dialogs.find(hashed, is_in_use).is_some() {
             return Err(Misuse::Malformed {
                 what: "ordinal: it is in use",
             });
@@ -95,7 +97,7 @@ impl Endpoint {
             }
         };
         let full = Misuse::LimitReached { limit: "calls" };
-        let call = self.insert_call(call, (key, hashed), None).ok_or(full)?;
+        let call = self.insert_call(call, hashed, None).ok_or(full)?;
         self.rearm_call(call);
         let mut unsent = Unsent::new();
         if let (Some(flow), Some(Action::Invite { .. })) = (flow, actions.first())
@@ -155,9 +157,9 @@ impl Endpoint {
         tag: Token,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let key = DialogKey::new(request.call_id_bytes(), tag.as_bytes());
-        let hashed = self.dialogs.hashed(&key);
-        if self.dialogs.get_hashed(hashed, &key).is_some() {
+        let hashed = self.dialog_hashed(tag.as_bytes());
+        let before = self.find_call(hashed, request.call_id_bytes(), tag.as_bytes());
+        if before.is_some() {
             // The INVITE of a call that stands, come once more after its transaction has gone
             // (8.2.2.2).
             let none = HeaderList::new();
@@ -178,7 +180,7 @@ impl Endpoint {
             tag.as_str(),
             host,
         );
-        let Some(call) = self.insert_call(call, (key, hashed), Some(arrival.flow)) else {
+        let Some(call) = self.insert_call(call, hashed, Some(arrival.flow)) else {
             self.end_server(server);
             return self.busy(&request, arrival, out);
         };
@@ -200,7 +202,7 @@ impl Endpoint {
     fn insert_call(
         &mut self,
         call: Call,
-        (key, hashed): (DialogKey, Hashed),
+        hashed: Hashed,
         flow: Option<Flow>,
     ) -> Option<CallHandle> {
         let entry = CallEntry {
@@ -213,21 +215,8 @@ impl Endpoint {
             stream_refused: false,
         };
         let call = self.calls.insert(entry)?;
-        self.dialogs.insert_hashed(hashed, key, call);
+        self.dialogs.insert(hashed, call);
         Some(call)
-    }
-
-    /// The call with this dialog.
-    pub(super) fn find_dialog(
-        &self,
-        call_id: &[u8],
-        local_tag: &[u8],
-        remote_tag: Option<&[u8]>,
-    ) -> Option<CallHandle> {
-        let key = DialogText::new(call_id, local_tag);
-        let call = *self.dialogs.get(&key)?;
-        let entry = self.calls.get(call)?;
-        entry.call.is_with(remote_tag).then_some(call)
     }
 
     pub(super) fn tell_call(
@@ -522,7 +511,7 @@ impl Endpoint {
         let Some(entry) = self.calls.remove(call) else {
             return;
         };
-        self.dialogs.remove_hashed(entry.hashed, &call);
+        self.dialogs.remove(entry.hashed, call);
         for location in entry.locations {
             self.remove_location(location);
         }

@@ -42,7 +42,7 @@ impl Endpoint {
         if method == Method::Prack && call.is_some_and(Call::takes_prack) {
             return None;
         }
-        if self.config.allows(method.as_str()) {
+        if self.config.allows(method) {
             return None;
         }
         let status = match matches!(method, Method::Other(_)) {
@@ -148,16 +148,13 @@ impl Endpoint {
         if request.method() != Method::Invite {
             return false;
         }
-        // Nearly always it is an accepted one to the letter.
-        let is_accepted = |value: &[u8]| {
-            let same = |range: &String| range.as_bytes() == value;
-            self.config.accept.iter().any(same) && memchr::memchr(b'*', value).is_none()
-        };
-        if request.first(Name::ContentType).is_some_and(is_accepted) {
-            return false;
-        }
         // 20.15: without a type a body says nothing; it is taken for a session description.
-        if request.first(Name::ContentType).is_none() {
+        let Some(said) = request.first(Name::ContentType) else {
+            return false;
+        };
+        // Nearly always it is this one to the letter.
+        const SDP: &str = "application/sdp";
+        if said == SDP.as_bytes() && self.config.accept.iter().any(|range| range == SDP) {
             return false;
         }
         let accepts = |part: &Part<'_>| {
@@ -223,12 +220,12 @@ fn is_open(request: &Request) -> bool {
 /// follow it. Behind a proxy that stays in the path any URI may do; one that says nothing is taken
 /// for a peer of RFC 2543.
 fn wrong_target(request: &Request) -> Option<Refusal> {
+    if request.method() != Method::Invite {
+        return None;
+    }
     let contact = request.first(Name::Contact)?;
     // As nearly all write it; the dialog reads it again.
-    if request.method() != Method::Invite
-        || contact.starts_with(b"<sip:")
-        || request.first(Name::RecordRoute).is_some()
-    {
+    if contact.starts_with(b"<sip:") || request.first(Name::RecordRoute).is_some() {
         return None;
     }
     let is_reached = contact_of(request).is_some_and(|uri| uri.as_sip().is_some());

@@ -18,8 +18,7 @@ use crate::sink::Sink;
 use crate::time::Time;
 use crate::transaction::invite_server;
 use crate::transport::{
-    Flow, FlowId, NextHop, ResponseRoute, Transport, first_response_route, leaves_no_choice,
-    response_routes,
+    Flow, FlowId, NextHop, ResponseRoute, Transport, first_response_route, response_routes,
 };
 
 /// Where the responses of a server transaction go.
@@ -61,23 +60,25 @@ impl ReturnPath {
     /// Where the response to a request on `flow` goes first (18.2.2): the core answers from the
     /// address that was asked.
     pub(super) fn new(via: &Via<'_>, flow: &Flow) -> Self {
-        let connection = flow.transport.is_reliable().then_some(flow.id);
-        let mut path = Self {
-            flow: *flow,
-            connection,
-            turn: 0,
-            tried: 1,
-            detour: None,
-        };
-        if leaves_no_choice(via, flow) {
-            return path;
-        }
+        let mut path = Self::back(flow);
         match first_response_route(via, flow) {
             ResponseRoute::Flow(flow) | ResponseRoute::Datagram { flow, .. } => path.flow = flow,
             // Nothing is known better than where the request came from, until that fails.
             ResponseRoute::Connect { .. } | ResponseRoute::Lookup(_) => path.tried = 0,
         }
         path
+    }
+
+    /// To where the request came from, as it asks for.
+    pub(super) fn back(flow: &Flow) -> Self {
+        let connection = flow.transport.is_reliable().then_some(flow.id);
+        Self {
+            flow: *flow,
+            connection,
+            turn: 0,
+            tried: 1,
+            detour: None,
+        }
     }
 
     /// The connection that the request came on.

@@ -1,65 +1,50 @@
-//! The names of dialogs, as they stand in the table.
+//! How the dialogs of calls are found.
 
-use alloc::boxed::Box;
 use core::hash::{Hash, Hasher};
 
-use equivalent::Equivalent;
-use smallvec::SmallVec;
+use super::{CallHandle, Endpoint};
+use crate::table::Hashed;
 
-/// Names the dialogs of a call: Call-ID and local tag. The remote tag tells its legs apart.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct DialogKey(Box<[u8]>);
+/// The tag of this side in a dialog.
+struct LocalTag<'a>(&'a [u8]);
 
-/// The same on the stack, to look up.
-pub(super) struct DialogText(SmallVec<[u8; 96]>);
-
-impl DialogText {
-    pub(super) fn new(call_id: &[u8], local_tag: &[u8]) -> Self {
-        let mut room = [0; 96];
-        let len = call_id.len().saturating_add(1);
-        let len = len.saturating_add(local_tag.len());
-        if let Some((head, rest)) = room
-            .get_mut(..len)
-            .and_then(|text| text.split_at_mut_checked(call_id.len()))
-            && let Some((_, tail)) = rest.split_first_mut()
-        {
-            head.copy_from_slice(call_id);
-            tail.copy_from_slice(local_tag);
-            return Self(SmallVec::from_buf_and_len(room, len));
-        }
-        let mut text = SmallVec::from_slice(call_id);
-        text.push(0);
-        text.extend_from_slice(local_tag);
-        Self(text)
-    }
-}
-
-impl DialogKey {
-    pub(super) fn new(call_id: &[u8], local_tag: &[u8]) -> Self {
-        Self(DialogText::new(call_id, local_tag).0.as_slice().into())
-    }
-}
-
-impl Hash for DialogKey {
+impl Hash for LocalTag<'_> {
+    /// Its end: it is this side's own, and random. A Call-ID that a stranger chooses need not be
+    /// hashed.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(end_of(&self.0));
+        let end = self.0.last_chunk().copied();
+        state.write_u64(end.map_or(0, u64::from_le_bytes));
     }
 }
 
-impl Hash for DialogText {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(end_of(&self.0));
+impl Endpoint {
+    /// Where in the table of dialogs a call with this tag is.
+    pub(super) fn dialog_hashed(&self, local_tag: &[u8]) -> Hashed {
+        self.dialogs.hashed_own(&LocalTag(local_tag))
     }
-}
 
-/// The end of the local tag. It is this side's own, and random: a Call-ID that a stranger chooses
-/// need not be hashed.
-fn end_of(text: &[u8]) -> u64 {
-    text.last_chunk().copied().map_or(0, u64::from_le_bytes)
-}
+    /// The call whose dialogs have this name. The remote tag tells them apart.
+    pub(super) fn find_call(
+        &self,
+        hashed: Hashed,
+        call_id: &[u8],
+        local_tag: &[u8],
+    ) -> Option<CallHandle> {
+        self.dialogs.find(hashed, |call| {
+            let entry = self.calls.get(call);
+            entry.is_some_and(|entry| entry.call.is_named(call_id, local_tag))
+        })
+    }
 
-impl Equivalent<DialogKey> for DialogText {
-    fn equivalent(&self, key: &DialogKey) -> bool {
-        *self.0 == *key.0
+    /// The call with this dialog.
+    pub(super) fn find_dialog(
+        &self,
+        call_id: &[u8],
+        local_tag: &[u8],
+        remote_tag: Option<&[u8]>,
+    ) -> Option<CallHandle> {
+        let call = self.find_call(self.dialog_hashed(local_tag), call_id, local_tag)?;
+        let entry = self.calls.get(call)?;
+        entry.call.is_with(remote_tag).then_some(call)
     }
 }

@@ -37,13 +37,12 @@ use crate::message::HeaderList;
 use crate::overload::asks_for_feedback;
 use crate::seed::{Ids, Seed};
 use crate::sink::Sink;
-use crate::table::{Index, OwnRandom, Table};
+use crate::table::Index;
 use crate::time::Time;
 use calls::CallEntry;
 use clients::ClientEntry;
 pub use config::{Config, LargeRequests, Schemes};
 use connections::Connections;
-use dialogs::DialogKey;
 use locations::{LocationEntry, QueryEntry};
 pub use output::{
     Answer, Counters, Disconnect, Dropped, Event, Input, Output, Query, Reroute, Transmit,
@@ -196,9 +195,10 @@ pub struct Endpoint {
     servers: Arena<RequestKind, ServerEntry>,
     server_keys: Index<RequestHandle>,
     /// Requests without To tag, by what merged copies share (8.2.2.2).
-    origins: Table<u64, RequestHandle, OwnRandom>,
+    origins: Index<RequestHandle>,
     calls: Arena<CallKind, CallEntry>,
-    dialogs: Table<DialogKey, CallHandle, OwnRandom>,
+    /// Calls, by the local tag of their dialogs.
+    dialogs: Index<CallHandle>,
     locations: Arena<LocationKind, LocationEntry>,
     queries: Arena<QueryKind, QueryEntry>,
     connections: Connections,
@@ -246,9 +246,9 @@ impl Endpoint {
             client_keys: Index::with_key(key),
             servers: Arena::new(),
             server_keys: Index::with_key(key),
-            origins: Table::of_own(key),
+            origins: Index::with_key(key),
             calls: Arena::new(),
-            dialogs: Table::of_own(key),
+            dialogs: Index::with_key(key),
             locations: Arena::new(),
             queries: Arena::new(),
             connections: Connections::with_key(key),

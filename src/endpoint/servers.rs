@@ -36,7 +36,7 @@ pub(super) struct ServerEntry {
     /// The tag in the To of its responses.
     pub(super) tag: Token,
     /// What its copies over another way have in common with it (8.2.2.2).
-    origin: Option<u64>,
+    origin: Option<Hashed>,
 }
 
 /// Who answers a request.
@@ -316,7 +316,7 @@ impl Endpoint {
         };
         self.server_keys.remove(entry.hashed, server);
         if let Some(origin) = entry.origin {
-            self.origins.remove(&origin);
+            self.origins.remove(origin, server);
         }
         if let Some(connection) = entry.path.connection() {
             self.connections.remove_server(connection, server);

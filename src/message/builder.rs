@@ -127,16 +127,20 @@ pub(crate) fn put_status_line(
     status: StatusCode,
     reason: Option<&str>,
 ) {
+    match (reason, status.line()) {
+        (None, Some(line)) => out.put(line.as_bytes()),
+        (Some(reason), _) => put_status_and(out, status, reason),
+        (None, None) => put_status_and(out, status, status.reason()),
+    }
+}
+
+fn put_status_and(out: &mut (impl Put + ?Sized), status: StatusCode, reason: &str) {
     let code = status.as_u16();
     let digit = |n: u16| b'0'.saturating_add(u8::try_from(n % 10).unwrap_or(0));
     let [hundreds, tens, ones] = [code / 100, code / 10, code].map(digit);
     out.put(b"SIP/2.0 ");
     out.put(&[hundreds, tens, ones, b' ']);
-    match reason {
-        Some(reason) => put::one_line(out, reason.as_bytes()),
-        // The phrases of the RFCs stand on one line.
-        None => out.put(status.reason().as_bytes()),
-    }
+    put::one_line(out, reason.as_bytes());
     out.put(b"\r\n");
 }
 
@@ -162,6 +166,17 @@ mod tests {
             Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi"
                 .as_slice()
         );
+    }
+
+    #[test]
+    fn the_status_line_of_the_rfcs_is_the_one_made_in_pieces() {
+        for code in 100..700 {
+            let status = StatusCode::new(code).unwrap();
+            let (mut whole, mut pieces) = (Vec::new(), Vec::new());
+            put_status_line(&mut whole, status, None);
+            put_status_and(&mut pieces, status, status.reason());
+            assert_eq!(whole, pieces);
+        }
     }
 
     #[test]

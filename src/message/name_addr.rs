@@ -69,6 +69,14 @@ impl<'a> NameAddr<'a> {
         }
     }
 
+    /// The URI of a value that is nothing but a SIP URI of the common form in angle brackets.
+    pub(crate) fn uri_alone(value: &'a [u8]) -> Option<Uri<'a>> {
+        match SipUri::plain_front(value.strip_prefix(b"<")?) {
+            Some((uri, b">")) => Some(Uri::Sip(uri)),
+            Some(_) | None => None,
+        }
+    }
+
     /// The front of the text, of that length, if it is of the common form.
     #[inline]
     pub(super) fn plain(text: &'a [u8], len: usize) -> Option<Self> {
@@ -460,6 +468,29 @@ mod tests {
         assert_eq!(plain.to_string(), "<sip:a@b;lr>");
         let params = Params::parse(b";tag=1").unwrap();
         assert_eq!(plain.with_params(params).to_string(), "<sip:a@b;lr>;tag=1");
+    }
+
+    #[test]
+    fn a_uri_alone_is_that_of_the_whole_value() {
+        for (text, is_alone) in [
+            ("<sip:a@192.0.2.1:5060>", true),
+            ("<sips:a,b@c.example;transport=tcp>", true),
+            ("<sip:c>", true),
+            ("<sip:a@b>;expires=1", false),
+            ("<sip:a@b>,<sip:c@d>", false),
+            ("<sip:a@b> ", false),
+            ("A <sip:a@b>", false),
+            ("sip:a@b", false),
+            ("<tel:+1>", false),
+            ("<sip:a@b", false),
+            ("*", false),
+        ] {
+            let alone = NameAddr::uri_alone(text.as_bytes());
+            assert_eq!(alone.is_some(), is_alone, "{text}");
+            if let Some(uri) = alone {
+                assert_eq!(addr(text), NameAddr::from_uri(uri));
+            }
+        }
     }
 
     #[test]

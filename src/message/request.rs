@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::hash::{Hash, Hasher};
 use core::net::SocketAddr;
-use core::ops::Deref;
+use core::ops::{Deref, Range};
 
 use bytes::Bytes;
 
@@ -318,6 +318,24 @@ impl Request {
         self.parts.is_one_hop
             && !message.may_be_folded()
             && !message.may_have(&[Name::RecordRoute, Name::Timestamp])
+    }
+
+    /// Whether the top Via is alone in its row, and has a branch and behind that `rport` without a
+    /// value, and nothing else; one of which that is not known at once has more.
+    pub(crate) fn asks_for_rport_alone(&self) -> bool {
+        let Parts {
+            plain_via, branch, ..
+        } = &self.parts;
+        plain_via
+            .as_ref()
+            .is_some_and(|via| via.asks_for_rport_alone(*branch, self.message.bytes()))
+    }
+
+    /// The To tag, in To.
+    pub(crate) fn tag_in_to(&self) -> Option<Range<u32>> {
+        let Parts { to, to_tag, .. } = &self.parts;
+        let within = |at: u32| at.wrapping_sub(to.0);
+        (*to_tag != NOWHERE).then(|| within(to_tag.0)..within(to_tag.1))
     }
 
     /// Whether To has a tag.

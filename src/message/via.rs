@@ -334,6 +334,16 @@ impl ViaParts {
         }
     }
 
+    /// Whether it has this branch and behind that `rport` without a value, and nothing else, as
+    /// nearly all write it.
+    #[inline]
+    pub(super) fn asks_for_rport_alone(&self, branch: (u32, u32), whole: &[u8]) -> bool {
+        const NAME: u32 = b";branch=".len() as u32;
+        let (start, end) = self.params;
+        let behind = whole.get(branch.1 as usize..end as usize);
+        branch.0 == start.wrapping_add(NAME) && behind == Some(b";rport")
+    }
+
     /// The Via in the message that it is of.
     #[inline]
     pub(super) fn via(self, whole: &[u8]) -> Option<Via<'_>> {

@@ -47,13 +47,18 @@ pub(crate) fn put_common_via(
     };
     let is_common = is_common() == Some(true);
     if is_common {
-        out.put(via);
-        out.put(b"=");
-        put::number(out, u64::from(source.port()));
-        out.put(b";received=");
-        put_address(out, source.ip().to_canonical());
+        put_told(out, via, source);
     }
     is_common
+}
+
+/// As [`put_top_via`], for a Via on one line that ends in `rport`, and has no `received`.
+pub(crate) fn put_told(out: &mut (impl Put + ?Sized), via: &[u8], source: SocketAddr) {
+    out.put(via);
+    out.put(b"=");
+    put::number(out, u64::from(source.port()));
+    out.put(b";received=");
+    put_address(out, source.ip().to_canonical());
 }
 
 fn put_stamped(out: &mut (impl Put + ?Sized), via: &[u8], source: SocketAddr) {

@@ -13,6 +13,7 @@
 
 use alloc::vec::Vec;
 use core::iter;
+use core::mem;
 
 use wide::{CmpEq, i16x16};
 
@@ -195,12 +196,18 @@ impl<T: Hashed> Groups<T> {
     #[inline]
     fn put(&mut self, place: usize, entry: T) {
         let was_free = self.tag_of(place) == Some(FREE);
+        self.settle(place, entry);
+        self.room = self.room.saturating_sub(usize::from(was_free));
+        self.len = self.len.saturating_add(1);
+    }
+
+    /// Puts an entry in its place, and counts nothing.
+    #[inline]
+    fn settle(&mut self, place: usize, entry: T) {
         self.set_tag(place, tag(entry.hash()));
         if let Some(slot) = self.slot(place) {
             *slot = Some(entry);
         }
-        self.room = self.room.saturating_sub(usize::from(was_free));
-        self.len = self.len.saturating_add(1);
     }
 
     /// If entries have come and gone, as many places are enough; else it takes twice as many.
@@ -218,12 +225,15 @@ impl<T: Hashed> Groups<T> {
     fn move_to(&mut self, places: usize) {
         let mut new = Self::with_places(places);
         // Each entry is moved once, from its place to its place.
-        for slot in self.rows.iter_mut().flat_map(|row| &mut row.0) {
-            let place = slot.as_ref().and_then(|entry| new.vacancy(entry.hash()));
-            if let (Some(place), Some(entry)) = (place, slot.take()) {
-                new.put(place, entry);
+        for row in mem::take(&mut self.rows) {
+            for entry in row.0.into_iter().flatten() {
+                if let Some(place) = new.vacancy(entry.hash()) {
+                    new.settle(place, entry);
+                }
             }
         }
+        new.len = self.len;
+        new.room = new.room.saturating_sub(self.len);
         *self = new;
     }
 

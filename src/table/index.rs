@@ -4,7 +4,7 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use super::groups::{self, Groups};
-use super::{Hashed, OwnRandom, Scheme, Strangers};
+use super::{Hashed, hash_of, hash_of_own};
 
 /// A hash table of values whose keys are elsewhere, and are not kept twice: who looks one up says
 /// which it is. A value is small, such as a [`Handle`](crate::handle::Handle).
@@ -38,13 +38,13 @@ impl<V: Copy + PartialEq> Index<V> {
 
     /// The hash of a key that strangers may have chosen.
     pub(crate) fn hashed<Q: Hash + ?Sized>(&self, key: &Q) -> Hashed {
-        Hashed(Strangers::hash(self.key, key))
+        Hashed(hash_of(self.key, key))
     }
 
     /// The hash of a key of this side's own, which hashes by its random bytes.
     #[inline]
     pub(crate) fn hashed_own<Q: Hash + ?Sized>(&self, key: &Q) -> Hashed {
-        Hashed(OwnRandom::hash(self.key, key))
+        Hashed(hash_of_own(self.key, key))
     }
 
     /// The value with this hash that is the one.

@@ -264,6 +264,25 @@ impl ServerKey {
     }
 }
 
+/// What a request without To tag and its copies over other ways have in common (8.2.2.2): From
+/// tag, Call-ID, CSeq and its method.
+pub(crate) struct OriginKey<'a>(pub(crate) &'a Request);
+
+impl Hash for OriginKey<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self(request) = self;
+        let (from_tag, call_id) = (request.tag_of_from(), request.call_id_bytes());
+        let from_tag = from_tag.unwrap_or_default();
+        // Lengths before what they are of, so that no two requests make one text. They are under
+        // 4 GiB, as a message is.
+        state.write_u64(u64::from(request.cseq_number()) << 32 | from_tag.len() as u64);
+        state.write(from_tag);
+        state.write_u64(call_id.len() as u64);
+        state.write(call_id);
+        state.write(request.method().as_str().as_bytes());
+    }
+}
+
 /// A key that an ACK may match.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
@@ -284,14 +303,21 @@ fn usable_branch(request: &Request) -> Option<&[u8]> {
 
 /// Host and port; a port that is not there is not 5060. Names compare without regard to case,
 /// addresses by value.
+#[inline]
 fn sent_by(text: &mut Draft, via: &Via<'_>) {
     host(text, via.host());
     if let Some(port) = via.port() {
-        text.put(b":");
-        text.put(&port.to_be_bytes());
+        put_port(text, port);
     }
 }
 
+#[inline]
+fn put_port(text: &mut Draft, port: u16) {
+    let [high, low] = port.to_be_bytes();
+    text.put(&[b':', high, low]);
+}
+
+#[inline]
 fn host(text: &mut Draft, host: Host<'_>) {
     match host {
         Host::Name(name) => {
@@ -299,8 +325,8 @@ fn host(text: &mut Draft, host: Host<'_>) {
             lowercase(text, name.as_bytes());
         }
         Host::V4(ip) => {
-            text.put(b"4");
-            text.put(&ip.octets());
+            let [a, b, c, d] = ip.octets();
+            text.put(&[b'4', a, b, c, d]);
         }
         Host::V6(ip) => {
             text.put(b"6");
@@ -323,8 +349,7 @@ fn uri(text: &mut Draft, uri: Uri<'_>) {
     host(text, sip.host());
     text.put(&[END]);
     if let Some(port) = sip.port() {
-        text.put(b":");
-        text.put(&port.to_be_bytes());
+        put_port(text, port);
     }
     for name in ["transport", "user", "ttl", "method", "maddr"] {
         let value = sip.params().get(name).map(|param| param.value);

@@ -11,6 +11,6 @@ mod via_fixup;
 pub use flow::{Flow, FlowId, Transport};
 pub use local::{Advertised, Local};
 pub use next_hop::{NextHop, NoNextHop};
+pub(crate) use response_route::first_response_route;
 pub use response_route::{MAX_RESPONSE_ROUTES, ResponseRoute, response_routes};
-pub(crate) use response_route::{first_response_route, leaves_no_choice};
 pub use via_fixup::Fixup;

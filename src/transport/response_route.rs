@@ -88,17 +88,12 @@ pub fn response_routes<'a>(
     routes
 }
 
-/// Whether responses go back on the flow before anywhere else, as far as is seen at once: on a
-/// connection they do, and if a Via asks for `rport` alone, as nearly all do.
-#[inline]
-pub(crate) fn leaves_no_choice(top: &Via<'_>, flow: &Flow) -> bool {
-    flow.transport.is_reliable() || top.asks_for_rport_alone()
-}
-
 /// The first of [`response_routes`], looked for once.
 pub(crate) fn first_response_route<'a>(top: &Via<'a>, flow: &Flow) -> ResponseRoute<'a> {
     let back = ResponseRoute::Flow(*flow);
-    if leaves_no_choice(top, flow) {
+    // On a connection responses go back before anywhere else, and if a Via asks for `rport` alone,
+    // as nearly all do.
+    if flow.transport.is_reliable() || top.asks_for_rport_alone() {
         return back;
     }
     let (mut asks, mut has_maddr) = (false, false);

@@ -108,6 +108,16 @@ impl<'a> Part<'a> {
             .map_or_else(|| Ok(default()), Disposition::parse)
     }
 
+    /// Whether it says what it is.
+    pub(crate) const fn has_type(&self) -> bool {
+        self.content_type.is_some()
+    }
+
+    /// Whether it says neither what it is nor what it is for.
+    pub(crate) const fn says_nothing(&self) -> bool {
+        self.content_type.is_none() && self.disposition.is_none()
+    }
+
     /// Whether it says that it is SDP, to the letter, and not what it is for: then it is for the
     /// `session` (3261 20.11). Nearly every body of a call says just that.
     pub(crate) fn is_just_sdp(&self) -> bool {
