@@ -161,6 +161,28 @@ impl<K, T> Arena<K, T> {
             .slot_mut(index)
             .filter(|slot| slot.generation == generation)?;
         let value = slot.value.take()?;
+        self.vacate(index);
+        Some(value)
+    }
+
+    /// Drops the value where it is that `handle` names, as [`remove`](Self::remove) would take it
+    /// out.
+    pub(crate) fn discard(&mut self, handle: Handle<K>) {
+        let (index, generation) = handle.parts();
+        let slot = self.slot_mut(index);
+        if let Some(slot) = slot.filter(|slot| slot.generation == generation)
+            && slot.value.is_some()
+        {
+            slot.value = None;
+            self.vacate(index);
+        }
+    }
+
+    /// The value at `index` has gone.
+    fn vacate(&mut self, index: u32) {
+        let Some(slot) = self.slot_mut(index) else {
+            return;
+        };
         slot.generation = slot.generation.saturating_add(1);
         let worn = slot.generation == WORN;
         self.len = self.len.saturating_sub(1);
@@ -181,7 +203,6 @@ impl<K, T> Arena<K, T> {
         if self.len == 0 && self.pages.len() > 1 {
             self.forget();
         }
-        Some(value)
     }
 
     /// How many values there are.

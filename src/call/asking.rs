@@ -63,8 +63,8 @@ impl Call {
         ) {
             return Err(malformed);
         }
-        let user = invitation.user().into();
-        let mut core = Core::new(context, now, Some(ids.branch_base), user);
+        let base = Some(ids.branch_base);
+        let mut core = Core::new(context, now, base, invitation.user());
         core.owns_call_id = true;
         let tag = ids.from_tag.as_str().as_bytes();
         let mut state = Asking {

@@ -374,7 +374,7 @@ impl Incoming {
     }
 
     fn accept(
-        self: Box<Self>,
+        &self,
         core: &mut Core,
         now: Time,
         outgoing: &Outgoing,
@@ -535,9 +535,9 @@ fn patience(invite: &Request, limit: Duration) -> (Duration, StatusCode) {
 
 /// 12.1.1: the Contact of the response is where the caller reaches this side; its user is whom
 /// the caller called.
-fn user_of(uri: &Uri<'_>) -> Box<[u8]> {
+fn user_of<'a>(uri: &Uri<'a>) -> &'a [u8] {
     let user = uri.as_sip().and_then(|sip| sip.user());
-    user.unwrap_or_default().into()
+    user.unwrap_or_default()
 }
 
 fn is_sips(uri: &Uri<'_>) -> bool {

@@ -91,12 +91,7 @@ impl Call {
         let ringing_until =
             now + expires(&outgoing.headers).map_or(ringing_wait, |s| s.min(ringing_wait));
         let context = invitation.policies.over(context);
-        let mut core = Core::new(
-            context,
-            now,
-            Some(ids.branch_base),
-            invitation.user().into(),
-        );
+        let mut core = Core::new(context, now, Some(ids.branch_base), invitation.user());
         core.owns_call_id = true;
         let tag = ids.from_tag.as_bytes();
         let mut state = Inviting {

@@ -180,7 +180,7 @@ struct Core {
     /// since then (RFC 3311 5.1).
     contact: Option<Box<[u8]>>,
     /// The user part of this side's Contact.
-    user: Box<[u8]>,
+    user: SmallVec<[u8; 16]>,
     /// What few calls have.
     aside: Option<Box<Aside>>,
     /// What challenges have taught, if there were any.
@@ -484,7 +484,7 @@ impl Machine for Call {
 }
 
 impl Core {
-    fn new(context: Arc<Context>, now: Time, own_base: Option<u128>, user: Box<[u8]>) -> Self {
+    fn new(context: Arc<Context>, now: Time, own_base: Option<u128>, user: &[u8]) -> Self {
         Self {
             context,
             since: now,
@@ -499,7 +499,7 @@ impl Core {
             reliable: None,
             unanswered: None,
             contact: None,
-            user,
+            user: SmallVec::from_slice(user),
             aside: None,
             credentials: None,
             owns_call_id: false,

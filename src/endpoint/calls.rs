@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -55,6 +56,20 @@ pub(super) struct CallEntry {
     pub(super) stream_refused: bool,
 }
 
+impl CallEntry {
+    fn new(call: Call, hashed: Hashed, flow: Option<Flow>) -> Self {
+        Self {
+            call,
+            hashed,
+            flow,
+            clients: SmallVec::new(),
+            servers: SmallVec::new(),
+            locations: Vec::new(),
+            stream_refused: false,
+        }
+    }
+}
+
 impl Endpoint {
     /// An INVITE, or with a method that request outside of any dialog.
     pub(super) fn place_call(
@@ -97,7 +112,9 @@ impl Endpoint {
             }
         };
         let full = Misuse::LimitReached { limit: "calls" };
-        let call = self.insert_call(call, hashed, None).ok_or(full)?;
+        let entry = CallEntry::new(call, hashed, None);
+        let call = self.calls.insert(entry).ok_or(full)?;
+        self.dialogs.insert(hashed, call);
         self.rearm_call(call);
         let mut unsent = Unsent::new();
         if let (Some(flow), Some(Action::Invite { .. })) = (flow, actions.first())
@@ -171,24 +188,27 @@ impl Endpoint {
         };
         let host = self.places.contact(&arrival.flow);
         let context = self.context.clone();
-        let call = Call::incoming(
-            now,
-            context,
-            server_id(server),
-            &request,
-            arrival.reply.clone(),
-            tag.as_str(),
-            host,
-        );
-        let Some(call) = self.insert_call(call, hashed, Some(arrival.flow)) else {
+        let entry = |_| {
+            let call = Call::incoming(
+                now,
+                context,
+                server_id(server),
+                &request,
+                arrival.reply.clone(),
+                tag.as_str(),
+                host,
+            );
+            let mut entry = CallEntry::new(call, hashed, Some(arrival.flow));
+            entry.servers.push(server);
+            entry
+        };
+        let Some(call) = self.calls.insert_with(entry) else {
             self.end_server(server);
             return self.busy(&request, arrival, out);
         };
+        self.dialogs.insert(hashed, call);
         if let Some(entry) = self.servers.get_mut(server) {
             entry.owner = Owner::Call(call);
-        }
-        if let Some(entry) = self.calls.get_mut(call) {
-            entry.servers.push(server);
         }
         self.rearm_call(call);
         let offer = session_description(&request, self.limits()).unwrap_or_default();
@@ -197,26 +217,6 @@ impl Endpoint {
             request,
             offer,
         }));
-    }
-
-    fn insert_call(
-        &mut self,
-        call: Call,
-        hashed: Hashed,
-        flow: Option<Flow>,
-    ) -> Option<CallHandle> {
-        let entry = CallEntry {
-            call,
-            hashed,
-            flow,
-            clients: SmallVec::new(),
-            servers: SmallVec::new(),
-            locations: Vec::new(),
-            stream_refused: false,
-        };
-        let call = self.calls.insert(entry)?;
-        self.dialogs.insert(hashed, call);
-        Some(call)
     }
 
     pub(super) fn tell_call(
@@ -508,14 +508,19 @@ impl Endpoint {
     #[inline(never)]
     fn remove_call(&mut self, call: CallHandle) {
         self.arm(Part::Call(call), None);
-        let Some(entry) = self.calls.remove(call) else {
+        let Some(entry) = self.calls.get_mut(call) else {
             return;
         };
         self.dialogs.remove(entry.hashed, call);
-        for location in entry.locations {
+        let (locations, servers) = (
+            mem::take(&mut entry.locations),
+            mem::take(&mut entry.servers),
+        );
+        self.calls.discard(call);
+        for location in locations {
             self.remove_location(location);
         }
-        for server in entry.servers {
+        for server in servers {
             // It serves copies of its request until its own end.
             if let Some(server) = self.servers.get_mut(server) {
                 server.owner = Owner::Nobody;

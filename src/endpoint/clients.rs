@@ -18,8 +18,8 @@ use crate::table::Hashed;
 use crate::time::Time;
 use crate::transaction::invite_client::{Action, Command, Event};
 use crate::transaction::key::{Answered, ClientKey};
-use crate::transaction::{InviteClient, NonInviteClient, Reliability, non_invite_client};
-use crate::transport::Flow;
+use crate::transaction::{InviteClient, NonInviteClient, Reliability, Timers, non_invite_client};
+use crate::transport::{Flow, Transport};
 
 /// What one call of a client transaction pushed.
 pub(super) type Actions = SmallVec<[Action; 4]>;
@@ -61,16 +61,16 @@ pub(super) enum Client {
 impl Client {
     fn new(
         now: Time,
-        start: &Start<'_>,
-        timers: crate::transaction::Timers,
+        timers: Timers,
+        (method, transport): (Method<'_>, Transport),
+        bytes: Bytes,
         out: &mut Actions,
     ) -> Self {
-        let reliability = match start.flow.transport.is_reliable() {
+        let reliability = match transport.is_reliable() {
             true => Reliability::Reliable,
             false => Reliability::Unreliable,
         };
-        let bytes = start.bytes.clone();
-        if start.method == Method::Invite {
+        if method == Method::Invite {
             return Self::Invite(InviteClient::new(now, timers, reliability, bytes, out));
         }
         let mut retag = |action| out.push(retagged(action));
@@ -171,8 +171,9 @@ impl Endpoint {
             return Err(Misuse::DuplicateBranch);
         }
         let mut actions = Actions::new();
-        let machine = Client::new(now, &start, self.context.timers, &mut actions);
         let (owner, flow) = (start.owner, start.flow);
+        let what = (start.method, flow.transport);
+        let machine = Client::new(now, self.context.timers, what, start.bytes, &mut actions);
         let cancel = HeaderList::new();
         let entry = ClientEntry {
             machine,
@@ -273,14 +274,16 @@ impl Endpoint {
                 Action::Response(response) => {
                     entry.heard = true;
                     let server = entry.flow.remote;
+                    // Nearly always there is no other server that it could go to.
+                    let has_more = entry.trail.is_some() && response.status().is_final();
                     self.heed(now, server, &response);
-                    let is_final = response.status().is_final();
                     if let Some(request) = owner.request {
                         let event = CallEvent::Response { request, response };
-                        let event = match is_final {
-                            true => self.fail_over(now, client, event, out),
-                            false => Some(event),
-                        };
+                        if !has_more {
+                            self.tell_call(now, owner.call, event, out);
+                            continue;
+                        }
+                        let event = self.fail_over(now, client, event, out);
                         self.tell_owner(now, owner.call, event, out);
                     }
                 }

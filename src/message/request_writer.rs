@@ -240,8 +240,10 @@ impl<'a> RequestWriter<'a> {
             return true;
         }
         let is_sips = |uri: &[u8]| {
-            let scheme = uri.get(..5).unwrap_or_default();
-            scheme.eq_ignore_ascii_case(b"sips:")
+            matches!(
+                uri,
+                [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S', b':', ..]
+            )
         };
         let route = self.routes.first();
         let route = route.and_then(|route| NameAddr::parse(route).ok());

@@ -11,7 +11,7 @@ fn a_call_and_a_dialog_weigh_what_they_must() {
     assert_eq!(size_of::<Dialog>(), 88);
     // Its first deadline is kept: it is asked for three times an input. One word names the INVITEs
     // that it has refused, until their ACKs have come (14.1). The base of its branches is 128 bits.
-    assert_eq!(size_of::<Call>(), 464);
+    assert_eq!(size_of::<Call>(), 480);
 }
 
 /// The bytes that a confirmed call holds outside itself; every part that could hold some is
@@ -26,7 +26,8 @@ fn heap(call: &Call) -> usize {
     };
     assert!(session.is_idle());
     let dialogs = core.legs.iter().map(|leg| leg.dialog.heap_bytes());
-    dialogs.sum::<usize>() + core.user.len()
+    let user = core.user.spilled().then(|| core.user.capacity());
+    dialogs.sum::<usize>() + user.unwrap_or_default()
 }
 
 /// PAINS 69, 115: an idle call, whatever it has been through, is small again.
