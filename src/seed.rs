@@ -23,6 +23,10 @@ static PAIRS: [[u8; 2]; 1024] = pairs();
 const TAG_DIGITS: usize = 16;
 /// 120 bits: unique over all calls of all processes, without a host name to tell them apart.
 const ID_DIGITS: usize = 24;
+/// 100 bits, for the same.
+const BASE_DIGITS: usize = 20;
+/// 20 bits: more requests than a call has.
+const COUNTER_DIGITS: usize = 4;
 
 /// 32 bytes from which the core derives everything random: identifiers, tags, branches, jitter,
 /// the keys of its tables.
@@ -252,7 +256,7 @@ pub struct CallIds {
     /// The tag of From, 80 bits.
     pub from_tag: Token,
     /// The base of the branches of this call, for [`Ids::branch`].
-    pub branch_base: u64,
+    pub branch_base: u128,
 }
 
 /// Makes identifiers from a [`Seed`]. Built once; every method is a pure function.
@@ -301,16 +305,13 @@ impl Ids {
         CallIds {
             call_id,
             from_tag,
-            // What the Call-ID shows of it helps nobody: the key of the branches is secret.
-            branch_base: id as u64,
+            // With 48 bits that neither of them shows.
+            branch_base: (id << 48) ^ (tag >> (5 * TAG_DIGITS)),
         }
     }
 
     fn of_call(&self, ordinal: u64, part: u64) -> u128 {
-        let mut hash = self.hash(Label::Call);
-        hash.number(ordinal);
-        hash.number(part);
-        hash.finish()
+        self.numbers([Label::Call as u64, ordinal, part])
     }
 
     /// The To tag of the response to a request, 80 bits: a keyed hash of what a retransmission
@@ -347,49 +348,54 @@ impl Ids {
         token
     }
 
-    /// The branch number `counter` of a call or dialog whose base is `base`: the cookie and 120
-    /// bits. Unique across space and time as long as a pair serves once (3261 8.1.1.7).
-    pub fn branch(&self, base: u64, counter: u64) -> Token {
-        let mut hash = self.hash(Label::Branch);
-        hash.number(base);
-        hash.number(counter);
+    /// The branch number `counter` of a call or dialog whose base is `base`: the cookie, 100 bits of
+    /// the base and the counter. Unique across space and time as long as a pair serves once
+    /// (3261 8.1.1.7).
+    ///
+    /// Who has seen one branch of a call knows the next: they are names and no secrets, and who has
+    /// seen one has seen the tags.
+    pub fn branch(&self, base: u128, counter: u64) -> Token {
+        let base = match counter >> (5 * COUNTER_DIGITS) {
+            0 => base,
+            // More than a counter shows: the next million has a base of its own.
+            million => self.counted(Label::Branch, base, million),
+        };
         let mut token = Token::EMPTY;
         token.push(BRANCH_COOKIE.as_bytes());
-        token.push_digits(hash.finish(), ID_DIGITS);
+        token.push_digits(base, BASE_DIGITS);
+        token.push_digits(u128::from(counter), COUNTER_DIGITS);
         token
     }
 
     /// A base for [`branch`](Self::branch) and [`jitter`](Self::jitter) from what names its
     /// owner, for example the Call-ID and both tags of a dialog that a peer opened.
-    pub fn base(&self, parts: &[&[u8]]) -> u64 {
+    pub fn base(&self, parts: &[&[u8]]) -> u128 {
         let mut hash = self.hash(Label::Base);
         for part in parts {
             hash.bytes(part);
         }
-        hash.finish() as u64
+        hash.finish()
     }
 
     /// A delay in `0..max`, evenly spread, for the `counter`-th use of its owner. Zero if `max` is
     /// zero; of a `max` over 584 years, only those count.
-    pub fn jitter(&self, base: u64, counter: u64, max: Duration) -> Duration {
-        let mut hash = self.hash(Label::Jitter);
-        hash.number(base);
-        hash.number(counter);
+    pub fn jitter(&self, base: u128, counter: u64, max: Duration) -> Duration {
+        let drawn = self.counted(Label::Jitter, base, counter) as u64;
         let max = u64::try_from(max.as_nanos()).unwrap_or(u64::MAX);
-        let wide = u128::from(hash.finish() as u64).saturating_mul(u128::from(max));
+        let wide = u128::from(drawn).saturating_mul(u128::from(max));
         Duration::from_nanos((wide >> 64) as u64)
     }
 
     /// The stream from which the digest client of the call or registration with this base takes
     /// its key (see [`Client`](crate::auth::Client)). A base serves one client.
-    pub fn credentials(&self, base: u64) -> Stream {
-        self.seed.stream(Domain::Credentials, base)
+    pub fn credentials(&self, base: u128) -> Stream {
+        self.seed.stream(Domain::Credentials, base as u64)
     }
 
     /// The stream that decides between servers of one priority (RFC 2782) for the call or request
     /// with this base: its requests prefer the same server.
-    pub fn targets(&self, base: u64) -> Stream {
-        self.seed.stream(Domain::Targets, base)
+    pub fn targets(&self, base: u128) -> Stream {
+        self.seed.stream(Domain::Targets, base as u64)
     }
 
     /// The stream from which the digest verifier with this ordinal takes its key (see
@@ -401,6 +407,19 @@ impl Ids {
     /// The key of the [`Table`](crate::table::Table)s.
     pub fn table_key(&self) -> [u64; 2] {
         self.table_key
+    }
+
+    fn counted(&self, label: Label, base: u128, counter: u64) -> u128 {
+        let (low, high) = (base as u64, (base >> 64) as u64);
+        self.numbers([label as u64, low, high, counter])
+    }
+
+    /// The hash of a label and so many numbers.
+    fn numbers<const N: usize>(&self, numbers: [u64; N]) -> u128 {
+        let [first, second] = self.hash_key;
+        let bytes = numbers.map(u64::to_le_bytes);
+        let hasher = SipHasher24::new_with_keys(first, second);
+        u128::from(hasher.hash(bytes.as_flattened()))
     }
 
     fn hash(&self, label: Label) -> KeyedHash {
@@ -555,7 +574,7 @@ mod tests {
     const PINNED: [&str; 4] = [
         "g5mvn4vcvfytefr7et5qnht6",
         "6jhdien4rhy5lrv7",
-        "z9hG4bKafoa6hbl6iowf6pvcf7qteae",
+        "z9hG4bKc2cuk2no5tjhlndpvinbbaaa",
         "s57jgshjodb32e4e",
     ];
 
@@ -642,9 +661,22 @@ mod tests {
             let call = ids.call(ordinal);
             assert!(seen.insert(call.call_id));
             assert!(seen.insert(call.from_tag));
-            for counter in 0..4 {
+            for counter in [0, 1, 2, 3, 1 << 20, (1 << 20) + 1, 1 << 21, u64::MAX] {
                 assert!(seen.insert(ids.branch(call.branch_base, counter)));
             }
+        }
+    }
+
+    /// A branch shows other bits of a call's hashes than its Call-ID and its tag.
+    #[test]
+    fn branch_begins_with_what_neither_call_id_nor_tag_show() {
+        let ids = ids(6);
+        for ordinal in 0..100 {
+            let call = ids.call(ordinal);
+            let branch = ids.branch(call.branch_base, 0);
+            let hidden = branch.as_str().get(7..16).unwrap();
+            let shown = [call.call_id.to_string(), call.from_tag.to_string()];
+            assert!(shown.iter().all(|text| !text.contains(hidden)), "{branch}");
         }
     }
 
@@ -663,7 +695,7 @@ mod tests {
             }
             let mut whole = SipHasher24::new_with_keys(ids.hash_key[0], ids.hash_key[1]);
             Hasher::write(&mut whole, &text);
-            let whole = u128::from(whole.finish128()) as u64;
+            let whole = u128::from(whole.finish128());
             assert_eq!(ids.base(&[&part, b"y"]), whole, "{len}");
         }
     }

@@ -115,7 +115,7 @@ impl Asking {
             .cseq(self.cseq)
             .headers(&headers)
             .body(body)
-            .draft(branch, user);
+            .draft(branch, user, &core.context.origin);
         self.request = request;
         out.push(Action::Request { request, draft });
     }

@@ -154,7 +154,11 @@ impl Inviting {
             .on_one_line()
             .headers(&headers)
             .body(body)
-            .draft(branch, core.contact_user(&outgoing.headers));
+            .draft(
+                branch,
+                core.contact_user(&outgoing.headers),
+                &core.context.origin,
+            );
         self.attempts = smallvec![Attempt {
             request,
             cseq,

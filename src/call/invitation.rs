@@ -119,10 +119,10 @@ impl Invitation {
     }
 
     /// The URI that says where the INVITE goes first (8.1.2).
-    pub(crate) fn first_hop(&self) -> Uri<'_> {
+    pub(crate) fn first_hop(&self) -> &[u8] {
         let route = self.routes.first();
         let route = route.and_then(|route| NameAddr::parse(route).ok());
-        route.map_or(self.target(), |route| route.uri())
+        route.map_or(self.target.as_bytes(), |route| route.uri().as_bytes())
     }
 
     /// Whether the target is a SIPS URI.

@@ -330,7 +330,7 @@ impl Core {
             .request(Method::Ack, cseq)
             .headers(&headers)
             .body(outgoing.body.as_ref())
-            .draft(branch, None);
+            .draft(branch, None, &self.context.origin);
         out.push(Action::Ack {
             draft: draft.clone(),
         });

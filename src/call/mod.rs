@@ -101,7 +101,7 @@ use crate::dialog::Dialog;
 use crate::error::Misuse;
 use crate::limits::Limits;
 use crate::machine::Machine;
-use crate::message::{HeaderList, Method, Name, Outgoing, Reply, Request, StatusCode};
+use crate::message::{HeaderList, Method, Name, Origin, Outgoing, Reply, Request, StatusCode};
 use crate::seed::{CallIds, Ids, Token};
 use crate::sink::Sink;
 use crate::time::Time;
@@ -139,6 +139,8 @@ pub struct Context {
     pub session_timer: Option<session_timer::Config>,
     /// Whether identities may change within a dialog (RFC 4916).
     pub connected_identity: bool,
+    /// Where requests usually leave from.
+    pub origin: Origin,
 }
 
 /// A call, from its INVITE to the end of the last transaction that can still bring something.
@@ -156,7 +158,7 @@ struct Core {
     context: Arc<Context>,
     since: Time,
     /// `None`: it follows from the dialog, and a callee that sends nothing needs none.
-    own_base: Option<u64>,
+    own_base: Option<u128>,
     branches: u32,
     requests: u32,
     /// INVITEs of this side whose transaction is alive.
@@ -482,7 +484,7 @@ impl Machine for Call {
 }
 
 impl Core {
-    fn new(context: Arc<Context>, now: Time, own_base: Option<u64>, user: &[u8]) -> Self {
+    fn new(context: Arc<Context>, now: Time, own_base: Option<u128>, user: &[u8]) -> Self {
         Self {
             context,
             since: now,
@@ -518,7 +520,7 @@ impl Core {
 
     /// The base of this side's branches and delays: a caller's is that of its identifiers; a callee's
     /// is made of what names its only dialog, which never changes.
-    fn branch_base(&self) -> u64 {
+    fn branch_base(&self) -> u128 {
         let of_dialog = || {
             let parts = self.dialog().map(Dialog::id_bytes).unwrap_or_default();
             self.context.ids.base(&parts)
@@ -569,7 +571,7 @@ impl Core {
             .request(method, cseq)
             .headers(&headers)
             .body(outgoing.body.as_ref())
-            .draft(branch, user);
+            .draft(branch, user, &self.context.origin);
         out.push(Action::Request { request, draft });
         Some(request)
     }

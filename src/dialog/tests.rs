@@ -400,12 +400,9 @@ fn the_secure_flag_makes_every_contact_sips() {
         let dialog = Dialog::uac(origin(secure), &answer);
         assert_eq!(dialog.is_secure(), secure);
         let branch = crate::seed::Token::new("z9hG4bKx").unwrap();
-        let draft = dialog.request(Method::Invite, 9).draft(branch, Some(b"me"));
-        let bytes = draft.seal(crate::message::Origin {
-            transport: "TLS",
-            sent_by: b"192.0.2.1",
-            contact: b"192.0.2.1",
-        });
+        let origin = crate::message::Origin::new("TLS", "192.0.2.1", "192.0.2.1");
+        let writer = dialog.request(Method::Invite, 9);
+        let bytes = writer.draft(branch, Some(b"me"), &origin).seal(&origin);
         let scheme = if secure { "sips" } else { "sip" };
         let contact = format!("Contact: <{scheme}:me@192.0.2.1>\r\n");
         // 3261-12.2.1.1-13

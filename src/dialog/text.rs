@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::message::{NameAddr, range_in};
+use crate::message::{NameAddr, is_token, range_in};
 
 /// Call-ID, local, remote, target and routes, one behind the other. They are put in that order.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -218,8 +218,7 @@ fn own_tag(value: &[u8]) -> Option<&[u8]> {
     let (address, tag) = value.split_at_checked(memchr::memrchr(b';', value)?)?;
     let tag = tag.strip_prefix(b";tag=")?;
     let is_own = address.ends_with(b">") && !tag.is_empty();
-    let is_digit = |b: &u8| matches!(*b, b'a'..=b'z' | b'2'..=b'7');
-    (is_own && tag.iter().all(is_digit)).then_some(tag)
+    (is_own && is_token(tag)).then_some(tag)
 }
 
 /// Where a part of `value` stands, if `value` stands at `start`.

@@ -138,13 +138,17 @@ impl Endpoint {
     /// is sent. Where a name leads is found out later.
     fn first_flow(&self, invitation: &Invitation) -> Result<Option<Flow>, Misuse> {
         let uri = invitation.first_hop();
-        let secure = invitation.is_secure();
-        let hop = NextHop::of(&uri, secure).map_err(|_| Misuse::Malformed {
-            what: match uri.as_sip() {
-                Some(_) => "target",
-                None => "target: it is no SIP URI, so it needs a proxy (via_proxy) that knows it",
-            },
-        })?;
+        let Some(hop) = NextHop::read(uri, invitation.is_secure()) else {
+            let is_sip = Uri::parse(uri).is_ok_and(|uri| uri.as_sip().is_some());
+            return Err(Misuse::Malformed {
+                what: match is_sip {
+                    true => "target",
+                    false => {
+                        "target: it is no SIP URI, so it needs a proxy (via_proxy) that knows it"
+                    }
+                },
+            });
+        };
         let reach = self.places.reach();
         match (hop.address(), hop.transport) {
             (Some(remote), _) => {
@@ -335,6 +339,8 @@ impl Endpoint {
     }
 
     /// 11.2, within a dialog: its call has taken the CSeq.
+    // Out of line: it is rare, and its registers are wanted by what calls it.
+    #[inline(never)]
     fn answer_options(
         &mut self,
         now: Time,
@@ -364,9 +370,8 @@ impl Endpoint {
         unsent: &mut Unsent,
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
-        let hop = Uri::parse(errand.draft.next_hop()).ok();
         let secure = errand.draft.is_secure();
-        let hop = hop.as_ref().and_then(|uri| NextHop::of(uri, secure).ok());
+        let hop = NextHop::read(errand.draft.next_hop(), secure);
         let Some(hop) = hop else {
             return self.fail(errand, Failure::Unroutable, unsent);
         };
@@ -386,8 +391,7 @@ impl Endpoint {
             None => {
                 // The hop borrows from the draft that goes with the errand.
                 let text = errand.draft.next_hop().to_vec();
-                let uri = Uri::parse(&text).ok();
-                if let Some(hop) = uri.and_then(|uri| NextHop::of(&uri, secure).ok()) {
+                if let Some(hop) = NextHop::read(&text, secure) {
                     self.locate_for(now, errand, &hop, unsent, out);
                 }
             }
@@ -440,7 +444,7 @@ impl Endpoint {
                 request: Some(request),
             },
             method: errand.draft.method(),
-            branch: errand.draft.branch().as_bytes(),
+            branch: errand.draft.branch(),
             flow,
             host,
             bytes,
@@ -455,11 +459,16 @@ impl Endpoint {
     /// The whole request as it goes on that flow.
     fn seal(&self, errand: &Errand, flow: &Flow) -> Option<Bytes> {
         let origin = self.places.origin(flow)?;
-        Some(errand.draft.seal_with(origin, self.own_feedback()))
+        // All drafts of calls are written for that one.
+        match origin.is_copy_of(&self.context.origin) {
+            true => Some(errand.draft.as_written()),
+            false => Some(errand.draft.seal(origin)),
+        }
     }
 
     /// A request of a call could not be sent, to this server or at all. Nobody waits for an ACK;
     /// of an INVITE there is no transaction that could say that it is gone.
+    #[cold]
     pub(super) fn fail(&mut self, errand: Errand, failure: Failure, unsent: &mut Unsent) {
         let Some(request) = errand.request else {
             self.counters.undelivered = self.counters.undelivered.saturating_add(1);
@@ -473,6 +482,7 @@ impl Endpoint {
     }
 
     /// §9.1, also when the INVITE still waits for an address: then it is never sent.
+    #[inline(never)]
     fn cancel(
         &mut self,
         now: Time,
@@ -495,6 +505,7 @@ impl Endpoint {
     }
 
     /// The call is over: its dialogs, and what still waits for an address.
+    #[inline(never)]
     fn remove_call(&mut self, call: CallHandle) {
         self.arm(Part::Call(call), None);
         let Some(entry) = self.calls.get_mut(call) else {
@@ -545,8 +556,7 @@ fn name_of_hop(draft: &Draft, flow: &Flow) -> Option<Arc<str>> {
     if !flow.transport.is_reliable() {
         return None;
     }
-    let uri = Uri::parse(draft.next_hop()).ok()?;
-    let hop = NextHop::of(&uri, draft.is_secure()).ok()?;
+    let hop = NextHop::read(draft.next_hop(), draft.is_secure())?;
     let is_name = hop.host.ip().is_none();
     is_name.then(|| hop.host.to_string().into())
 }

@@ -18,8 +18,8 @@ use crate::table::Hashed;
 use crate::time::Time;
 use crate::transaction::invite_client::{Action, Command, Event};
 use crate::transaction::key::{Answered, ClientKey};
-use crate::transaction::{InviteClient, NonInviteClient, Reliability, non_invite_client};
-use crate::transport::Flow;
+use crate::transaction::{InviteClient, NonInviteClient, Reliability, Timers, non_invite_client};
+use crate::transport::{Flow, Transport};
 
 /// What one call of a client transaction pushed.
 pub(super) type Actions = SmallVec<[Action; 4]>;
@@ -61,16 +61,16 @@ pub(super) enum Client {
 impl Client {
     fn new(
         now: Time,
-        start: &Start<'_>,
-        timers: crate::transaction::Timers,
+        timers: Timers,
+        (method, transport): (Method<'_>, Transport),
+        bytes: Bytes,
         out: &mut Actions,
     ) -> Self {
-        let reliability = match start.flow.transport.is_reliable() {
+        let reliability = match transport.is_reliable() {
             true => Reliability::Reliable,
             false => Reliability::Unreliable,
         };
-        let bytes = start.bytes.clone();
-        if start.method == Method::Invite {
+        if method == Method::Invite {
             return Self::Invite(InviteClient::new(now, timers, reliability, bytes, out));
         }
         let mut retag = |action| out.push(retagged(action));
@@ -171,8 +171,9 @@ impl Endpoint {
             return Err(Misuse::DuplicateBranch);
         }
         let mut actions = Actions::new();
-        let machine = Client::new(now, &start, self.context.timers, &mut actions);
         let (owner, flow) = (start.owner, start.flow);
+        let what = (start.method, flow.transport);
+        let machine = Client::new(now, self.context.timers, what, start.bytes, &mut actions);
         let cancel = HeaderList::new();
         let entry = ClientEntry {
             machine,
@@ -264,22 +265,25 @@ impl Endpoint {
             let Some(entry) = self.clients.get_mut(client) else {
                 return;
             };
-            let (owner, flow) = (entry.owner, entry.flow);
+            let owner = entry.owner;
             match action {
                 Action::Transmit(bytes) => {
-                    let host = entry.host.clone();
+                    let (flow, host) = (entry.flow, entry.host.clone());
                     self.transmit(flow, host, bytes, Origin::Client(client), out);
                 }
                 Action::Response(response) => {
                     entry.heard = true;
-                    self.heed(now, flow.remote, &response);
-                    let is_final = response.status().is_final();
+                    let server = entry.flow.remote;
+                    // Nearly always there is no other server that it could go to.
+                    let has_more = entry.trail.is_some() && response.status().is_final();
+                    self.heed(now, server, &response);
                     if let Some(request) = owner.request {
                         let event = CallEvent::Response { request, response };
-                        let event = match is_final {
-                            true => self.fail_over(now, client, event, out),
-                            false => Some(event),
-                        };
+                        if !has_more {
+                            self.tell_call(now, owner.call, event, out);
+                            continue;
+                        }
+                        let event = self.fail_over(now, client, event, out);
                         self.tell_owner(now, owner.call, event, out);
                     }
                 }
@@ -309,6 +313,8 @@ impl Endpoint {
     }
 
     /// 9.1: the CANCEL goes where the INVITE went, with its branch, in a transaction of its own.
+    // Out of line: it is rare, and its registers are wanted by what calls it.
+    #[inline(never)]
     fn send_cancel(
         &mut self,
         now: Time,
@@ -341,6 +347,7 @@ impl Endpoint {
         }
     }
 
+    #[inline(never)]
     fn end_client(
         &mut self,
         now: Time,

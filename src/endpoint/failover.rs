@@ -94,7 +94,7 @@ impl Endpoint {
         } = *trail;
         // A new transaction (3263 4.3).
         let ids = &self.context.ids;
-        let base = ids.base(&[draft.branch().as_bytes()]);
+        let base = ids.base(&[draft.branch()]);
         draft.rebranch(ids.branch(base, 0));
         if let Some(flow) = datagram.filter(|_| refused) {
             self.detach(call, request, client);

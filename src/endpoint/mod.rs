@@ -34,6 +34,7 @@ use crate::handle::{Arena, Handle, Kind};
 use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::message::HeaderList;
+use crate::overload::asks_for_feedback;
 use crate::seed::{Ids, Seed};
 use crate::sink::Sink;
 use crate::table::Index;
@@ -217,6 +218,10 @@ impl Endpoint {
     pub fn new(config: Config, seed: Seed, now: Time) -> Result<Self, Misuse> {
         let ids = Ids::new(seed);
         let key = ids.table_key();
+        // What this side says in its Via (RFC 7339 4.1, 4.2).
+        let feedback = config.overload.feedback.as_ref();
+        let via_params = feedback.map_or(&b""[..], |policy| asks_for_feedback(policy.prefer));
+        let places = Places::new(&config.locals, config.transport_tls, via_params);
         let context = Context {
             keyring: Arc::new(config.keyring.clone()),
             ids,
@@ -226,9 +231,10 @@ impl Endpoint {
             reliable: config.reliable,
             session_timer: config.session_timer,
             connected_identity: config.connected_identity,
+            origin: places.usual_origin(),
         };
         Ok(Self {
-            places: Places::new(&config.locals, config.transport_tls),
+            places,
             allow: config.allow()?,
             options: config.options()?,
             overload: Overload::new(&config, key),

@@ -17,9 +17,7 @@ use crate::machine::Machine;
 use crate::message::{HeaderList, Method, Request, Response, StatusCode};
 use crate::overload::admission::{Action, Admission, Capacity, Command, Offer};
 use crate::overload::restraint::{self, Restraint};
-use crate::overload::{
-    Feedback, Priority, Refusal, Refusals, asks_for_feedback, of_client, put_feedback,
-};
+use crate::overload::{Feedback, Priority, Refusal, Refusals, of_client, put_feedback};
 use crate::sink::Sink;
 use crate::table::Table;
 use crate::time::Time;
@@ -424,14 +422,6 @@ impl Endpoint {
         let policy = self.config.overload.feedback?;
         let algorithm = of_client(&request.top_via(), policy.prefer)?;
         self.overload.admission.feedback(now, algorithm)
-    }
-
-    /// What this side says in its Via (RFC 7339 4.1, 4.2).
-    pub(super) fn own_feedback(&self) -> &'static [u8] {
-        match &self.config.overload.feedback {
-            Some(policy) => asks_for_feedback(policy.prefer),
-            None => b"",
-        }
     }
 
     /// What a response says of the server that it is from.

@@ -22,24 +22,20 @@ pub(super) struct Places {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Place {
     local: Local,
-    sent_by: Bytes,
-    contact: Bytes,
-    /// How a Via that this side wrote begins.
-    via: Bytes,
+    origin: Origin,
 }
 
 impl Places {
-    pub(super) fn new(locals: &[Local], transport_tls: bool) -> Self {
+    /// `via_params` stand in each Via of this side, each with its `;`.
+    pub(super) fn new(locals: &[Local], transport_tls: bool, via_params: &[u8]) -> Self {
         let place = |local: &Local| {
             let sent_by = format!("{}", local.sent_by());
             let parameter = contact_parameter(local.transport(), transport_tls);
             let contact = format!("{sent_by}{parameter}");
-            let via = format!("SIP/2.0/{} {sent_by};", local.transport().as_via());
+            let origin = Origin::new(local.transport().as_via(), &sent_by, &contact);
             Place {
                 local: local.clone(),
-                sent_by: sent_by.into(),
-                contact: contact.into(),
-                via: via.into(),
+                origin: origin.with_via_params(via_params),
             }
         };
         Self {
@@ -52,7 +48,11 @@ impl Places {
     pub(super) fn wrote(&self, response: &Response) -> bool {
         let value = response.top_via_value();
         // Nearly always it comes back as it was written, and need not be read.
-        if self.all.iter().any(|place| value.starts_with(&place.via)) {
+        if self
+            .all
+            .iter()
+            .any(|place| value.starts_with(place.origin.via()))
+        {
             return true;
         }
         let via = response.top_via();
@@ -62,7 +62,7 @@ impl Places {
     /// Host, port and parameters for a Contact on this flow.
     pub(super) fn contact(&self, flow: &Flow) -> Bytes {
         match self.of(flow) {
-            Some(place) => place.contact.clone(),
+            Some(place) => place.origin.contact().clone(),
             // A flow of an address that the endpoint was not told of.
             None => {
                 let parameter = contact_parameter(flow.transport, self.transport_tls);
@@ -73,13 +73,15 @@ impl Places {
 
     /// What a request on this flow says of where it comes from. `None` for a flow of an address
     /// that the endpoint was not told of: its response would not be recognised.
-    pub(super) fn origin(&self, flow: &Flow) -> Option<Origin<'_>> {
-        let place = self.of(flow)?;
-        Some(Origin {
-            transport: flow.transport.as_via(),
-            sent_by: &place.sent_by,
-            contact: &place.contact,
-        })
+    pub(super) fn origin(&self, flow: &Flow) -> Option<&Origin> {
+        self.of(flow).map(|place| &place.origin)
+    }
+
+    /// The same of the first local address: requests are written for it before it is known where
+    /// they go.
+    pub(super) fn usual_origin(&self) -> Origin {
+        let first = self.all.first();
+        first.map(|place| place.origin.clone()).unwrap_or_default()
     }
 
     /// A flow to `remote`: the one that the dialog uses already if it serves, or one from the

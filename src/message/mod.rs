@@ -119,6 +119,7 @@ pub(crate) use reply::{range_in, salvage};
 pub(crate) use request::{Boxed, parse_boxed};
 pub use request::{Incoming, Request, Response, parse};
 pub use request_writer::RequestWriter;
+pub(crate) use scan::is_token;
 pub use simple::{
     RetryAfter, Timestamp, parse_call_id, parse_content_length, parse_delta_seconds,
     parse_max_forwards, parse_rseq,

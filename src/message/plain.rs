@@ -37,6 +37,11 @@ pub(crate) fn run(text: &[u8], set: u8) -> Option<(&[u8], &[u8])> {
     text.split_at_checked(run_len(text, set))
 }
 
+/// Whether all bytes are in the set.
+pub(crate) fn is_all(text: &[u8], set: u8) -> bool {
+    run_len(text, set) == text.len()
+}
+
 /// How many bytes at the front are in the set. One function for all sets: where it is built in,
 /// its constants leave no room in the registers for anything else. Most runs end in the first steps.
 #[inline(never)]

@@ -184,6 +184,9 @@ pub(crate) fn end(out: &mut (impl Put + ?Sized), body: &[u8]) {
 
 /// [`end`] without the body.
 pub(crate) fn end_before_body(out: &mut (impl Put + ?Sized), length: usize) {
+    if length == 0 {
+        return out.put(b"Content-Length: 0\r\n\r\n");
+    }
     out.put(b"Content-Length: ");
     number(out, u64::try_from(length).unwrap_or(u64::MAX));
     out.put(b"\r\n\r\n");

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::put::{self, Emit, Put, offset};
 use super::write::put_rest;
-use super::{Body, Draft, HeaderList, Method, Name, NameAddr};
+use super::{Body, Draft, HeaderList, Method, Name, NameAddr, Origin};
 use crate::seed::Token;
 
 /// Writes a whole request from its parts, in one exact allocation.
@@ -173,10 +173,10 @@ impl<'a> RequestWriter<'a> {
         self.to_bytes()
     }
 
-    /// The request but for Via and Contact, which only the flow that it takes can say. `contact`
-    /// is the user part of the Contact, if it is to have one.
-    pub fn draft(&self, branch: Token, contact: Option<&[u8]>) -> Draft {
-        Draft::new(self, branch, contact)
+    /// The request with Via and Contact as from `origin`, which the flow that it takes may change.
+    /// `contact` is the user part of the Contact, if it is to have one.
+    pub fn draft(&self, branch: Token, contact: Option<&[u8]>, origin: &Origin) -> Draft {
+        Draft::new(self, branch, contact, origin)
     }
 
     /// The Request-URI.
@@ -240,8 +240,10 @@ impl<'a> RequestWriter<'a> {
             return true;
         }
         let is_sips = |uri: &[u8]| {
-            let scheme = uri.get(..5).unwrap_or_default();
-            scheme.eq_ignore_ascii_case(b"sips:")
+            matches!(
+                uri,
+                [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S', b':', ..]
+            )
         };
         let route = self.routes.first();
         let route = route.and_then(|route| NameAddr::parse(route).ok());
@@ -269,8 +271,13 @@ impl<'a> RequestWriter<'a> {
             out.put(uri);
             out.put(b">\r\n");
         }
-        out.put(b"Max-Forwards: ");
-        put::number(out, u64::from(self.max_forwards));
+        match self.max_forwards {
+            70 => out.put(b"Max-Forwards: 70"),
+            hops => {
+                out.put(b"Max-Forwards: ");
+                put::number(out, u64::from(hops));
+            }
+        }
         let named: [(&[u8], _); 3] = [
             (b"\r\nFrom: ", self.from),
             (b"\r\nTo: ", self.to),

@@ -1,6 +1,7 @@
 //! Reading a value from left to right: byte classes and a cursor. Nothing here looks at a byte
 //! more than a fixed number of times.
 
+use super::plain;
 use super::value_error::{ValueError, ValueErrorKind};
 
 /// Sets of bytes; each is a bit of [`CLASSES`].
@@ -88,7 +89,7 @@ pub(crate) fn is_token_byte(b: u8) -> bool {
 }
 
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
+    !bytes.is_empty() && plain::is_all(bytes, plain::set::TOKEN)
 }
 
 /// SP, HTAB and the two bytes of a fold.

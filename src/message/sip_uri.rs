@@ -81,6 +81,18 @@ impl<'a> SipUri<'a> {
         Some((uri, rest))
     }
 
+    /// The address and the port of `sip:user@address:port`; of nothing that has more to it.
+    pub(crate) fn address(text: &'a [u8]) -> Option<(Host<'a>, Option<u16>)> {
+        let (false, rest) = scheme(text)? else {
+            return None;
+        };
+        let (_, host) = user(rest)?;
+        match plain::host_port(host)? {
+            (host @ (PlainHost::V4(_) | PlainHost::V6(_)), port, []) => Some((host.host(), port)),
+            _ => None,
+        }
+    }
+
     /// Whether the front of the text, of that length, is a URI, and of the common form.
     pub(crate) fn is_plain(text: &[u8], len: usize) -> bool {
         Self::behind_plain(text).is_some_and(|rest| plain::has_read(text, len, rest))

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use crate::message::{Host, Uri};
+use crate::message::{Host, SipUri, Uri};
 use crate::transport::Transport;
 
 /// The target that a URI names, before DNS.
@@ -79,6 +79,20 @@ impl<'a> NextHop<'a> {
         })
     }
 
+    /// The target of a URI that has been checked before.
+    pub(crate) fn read(uri: &'a [u8], sips: bool) -> Option<Self> {
+        // Nearly always the target is where the last message came from, and its URI says no more.
+        match SipUri::address(uri).filter(|_| !sips) {
+            Some((host, port)) => Some(Self {
+                transport: Some(Transport::Udp),
+                host,
+                port,
+                secure: false,
+            }),
+            None => Self::of(&Uri::parse(uri).ok()?, sips).ok(),
+        }
+    }
+
     /// The address, if the target is numeric: no look-up is needed.
     pub fn address(&self) -> Option<SocketAddr> {
         let port = self.port.or(self.transport.map(Transport::default_port))?;
@@ -100,6 +114,34 @@ mod tests {
             hop.transport,
             hop.address().map(|address| address.to_string()),
         )
+    }
+
+    #[test]
+    fn what_is_read_again_is_what_was_read() {
+        for uri in [
+            "sip:bob@192.0.2.4",
+            "sip:bob@192.0.2.4:5070",
+            "sip:192.0.2.4",
+            "SIP:b%6fb@192.0.2.4",
+            "sip:bob:secret@192.0.2.4",
+            "sip:bob@[2001:db8::1]:5070",
+            "sip:bob@example.com",
+            "sip:bob@example.com:5070",
+            "sips:bob@192.0.2.4",
+            "sip:bob@192.0.2.4;transport=tcp",
+            "sip:bob@192.0.2.4?Subject=x",
+            "sip:192.0.2.4;x=bob@192.0.2.9",
+            "sip:bob@192.0.2.4;transport=carrier-pigeon",
+            "tel:+15551230042",
+        ] {
+            for sips in [false, true] {
+                let read = NextHop::read(uri.as_bytes(), sips);
+                let parsed = Uri::parse(uri.as_bytes());
+                let of = parsed.ok().and_then(|uri| NextHop::of(&uri, sips).ok());
+                assert_eq!(read, of, "{uri} {sips}");
+            }
+        }
+        assert_eq!(NextHop::read(b"sip:bob@192.0.2.400", false), None);
     }
 
     #[test]

@@ -446,7 +446,8 @@ impl Session {
             let user = (!headers.contains(Name::Contact)).then_some(&*core.user);
             leg.exchange.on_sent(Message::Invite, session);
             let writer = leg.dialog.request(Method::Invite, cseq).headers(&headers);
-            let draft = writer.body(outgoing.body.as_ref()).draft(branch, user);
+            let writer = writer.body(outgoing.body.as_ref());
+            let draft = writer.draft(branch, user, &core.context.origin);
             out.push(Action::Invite { request, draft });
         }
         core.invites.push(request);

@@ -26,11 +26,10 @@ use crate::transaction::{Failure, Timers};
 
 pub(super) const TARGET: &str = "sip:bob@192.0.2.4:5070";
 pub(super) const FROM: &str = "\"Alice\" <sip:alice@example.com>";
-pub(super) const ORIGIN: Origin<'_> = Origin {
-    transport: "UDP",
-    sent_by: b"192.0.2.1:5060",
-    contact: b"192.0.2.1:5060",
-};
+
+fn origin() -> Origin {
+    Origin::new("UDP", "192.0.2.1:5060", "192.0.2.1:5060")
+}
 
 /// A call, the time, and all that it has said.
 pub(super) struct Script {
@@ -62,6 +61,7 @@ pub(super) fn context() -> Context {
         reliable: Policy::Off,
         session_timer: None,
         connected_identity: false,
+        origin: origin(),
     }
 }
 
@@ -93,7 +93,7 @@ pub(super) fn secs(secs: u64) -> Time {
 }
 
 pub(super) fn seal(draft: &Draft) -> Request {
-    request_of(draft.seal(ORIGIN))
+    request_of(draft.seal(&origin()))
 }
 
 fn request_of(bytes: Bytes) -> Request {

@@ -84,6 +84,7 @@ fn context(t1: Duration, wait: Option<Duration>) -> Arc<Context> {
         reliable: Policy::Supported,
         session_timer: Some(Default::default()),
         connected_identity: true,
+        origin: Origin::default(),
     })
 }
 
@@ -337,12 +338,7 @@ fn request_with(method: &str, cseq: u32, remote_tag: &str, offer: bool) -> Reque
 }
 
 fn seal(draft: &Draft) -> Request {
-    let origin = Origin {
-        transport: "UDP",
-        sent_by: b"192.0.2.1",
-        contact: b"192.0.2.1",
-    };
-    match parsed(draft.seal(origin)) {
+    match parsed(draft.seal(&Origin::new("UDP", "192.0.2.1", "192.0.2.1"))) {
         Incoming::Request(request) => request,
         Incoming::Response(_) => panic!("a request"),
     }

@@ -88,7 +88,9 @@ fn sipp_uas_is_called(test: &str, arguments: &[&str]) {
     // SIPp's own limit runs from its start.
     let load = alone();
     let (folder, port) = (scratch(test), free_tcp_port());
-    let mut command = sipp(&folder, port, Duration::from_secs(150));
+    // 200 calls a second.
+    let span = Duration::from_secs(calls() / 200);
+    let mut command = sipp(&folder, port, Duration::from_secs(140) + span);
     let mut uas = Process::start(test, command.args(["-sn", "uas", "-t", "t1"]));
     uas.wait_until("listening", Duration::from_secs(10), || is_listening(port));
     let number = calls().to_string();
@@ -101,7 +103,7 @@ fn sipp_uas_is_called(test: &str, arguments: &[&str]) {
         ]
         .concat(),
     );
-    call.wait_until_it_drains(Duration::from_secs(90));
+    call.wait_until_it_drains(Duration::from_secs(80) + span);
     drop(load);
     let (status, report) = call.end(DRAIN);
     assert!(status.success(), "call: {status}");
