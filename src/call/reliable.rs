@@ -41,7 +41,7 @@ use bytes::Bytes;
 
 use crate::error::Misuse;
 use crate::machine::{Leaf, Machine};
-use crate::message::{Method, RAck, Request, StatusCode};
+use crate::message::{Method, Name, RAck, Request, StatusCode};
 use crate::seed::Ids;
 use crate::sink::Sink;
 use crate::time::Time;
@@ -90,10 +90,9 @@ pub enum Asked {
 impl Asked {
     /// Reads it from an INVITE.
     pub fn of(invite: &Request) -> Self {
-        let is_tag = |tag: &str| tag.eq_ignore_ascii_case(OPTION_TAG);
-        if invite.require().flatten().any(is_tag) {
+        if invite.lists(Name::Require, OPTION_TAG) {
             Self::Required
-        } else if invite.supported().flatten().any(is_tag) {
+        } else if invite.lists(Name::Supported, OPTION_TAG) {
             Self::Supported
         } else {
             Self::No

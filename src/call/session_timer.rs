@@ -162,9 +162,9 @@ pub struct Asked {
 impl Asked {
     /// Reads it from the request.
     pub fn of(request: &Request) -> Self {
-        let mut tags = request.supported().chain(request.require()).flatten();
+        let lists = |name| request.lists(name, OPTION_TAG);
         Self {
-            supported: tags.any(|tag| tag.eq_ignore_ascii_case(OPTION_TAG)),
+            supported: lists(Name::Supported) || lists(Name::Require),
             expires: SessionExpires::of(request),
             min_se: min_se(request),
         }

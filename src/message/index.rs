@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes};
 use super::error::{ParseError, ParseErrorKind};
 use super::header_block::{Block, Entry, HeaderPath, Headers, Names};
 use super::lexer::LexError;
+use super::list::has_token;
 use super::reply::salvage;
 use super::start_line::{self, StartLine};
 use super::{Name, StatusCode};
@@ -183,6 +184,11 @@ impl Message {
             entries: entries.iter(),
             name,
         }
+    }
+
+    /// Whether a row with this name lists the token, without regard to case.
+    pub(crate) fn lists(&self, name: Name, token: &str) -> bool {
+        self.all(name).any(|row| has_token(row, token))
     }
 
     /// The values of all rows with this name, known to the crate or not, compared without case.

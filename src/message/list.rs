@@ -115,6 +115,13 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
+/// Whether a row lists this token: what [`Tokens::contains`] says, without looking at what the
+/// others are made of.
+pub(super) fn has_token(row: &[u8], token: &str) -> bool {
+    let mut elements = row.split(|b| *b == b',');
+    elements.any(|element| trim(element).eq_ignore_ascii_case(token.as_bytes()))
+}
+
 /// The length of the first element, up to its comma or the end.
 fn element_len(bytes: &[u8]) -> usize {
     if memchr::memchr(b',', bytes).is_none() {
@@ -170,6 +177,25 @@ mod tests {
             split("<sip:(a@b>, sip:c(@d, e"),
             ["<sip:(a@b>", "sip:c(@d", "e"]
         );
+    }
+
+    #[test]
+    fn a_token_is_found_among_those_that_are_read() {
+        for row in [
+            "",
+            ",",
+            "timer",
+            " TIMER\t",
+            "100rel,timer",
+            "100rel ,\r\n Timer, x",
+            "timers",
+            "a timer, b",
+            "\"timer\"",
+            "tim,er",
+        ] {
+            let read = Tokens::new(row.as_bytes()).contains("timer");
+            assert_eq!(has_token(row.as_bytes(), "timer"), read, "{row}");
+        }
     }
 
     #[test]

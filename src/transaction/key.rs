@@ -307,7 +307,7 @@ fn usable_branch(request: &Request) -> Option<&[u8]> {
 
 /// Host and port; a port that is not there is not 5060. Names compare without regard to case,
 /// addresses by value.
-#[inline]
+#[inline(always)]
 fn sent_by(text: &mut Draft, (name, port): SentBy<'_>) {
     host(text, name);
     if let Some(port) = port {
@@ -321,7 +321,7 @@ fn put_port(text: &mut Draft, port: u16) {
     text.put(&[b':', high, low]);
 }
 
-#[inline]
+#[inline(always)]
 fn host(text: &mut Draft, host: Host<'_>) {
     match host {
         Host::Name(name) => {
