@@ -188,9 +188,10 @@ impl<K, T> Arena<K, T> {
         self.len = self.len.saturating_sub(1);
         let number = index / PAGE;
         if let Some(page) = self.pages.get_mut(number as usize) {
+            let was_full = page.is_full();
             page.release(index % PAGE, worn);
             let (empty, full) = (page.is_empty(), page.is_full());
-            if !full {
+            if was_full && !full {
                 self.open.insert(number);
             }
             match (empty, full) {

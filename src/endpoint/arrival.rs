@@ -3,13 +3,13 @@
 use super::Endpoint;
 use super::detour::ReturnPath;
 use super::overload::said;
-use crate::message::{Method, Reply, Request, Via};
+use crate::message::{Method, Reply, Request};
 use crate::table::Hashed;
 use crate::time::Time;
 use crate::transaction::key::{OriginKey, ServerKey};
 use crate::transport::Flow;
 
-/// What is made of a new request once: its top Via is read for all of it.
+/// What is made of a new request once.
 pub(super) struct Arrival {
     /// Where it came from.
     pub(super) flow: Flow,
@@ -29,11 +29,10 @@ impl Endpoint {
         now: Time,
         flow: Flow,
         request: &Request,
-        via: &Via<'_>,
         (key, hashed): (ServerKey, Hashed),
     ) -> Arrival {
         let mut reply = Reply::new(request);
-        if let Some(feedback) = self.feedback_for(now, via) {
+        if let Some(feedback) = self.feedback_for(now, request) {
             reply.say_feedback(&said(&feedback));
         }
         Arrival {
@@ -42,7 +41,7 @@ impl Endpoint {
             hashed,
             path: match request.asks_for_rport_alone() {
                 true => ReturnPath::back(&flow),
-                false => ReturnPath::new(via, &flow),
+                false => ReturnPath::new(&request.top_via(), &flow),
             },
             reply,
             origin: self.origin_of(request),

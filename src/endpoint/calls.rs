@@ -91,11 +91,7 @@ impl Endpoint {
         }
         let ids = self.context.ids.call(ordinal);
         let hashed = self.dialog_hashed(ids.from_tag.as_bytes());
-        let is_in_use = |call| {
-            let entry = self.calls.get(call);
-            entry.is_some_and(|entry| entry.call.is_by(&ids))
-        };
-        if self.dialogs.find(hashed, is_in_use).is_some() {
+        if self.find_call(hashed, |call| call.is_by(&ids)).is_some() {
             return Err(Misuse::Malformed {
                 what: "ordinal: it is in use",
             });
@@ -177,8 +173,7 @@ impl Endpoint {
         out: &mut (impl Sink<Output> + ?Sized),
     ) {
         let hashed = self.dialog_hashed(tag.as_bytes());
-        let before = self.find_call(hashed, request.call_id_bytes(), tag.as_bytes());
-        if before.is_some() {
+        if self.has_dialogs(hashed, request.call_id_bytes(), tag.as_bytes()) {
             // The INVITE of a call that stands, come once more after its transaction has gone
             // (8.2.2.2).
             let none = HeaderList::new();

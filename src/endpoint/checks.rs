@@ -26,13 +26,14 @@ impl Endpoint {
         arrival: &Arrival,
         call: Option<&Call>,
     ) -> Option<Refusal> {
+        let is_invite = request.method() == Method::Invite;
         self.wrong_method(request, call)
             .or_else(|| self.wrong_scheme(request, arrival))
-            .or_else(|| wrong_target(request))
+            .or_else(|| is_invite.then(|| wrong_target(request))?)
             .or_else(|| self.merged(arrival))
             .or_else(|| self.wrong_extension(request, call))
-            .or_else(|| self.wrong_content(request))
-            .or_else(|| self.lacks_extension(request))
+            .or_else(|| self.wrong_content(request, is_invite))
+            .or_else(|| is_invite.then(|| self.lacks_extension(request))?)
             .or_else(|| self.short_session(request, call))
     }
 
@@ -107,13 +108,13 @@ impl Endpoint {
     }
 
     /// 8.2.3: one 415 that says all that is wrong with the body.
-    fn wrong_content(&self, request: &Request) -> Option<Refusal> {
+    fn wrong_content(&self, request: &Request, is_invite: bool) -> Option<Refusal> {
         if request.body_slice().is_empty() || is_optional(request) {
             return None;
         }
         let mut headers = HeaderList::new();
         // What a configuration that was checked holds can stand in a header.
-        if self.is_wrong_type(request) || is_wrong_disposition(request) {
+        if is_invite && (self.is_wrong_type(request) || is_wrong_disposition(request)) {
             let _ = headers.push("Accept", self.config.accept.join(", "));
         }
         if self.is_wrong_language(request) {
@@ -145,9 +146,6 @@ impl Endpoint {
     /// For the session description of an INVITE. What other bodies mean is the application's
     /// matter.
     fn is_wrong_type(&self, request: &Request) -> bool {
-        if request.method() != Method::Invite {
-            return false;
-        }
         // 20.15: without a type a body says nothing; it is taken for a session description.
         let Some(said) = request.first(Name::ContentType) else {
             return false;
@@ -181,7 +179,7 @@ impl Endpoint {
 
     /// 8.2.4, for a new call.
     fn lacks_extension(&self, request: &Request) -> Option<Refusal> {
-        if request.method() != Method::Invite || request.has_to_tag() {
+        if request.has_to_tag() {
             return None;
         }
         let has = |wanted: &str| {
@@ -220,9 +218,6 @@ fn is_open(request: &Request) -> bool {
 /// follow it. Behind a proxy that stays in the path any URI may do; one that says nothing is taken
 /// for a peer of RFC 2543.
 fn wrong_target(request: &Request) -> Option<Refusal> {
-    if request.method() != Method::Invite {
-        return None;
-    }
     let contact = request.first(Name::Contact)?;
     // As nearly all write it; the dialog reads it again.
     if contact.starts_with(b"<sip:") || request.first(Name::RecordRoute).is_some() {
@@ -232,8 +227,8 @@ fn wrong_target(request: &Request) -> Option<Refusal> {
     (!is_reached).then(|| (StatusCode::BAD_REQUEST, HeaderList::new()))
 }
 
-/// RFC 5621 8.1: whether a body that must be handled is for something that nobody knows. What a
-/// known one is for may be the application's matter; requests other than INVITE are.
+/// RFC 5621 8.1: whether a body of an INVITE that must be handled is for something that nobody
+/// knows. What a known one is for may be the application's matter; other requests are.
 fn is_wrong_disposition(request: &Request) -> bool {
     const KNOWN: [&str; 11] = [
         "session",
@@ -252,7 +247,7 @@ fn is_wrong_disposition(request: &Request) -> bool {
         return false;
     };
     let is_known = |disposition: Disposition<'_>| KNOWN.iter().any(|known| disposition.is(known));
-    request.method() == Method::Invite && !Disposition::parse(value).is_ok_and(is_known)
+    !Disposition::parse(value).is_ok_and(is_known)
 }
 
 /// Nothing here unpacks a body.

@@ -3,6 +3,7 @@
 use core::hash::{Hash, Hasher};
 
 use super::{CallHandle, Endpoint};
+use crate::call::Call;
 use crate::table::Hashed;
 
 /// The tag of this side in a dialog.
@@ -23,17 +24,10 @@ impl Endpoint {
         self.dialogs.hashed_own(&LocalTag(local_tag))
     }
 
-    /// The call whose dialogs have this name. The remote tag tells them apart.
-    pub(super) fn find_call(
-        &self,
-        hashed: Hashed,
-        call_id: &[u8],
-        local_tag: &[u8],
-    ) -> Option<CallHandle> {
-        self.dialogs.find(hashed, |call| {
-            let entry = self.calls.get(call);
-            entry.is_some_and(|entry| entry.call.is_named(call_id, local_tag))
-        })
+    /// Whether there is a call whose dialogs have this name. The remote tag tells them apart.
+    pub(super) fn has_dialogs(&self, hashed: Hashed, call_id: &[u8], local_tag: &[u8]) -> bool {
+        let is_named = |call: &Call| call.is_named(call_id, local_tag);
+        self.find_call(hashed, is_named).is_some()
     }
 
     /// The call with this dialog.
@@ -43,8 +37,19 @@ impl Endpoint {
         local_tag: &[u8],
         remote_tag: Option<&[u8]>,
     ) -> Option<CallHandle> {
-        let call = self.find_call(self.dialog_hashed(local_tag), call_id, local_tag)?;
-        let entry = self.calls.get(call)?;
-        entry.call.is_with(remote_tag).then_some(call)
+        self.find_call(self.dialog_hashed(local_tag), |call| {
+            call.is_named(call_id, local_tag) && call.is_with(remote_tag)
+        })
+    }
+
+    /// The call in this place that is the one.
+    #[inline]
+    pub(super) fn find_call(
+        &self,
+        hashed: Hashed,
+        is: impl Fn(&Call) -> bool,
+    ) -> Option<CallHandle> {
+        let is = |call| self.calls.get(call).is_some_and(|entry| is(&entry.call));
+        self.dialogs.find(hashed, is)
     }
 }

@@ -98,8 +98,7 @@ impl Endpoint {
         if request.method() == Method::Ack {
             return self.on_ack(now, request, out);
         }
-        let via = request.top_via();
-        let key = ServerKey::with_via(&request, &via, request.method());
+        let key = ServerKey::of_request(&request);
         let hashed = self.server_keys.hashed(&key);
         if let Some(server) = self.find_server(hashed, &key) {
             let counter = &mut self.counters.retransmissions_received;
@@ -108,7 +107,7 @@ impl Endpoint {
                 machine.receive(now, invite_server::Event::Invite, actions);
             });
         }
-        let arrival = self.arrival(now, flow, &request, &via, (key, hashed));
+        let arrival = self.arrival(now, flow, &request, (key, hashed));
         match (request.method(), request.has_to_tag()) {
             (Method::Cancel, _) => self.on_cancel(now, &arrival, request, out),
             (_, true) => self.on_request_in_dialog(now, &arrival, request, out),
@@ -119,16 +118,7 @@ impl Endpoint {
     /// An ACK for a non-2xx is of its INVITE's transaction; one for a 2xx is of its dialog; none
     /// is ever answered.
     fn on_ack(&mut self, now: Time, ack: Box<Request>, out: &mut (impl Sink<Output> + ?Sized)) {
-        for candidate in ServerKey::of_acknowledged(&ack) {
-            let hashed = self.server_keys.hashed(&candidate.key);
-            let Some(server) = self.find_server(hashed, &candidate.key) else {
-                continue;
-            };
-            let sent = self.servers.get(server).map(|entry| entry.tag);
-            let sent = sent.as_ref().map(Token::as_str);
-            if candidate.by_sent_tag && sent != ack.to_tag() {
-                continue;
-            }
+        if let Some(server) = self.acknowledged_by(&ack) {
             return self.drive_server(now, server, out, |machine, actions| {
                 machine.receive(now, invite_server::Event::Ack(ack), actions);
             });
@@ -139,6 +129,18 @@ impl Endpoint {
             None if self.acknowledges_refusal(&ack) => {}
             None => self.drop_packet(Dropped::StrayAck, out),
         }
+    }
+
+    /// The transaction of the INVITE that an ACK is for; see [`ServerKey::of_acknowledged`].
+    fn acknowledged_by(&self, ack: &Request) -> Option<RequestHandle> {
+        let find = |key: &ServerKey| self.find_server(self.server_keys.hashed(key), key);
+        let likely = find(&ServerKey::with_method(ack, Method::Invite));
+        if likely.is_some() {
+            return likely;
+        }
+        let server = find(&ServerKey::by_sent_tag(ack)?)?;
+        let entry = self.servers.get(server)?;
+        (Some(entry.tag.as_str()) == ack.to_tag()).then_some(server)
     }
 
     /// 9.2: 200 to a CANCEL that names a request, 481 to another; the INVITE gets its 487 from

@@ -50,7 +50,7 @@ impl Endpoint {
             return None;
         }
         let top = TopVia::of(bytes)?;
-        let key = ServerKey::of_branch(top.branch, &top.via, top.method);
+        let key = ServerKey::of_branch(top.branch, top.via.sent_by(), top.method);
         let hashed = self.server_keys.hashed(&key);
         // A copy of one that was taken gets what that one got.
         if self.find_server(hashed, &key).is_some() {
@@ -98,7 +98,7 @@ impl Endpoint {
             return None;
         }
         let top = TopVia::of(bytes)?;
-        let key = ServerKey::of_branch(top.branch, &top.via, Method::Invite);
+        let key = ServerKey::of_branch(top.branch, top.via.sent_by(), Method::Invite);
         let hash = self.server_keys.hashed(&key).as_u64();
         if !self.overload.is_refused(now, hash) {
             return None;

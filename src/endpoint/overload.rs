@@ -14,7 +14,7 @@ use crate::deadlines::Deadlines;
 use crate::handle::{Arena, Handle, Kind};
 use crate::locate::Locate;
 use crate::machine::Machine;
-use crate::message::{HeaderList, Method, Request, Response, StatusCode, Via};
+use crate::message::{HeaderList, Method, Request, Response, StatusCode};
 use crate::overload::admission::{Action, Admission, Capacity, Command, Offer};
 use crate::overload::restraint::{self, Restraint};
 use crate::overload::{Feedback, Priority, Refusal, Refusals, of_client, put_feedback};
@@ -418,9 +418,9 @@ impl Endpoint {
 
     /// What a client that heeds feedback is told in the responses to this request: it is of the
     /// time when the request came (RFC 7339 5.2).
-    pub(super) fn feedback_for(&mut self, now: Time, via: &Via<'_>) -> Option<Feedback> {
+    pub(super) fn feedback_for(&mut self, now: Time, request: &Request) -> Option<Feedback> {
         let policy = self.config.overload.feedback?;
-        let algorithm = of_client(via, policy.prefer)?;
+        let algorithm = of_client(&request.top_via(), policy.prefer)?;
         self.overload.admission.feedback(now, algorithm)
     }
 

@@ -133,6 +133,7 @@ pub use uri_parts::{UriPart, UriPlace};
 pub use uri_request::UriRequest;
 pub use value_error::{ValueError, ValueErrorKind};
 pub use values::{Values, WholeRows};
+pub(crate) use via::SentBy;
 pub use via::{MAGIC_COOKIE, Via};
 pub(crate) use write::is_reserved;
 pub use write::{Body, HeaderList, Outgoing};

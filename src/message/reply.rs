@@ -458,7 +458,8 @@ impl Response<'_> {
         if trying {
             out.put(self.timestamp.unwrap_or_else(|| reply.timestamp()));
         }
-        for piece in self.lines {
+        // To add nothing costs as much as to add a little.
+        for piece in self.lines.iter().filter(|piece| !piece.is_empty()) {
             out.put(piece);
         }
         put_rest(out, &HeaderList::new(), self.body);

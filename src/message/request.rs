@@ -12,7 +12,7 @@ use super::reply::{range_in, salvage, span_in};
 use super::simple::check_call_id;
 use super::start_line::{StartLine, begins_with_sip, breaks_before};
 use super::survey::Survey;
-use super::via::{PlainVia, ViaParts};
+use super::via::{PlainVia, SentBy, ViaParts};
 use super::{
     CSeq, Message, Method, Name, NameAddr, StatusCode, Uri, ValueError, Via, split_commas,
 };
@@ -329,6 +329,13 @@ impl Request {
         plain_via
             .as_ref()
             .is_some_and(|via| via.asks_for_rport_alone(*branch, self.message.bytes()))
+    }
+
+    /// The sent-by of the top Via.
+    pub(crate) fn sent_by(&self) -> SentBy<'_> {
+        let plain = self.parts.plain_via;
+        let plain = plain.and_then(|via| via.sent_by(self.message.bytes()));
+        plain.unwrap_or_else(|| self.top_via().sent_by())
     }
 
     /// The To tag, in To.

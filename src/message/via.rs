@@ -144,6 +144,11 @@ impl<'a> Via<'a> {
         self.port
     }
 
+    /// Both.
+    pub(crate) const fn sent_by(&self) -> SentBy<'a> {
+        (self.host, self.port)
+    }
+
     /// The parameters.
     pub const fn params(&self) -> Params<'a> {
         self.params
@@ -226,6 +231,9 @@ impl Via<'_> {
         params: Params::EMPTY,
     };
 }
+
+/// Host and port of a Via; the port if it is written.
+pub(crate) type SentBy<'a> = (Host<'a>, Option<u16>);
 
 /// `SIP/2.0/UDP host:port;name=value`, with one of the transports in use.
 pub(super) struct PlainVia<'a> {
@@ -347,19 +355,29 @@ impl ViaParts {
     /// The Via in the message that it is of.
     #[inline]
     pub(super) fn via(self, whole: &[u8]) -> Option<Via<'_>> {
-        let part = |(start, end): (u32, u32)| whole.get(start as usize..end as usize);
-        let host = match self.host {
-            HostPart::Address(IpAddr::V4(address)) => PlainHost::V4(address),
-            HostPart::Address(IpAddr::V6(address)) => PlainHost::V6(address),
-            HostPart::Name(start, end) => PlainHost::Name(part((start, end))?),
-        };
+        let (start, end) = self.params;
         Some(Via::of_plain(PlainVia {
             transport: self.transport,
-            host,
+            host: self.host(whole)?,
             port: self.port,
-            params: part(self.params)?,
+            params: whole.get(start as usize..end as usize)?,
             branch: None,
         }))
+    }
+
+    /// Its sent-by.
+    #[inline]
+    pub(super) fn sent_by(self, whole: &[u8]) -> Option<SentBy<'_>> {
+        Some((self.host(whole)?.host(), self.port))
+    }
+
+    #[inline]
+    fn host(self, whole: &[u8]) -> Option<PlainHost<'_>> {
+        Some(match self.host {
+            HostPart::Address(IpAddr::V4(address)) => PlainHost::V4(address),
+            HostPart::Address(IpAddr::V6(address)) => PlainHost::V6(address),
+            HostPart::Name(start, end) => PlainHost::Name(whole.get(start as usize..end as usize)?),
+        })
     }
 }
 

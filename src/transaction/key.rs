@@ -38,7 +38,7 @@ use core::hash::{Hash, Hasher};
 use equivalent::Equivalent;
 use smallvec::SmallVec;
 
-use crate::message::{Host, MAGIC_COOKIE, Method, Request, Response, Uri, Via, percent_decode};
+use crate::message::{Host, MAGIC_COOKIE, Method, Request, Response, SentBy, Uri, percent_decode};
 
 /// What a key of a server is made of. Rarely longer than a branch, a host and a method.
 type Text = SmallVec<[u8; ROOM]>;
@@ -193,7 +193,7 @@ impl ServerKey {
     /// The key under which a request other than ACK creates its transaction, and which its copies
     /// have.
     pub fn of_request(request: &Request) -> Self {
-        Self::with_via(request, &request.top_via(), request.method())
+        Self::with_method(request, request.method())
     }
 
     /// The keys of the INVITE that an ACK may acknowledge, the likelier first.
@@ -203,14 +203,11 @@ impl ServerKey {
     /// the response sent ([`Acknowledged::by_sent_tag`]).
     pub fn of_acknowledged(ack: &Request) -> SmallVec<[Acknowledged; 2]> {
         let mut keys = SmallVec::new();
-        let via = ack.top_via();
-        let key = Self::with_via(ack, &via, Method::Invite);
         keys.push(Acknowledged {
-            key,
+            key: Self::with_method(ack, Method::Invite),
             by_sent_tag: false,
         });
-        if usable_branch(ack).is_none() && ack.has_to_tag() {
-            let key = Self::legacy(ack, &via, Method::Invite, None);
+        if let Some(key) = Self::by_sent_tag(ack) {
             keys.push(Acknowledged {
                 key,
                 by_sent_tag: true,
@@ -219,22 +216,28 @@ impl ServerKey {
         keys
     }
 
-    /// The key of the request with this method that a CANCEL cancels (9.2).
-    pub fn of_cancelled(cancel: &Request, method: Method<'_>) -> Self {
-        Self::with_via(cancel, &cancel.top_via(), method)
+    /// The second key of an ACK, if it has one.
+    pub(crate) fn by_sent_tag(ack: &Request) -> Option<Self> {
+        let is_legacy = usable_branch(ack).is_none() && ack.has_to_tag();
+        is_legacy.then(|| Self::legacy(ack, Method::Invite, None))
     }
 
-    /// The key of a request with this top Via, as if it had this method.
-    pub(crate) fn with_via(request: &Request, via: &Via<'_>, method: Method<'_>) -> Self {
+    /// The key of the request with this method that a CANCEL cancels (9.2).
+    pub fn of_cancelled(cancel: &Request, method: Method<'_>) -> Self {
+        Self::with_method(cancel, method)
+    }
+
+    /// The key of a request, as if it had this method.
+    pub(crate) fn with_method(request: &Request, method: Method<'_>) -> Self {
         match usable_branch(request) {
-            Some(branch) => Self::of_branch(branch, via, method),
-            None => Self::legacy(request, via, method, request.to_tag()),
+            Some(branch) => Self::of_branch(branch, request.sent_by(), method),
+            None => Self::legacy(request, method, request.to_tag()),
         }
     }
 
-    /// The key of a request with this top Via and this branch in it, which begins with the magic
-    /// cookie and does not end there.
-    pub(crate) fn of_branch(branch: &[u8], via: &Via<'_>, method: Method<'_>) -> Self {
+    /// The key of a request with this sent-by and this branch in its top Via, which begins with the
+    /// magic cookie and does not end there.
+    pub(crate) fn of_branch(branch: &[u8], via: SentBy<'_>, method: Method<'_>) -> Self {
         let mut text = Draft::new();
         text.put(method.as_str().as_bytes());
         text.put(&[END]);
@@ -245,8 +248,9 @@ impl ServerKey {
     }
 
     /// The rules for clients of RFC 2543. A tag that is missing takes part as null.
-    fn legacy(request: &Request, via: &Via<'_>, method: Method<'_>, to_tag: Option<&str>) -> Self {
+    fn legacy(request: &Request, method: Method<'_>, to_tag: Option<&str>) -> Self {
         let mut text = Draft::new();
+        let via = request.top_via();
         // No method is empty, so that the two kinds of keys cannot meet.
         text.put(&[END]);
         text.put(method.as_str().as_bytes());
@@ -259,7 +263,7 @@ impl ServerKey {
         for via_part in [via.transport(), via.branch().unwrap_or_default()] {
             part(&mut text, Some(&via_part.to_ascii_lowercase().into_bytes()));
         }
-        sent_by(&mut text, via);
+        sent_by(&mut text, via.sent_by());
         Self(text.finish())
     }
 }
@@ -304,9 +308,9 @@ fn usable_branch(request: &Request) -> Option<&[u8]> {
 /// Host and port; a port that is not there is not 5060. Names compare without regard to case,
 /// addresses by value.
 #[inline]
-fn sent_by(text: &mut Draft, via: &Via<'_>) {
-    host(text, via.host());
-    if let Some(port) = via.port() {
+fn sent_by(text: &mut Draft, (name, port): SentBy<'_>) {
+    host(text, name);
+    if let Some(port) = port {
         put_port(text, port);
     }
 }
