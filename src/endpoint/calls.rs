@@ -38,7 +38,9 @@ pub(super) type Actions = SmallVec<[Action; 4]>;
 
 /// What a call must hear of its requests that could not be sent, once all else that it wanted is
 /// done (law L2): told at once, what it does about it would come before what it wanted first.
-pub(super) type Unsent = SmallVec<[CallEvent; 2]>;
+///
+/// Nearly always empty.
+pub(super) type Unsent = Vec<CallEvent>;
 
 /// A call, and what of the tables is its own.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

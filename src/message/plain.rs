@@ -152,6 +152,20 @@ pub(crate) fn host_port(text: &[u8]) -> Option<(PlainHost<'_>, Option<u16>, &[u8
     }
 }
 
+/// `host [":" port]` at the end of the text, if the host is an IPv4 address.
+#[inline]
+pub(crate) fn v4_port(text: &[u8]) -> Option<(Ipv4Addr, Option<u16>)> {
+    let (address, rest) = v4(text)?;
+    match rest {
+        [] => Some((address, None)),
+        [b':', digits @ ..] => {
+            let (port, rest) = port(digits)?;
+            rest.is_empty().then_some((address, Some(port)))
+        }
+        _ => None,
+    }
+}
+
 #[inline(always)]
 fn with_port<'a>(
     host: PlainHost<'a>,

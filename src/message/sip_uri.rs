@@ -1,6 +1,7 @@
 //! `sip:` and `sips:` URIs (3261 19.1).
 
 use core::fmt;
+use core::net::Ipv4Addr;
 
 use super::escape::{check_part, same, same_folded};
 use super::host::Host;
@@ -81,15 +82,12 @@ impl<'a> SipUri<'a> {
         Some((uri, rest))
     }
 
-    /// The address and the port of `sip:user@address:port`; of nothing that has more to it.
-    pub(crate) fn address(text: &'a [u8]) -> Option<(Host<'a>, Option<u16>)> {
-        let (false, rest) = scheme(text)? else {
-            return None;
-        };
-        let (_, host) = user(rest)?;
-        match plain::host_port(host)? {
-            (host @ (PlainHost::V4(_) | PlainHost::V6(_)), port, []) => Some((host.host(), port)),
-            _ => None,
+    /// The IPv4 address and the port of `sip:user@address:port`; of nothing that has more to it.
+    #[inline]
+    pub(crate) fn address(text: &[u8]) -> Option<(Ipv4Addr, Option<u16>)> {
+        match scheme(text)? {
+            (false, rest) => plain::v4_port(user(rest)?.1),
+            (true, _) => None,
         }
     }
 

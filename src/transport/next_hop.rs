@@ -83,9 +83,9 @@ impl<'a> NextHop<'a> {
     pub(crate) fn read(uri: &'a [u8], sips: bool) -> Option<Self> {
         // Nearly always the target is where the last message came from, and its URI says no more.
         match SipUri::address(uri).filter(|_| !sips) {
-            Some((host, port)) => Some(Self {
+            Some((address, port)) => Some(Self {
                 transport: Some(Transport::Udp),
-                host,
+                host: Host::V4(address),
                 port,
                 secure: false,
             }),
