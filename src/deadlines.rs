@@ -82,7 +82,15 @@ impl Deadlines {
     /// due at the same instant. So an owner can copy the deadline of a part after each input, and
     /// an input that did not touch the timer does not change the order of what follows. Any other
     /// deadline counts as armed now. `u32::MAX` is no part's number and is ignored.
+    #[inline]
     pub fn set(&mut self, id: u32, at: Option<Time>) {
+        // Half of the inputs touch no timer.
+        if self.get(id) != at {
+            self.change(id, at);
+        }
+    }
+
+    fn change(&mut self, id: u32, at: Option<Time>) {
         match (self.place(id), at) {
             (Some(place), Some(at)) => self.rearm(place, id, at),
             (Some(place), None) => self.take_out(place),
@@ -168,9 +176,6 @@ impl Deadlines {
     }
 
     fn rearm(&mut self, place: usize, id: u32, at: Time) {
-        if self.heap.get(place).is_some_and(|entry| entry.at() == at) {
-            return;
-        }
         let is_last = self.armed == u32::MAX;
         let entry = self.entry(at, id);
         // A renumbering moves what is armed.
