@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 
 use super::header_block::Entry;
 use super::put::{self, offset};
-use super::reply::range_in;
 use super::scan::is_token;
+use super::span::range_in;
 use super::write::check_value;
 use super::{Body, Message, Name, Uri, split_commas};
 use crate::error::Misuse;

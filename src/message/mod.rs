@@ -68,6 +68,7 @@ mod request_writer;
 mod scan;
 mod simple;
 mod sip_uri;
+mod span;
 mod start_line;
 mod status;
 mod survey;
@@ -115,7 +116,7 @@ pub use name_addr::{ContactValue, NameAddr};
 pub use params::{MAX_PARAMS, Param, ParamIter, Params, unquote};
 pub use presence::Presence;
 pub use reply::Reply;
-pub(crate) use reply::{range_in, salvage};
+pub(crate) use reply::salvage;
 pub(crate) use request::{Boxed, parse_boxed};
 pub use request::{Incoming, Request, Response, parse};
 pub use request_writer::RequestWriter;
@@ -125,6 +126,7 @@ pub use simple::{
     parse_max_forwards, parse_rseq,
 };
 pub use sip_uri::SipUri;
+pub(crate) use span::range_in;
 pub use status::StatusCode;
 pub use tel_number::TelNumber;
 pub use tel_uri::TelUri;

@@ -8,8 +8,9 @@ use core::ops::{Deref, Range};
 use bytes::Bytes;
 
 use super::error::{ParseError, ParseErrorKind};
-use super::reply::{range_in, salvage, span_in};
+use super::reply::salvage;
 use super::simple::check_call_id;
+use super::span::{range_in, span_in};
 use super::start_line::{StartLine, begins_with_sip, breaks_before};
 use super::survey::Survey;
 use super::via::{PlainVia, SentBy, ViaParts};

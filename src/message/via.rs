@@ -8,8 +8,8 @@ use super::host::Host;
 use super::params::{Param, Params};
 use super::plain::{self, PlainHost};
 use super::print::{AsFmt, Pieces, writes};
-use super::reply::span_in;
 use super::scan::{Cursor, digits, trim};
+use super::span::span_in;
 use super::value_error::{ValueError, ValueErrorKind};
 
 /// What a branch begins with when it identifies a transaction (3261 8.1.1.7).

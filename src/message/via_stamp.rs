@@ -5,8 +5,8 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::print::{AsFmt, unfolded};
 use super::put::{self, Put, offset};
-use super::reply::range_in;
 use super::scan::trim;
+use super::span::range_in;
 use super::{Via, split_commas};
 
 /// Writes a Via row whose first value is the top one, with `received` and `rport` of the source.
