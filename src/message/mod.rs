@@ -53,6 +53,8 @@ mod index;
 mod lexer;
 mod list;
 mod method;
+#[cfg(test)]
+mod mutation;
 mod name;
 mod name_addr;
 mod params;
