@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use siphasher::sip;
 use siphasher::sip128::SipHasher24;
 
 /// The magic cookie that begins every branch of an RFC 3261 element (3261 8.1.1.7).
@@ -23,10 +24,8 @@ static PAIRS: [[u8; 2]; 1024] = pairs();
 const TAG_DIGITS: usize = 16;
 /// 120 bits: unique over all calls of all processes, without a host name to tell them apart.
 const ID_DIGITS: usize = 24;
-/// 100 bits, for the same.
-const BASE_DIGITS: usize = 20;
-/// 20 bits: more requests than a call has.
-const COUNTER_DIGITS: usize = 4;
+/// 60 bits that a call's branches have in common, and as many by which they differ.
+const HALF_BRANCH: usize = 12;
 
 /// 32 bytes from which the core derives everything random: identifiers, tags, branches, jitter,
 /// the keys of its tables.
@@ -256,7 +255,7 @@ pub struct CallIds {
     /// The tag of From, 80 bits.
     pub from_tag: Token,
     /// The base of the branches of this call, for [`Ids::branch`].
-    pub branch_base: u128,
+    pub branch_base: u64,
 }
 
 /// Makes identifiers from a [`Seed`]. Built once; every method is a pure function.
@@ -305,8 +304,8 @@ impl Ids {
         CallIds {
             call_id,
             from_tag,
-            // With 48 bits that neither of them shows.
-            branch_base: (id << 48) ^ (tag >> (5 * TAG_DIGITS)),
+            // What the Call-ID shows of it helps nobody: the key of the branches is secret.
+            branch_base: id as u64,
         }
     }
 
@@ -348,39 +347,39 @@ impl Ids {
         token
     }
 
-    /// The branch number `counter` of a call or dialog whose base is `base`: the cookie, 100 bits of
-    /// the base and the counter. Unique across space and time as long as a pair serves once
+    /// The branch number `counter` of a call or dialog whose base is `base`: the cookie, 60 bits of
+    /// the base and 60 of a keyed hash. Unique across space and time as long as a pair serves once
     /// (3261 8.1.1.7).
     ///
-    /// Who has seen one branch of a call knows the next: they are names and no secrets, and who has
-    /// seen one has seen the tags.
-    pub fn branch(&self, base: u128, counter: u64) -> Token {
-        let base = match counter >> (5 * COUNTER_DIGITS) {
-            0 => base,
-            // More than a counter shows: the next million has a base of its own.
-            million => self.counted(Label::Branch, base, million),
-        };
+    /// Who has seen one branch of a call cannot tell the next: a response needs no more than that
+    /// and its CSeq to be taken (17.1.3).
+    pub fn branch(&self, base: u64, counter: u64) -> Token {
+        let [first, second] = self.hash_key;
+        // With 64 bits of output it is another function than the one for all else.
+        let hasher = sip::SipHasher24::new_with_keys(first, second);
+        let numbers = [base.to_le_bytes(), counter.to_le_bytes()];
+        let hash = hasher.hash(numbers.as_flattened());
         let mut token = Token::EMPTY;
         token.push(BRANCH_COOKIE.as_bytes());
-        token.push_digits(base, BASE_DIGITS);
-        token.push_digits(u128::from(counter), COUNTER_DIGITS);
+        token.push_digits(u128::from(base), HALF_BRANCH);
+        token.push_digits(u128::from(hash), HALF_BRANCH);
         token
     }
 
     /// A base for [`branch`](Self::branch) and [`jitter`](Self::jitter) from what names its
     /// owner, for example the Call-ID and both tags of a dialog that a peer opened.
-    pub fn base(&self, parts: &[&[u8]]) -> u128 {
+    pub fn base(&self, parts: &[&[u8]]) -> u64 {
         let mut hash = self.hash(Label::Base);
         for part in parts {
             hash.bytes(part);
         }
-        hash.finish()
+        hash.finish() as u64
     }
 
     /// A delay in `0..max`, evenly spread, for the `counter`-th use of its owner. Zero if `max` is
     /// zero; of a `max` over 584 years, only those count.
-    pub fn jitter(&self, base: u128, counter: u64, max: Duration) -> Duration {
-        let drawn = self.counted(Label::Jitter, base, counter) as u64;
+    pub fn jitter(&self, base: u64, counter: u64, max: Duration) -> Duration {
+        let drawn = self.numbers([Label::Jitter as u64, base, counter]) as u64;
         let max = u64::try_from(max.as_nanos()).unwrap_or(u64::MAX);
         let wide = u128::from(drawn).saturating_mul(u128::from(max));
         Duration::from_nanos((wide >> 64) as u64)
@@ -388,14 +387,14 @@ impl Ids {
 
     /// The stream from which the digest client of the call or registration with this base takes
     /// its key (see [`Client`](crate::auth::Client)). A base serves one client.
-    pub fn credentials(&self, base: u128) -> Stream {
-        self.seed.stream(Domain::Credentials, base as u64)
+    pub fn credentials(&self, base: u64) -> Stream {
+        self.seed.stream(Domain::Credentials, base)
     }
 
     /// The stream that decides between servers of one priority (RFC 2782) for the call or request
     /// with this base: its requests prefer the same server.
-    pub fn targets(&self, base: u128) -> Stream {
-        self.seed.stream(Domain::Targets, base as u64)
+    pub fn targets(&self, base: u64) -> Stream {
+        self.seed.stream(Domain::Targets, base)
     }
 
     /// The stream from which the digest verifier with this ordinal takes its key (see
@@ -407,11 +406,6 @@ impl Ids {
     /// The key of the [`Table`](crate::table::Table)s.
     pub fn table_key(&self) -> [u64; 2] {
         self.table_key
-    }
-
-    fn counted(&self, label: Label, base: u128, counter: u64) -> u128 {
-        let (low, high) = (base as u64, (base >> 64) as u64);
-        self.numbers([label as u64, low, high, counter])
     }
 
     /// The hash of a label and so many numbers.
@@ -444,7 +438,6 @@ impl fmt::Debug for Ids {
 #[derive(Clone, Copy)]
 enum Label {
     ToTag = 1,
-    Branch = 2,
     Base = 3,
     Jitter = 4,
     Call = 5,
@@ -574,7 +567,7 @@ mod tests {
     const PINNED: [&str; 4] = [
         "g5mvn4vcvfytefr7et5qnht6",
         "6jhdien4rhy5lrv7",
-        "z9hG4bKc2cuk2no5tjhlndpvinbbaaa",
+        "z9hG4bKg5mvn4vcvfyto3mmixymh75t",
         "s57jgshjodb32e4e",
     ];
 
@@ -667,16 +660,19 @@ mod tests {
         }
     }
 
-    /// A branch shows other bits of a call's hashes than its Call-ID and its tag.
+    /// Neither the other branches of the call nor its Call-ID show what a branch ends with.
     #[test]
-    fn branch_begins_with_what_neither_call_id_nor_tag_show() {
+    fn branch_ends_with_what_no_other_shows() {
         let ids = ids(6);
+        let mut seen = BTreeSet::new();
         for ordinal in 0..100 {
             let call = ids.call(ordinal);
-            let branch = ids.branch(call.branch_base, 0);
-            let hidden = branch.as_str().get(7..16).unwrap();
-            let shown = [call.call_id.to_string(), call.from_tag.to_string()];
-            assert!(shown.iter().all(|text| !text.contains(hidden)), "{branch}");
+            for counter in 0..10 {
+                let branch = ids.branch(call.branch_base, counter);
+                let end = branch.as_str().get(19..).unwrap().to_string();
+                assert!(seen.insert(end.clone()), "{branch}");
+                assert!(!call.call_id.as_str().contains(&end));
+            }
         }
     }
 
@@ -695,7 +691,7 @@ mod tests {
             }
             let mut whole = SipHasher24::new_with_keys(ids.hash_key[0], ids.hash_key[1]);
             Hasher::write(&mut whole, &text);
-            let whole = u128::from(whole.finish128());
+            let whole = u128::from(whole.finish128()) as u64;
             assert_eq!(ids.base(&[&part, b"y"]), whole, "{len}");
         }
     }

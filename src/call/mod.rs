@@ -158,7 +158,7 @@ struct Core {
     context: Arc<Context>,
     since: Time,
     /// `None`: it follows from the dialog, and a callee that sends nothing needs none.
-    own_base: Option<u128>,
+    own_base: Option<u64>,
     branches: u32,
     requests: u32,
     /// INVITEs of this side whose transaction is alive.
@@ -484,7 +484,7 @@ impl Machine for Call {
 }
 
 impl Core {
-    fn new(context: Arc<Context>, now: Time, own_base: Option<u128>, user: &[u8]) -> Self {
+    fn new(context: Arc<Context>, now: Time, own_base: Option<u64>, user: &[u8]) -> Self {
         Self {
             context,
             since: now,
@@ -520,7 +520,7 @@ impl Core {
 
     /// The base of this side's branches and delays: a caller's is that of its identifiers; a callee's
     /// is made of what names its only dialog, which never changes.
-    fn branch_base(&self) -> u128 {
+    fn branch_base(&self) -> u64 {
         let of_dialog = || {
             let parts = self.dialog().map(Dialog::id_bytes).unwrap_or_default();
             self.context.ids.base(&parts)

@@ -138,7 +138,7 @@ impl Refusal {
 /// 4 s for who made the Call-ID of the dialog, 0 to 2 s for the other side, in units of 10 ms.
 ///
 /// `base` and `counter` are those of [`Ids::jitter`]: a pair serves once.
-pub fn glare_wait(owns_call_id: bool, ids: &Ids, base: u128, counter: u64) -> Duration {
+pub fn glare_wait(owns_call_id: bool, ids: &Ids, base: u64, counter: u64) -> Duration {
     const UNIT: Duration = Duration::from_millis(10);
     let (least, most): (u32, u32) = if owns_call_id { (210, 400) } else { (0, 200) };
     // One more than the spread, so that the last one is drawn as often as the others.

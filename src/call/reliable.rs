@@ -143,7 +143,7 @@ pub const fn sending(policy: Policy, asked: Asked) -> Sending {
 /// The first RSeq of an INVITE: evenly spread over 1 to 2^31-1 (section 3).
 ///
 /// `base` and `counter` are those of [`Ids::jitter`]: a pair serves once.
-pub fn first_rseq(ids: &Ids, base: u128, counter: u64) -> u32 {
+pub fn first_rseq(ids: &Ids, base: u64, counter: u64) -> u32 {
     const SPREAD: Duration = Duration::from_nanos((1 << 31) - 1);
     let drawn = ids.jitter(base, counter, SPREAD).as_nanos();
     u32::try_from(drawn).unwrap_or_default().saturating_add(1)

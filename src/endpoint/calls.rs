@@ -409,14 +409,17 @@ impl Endpoint {
         if !self.may_send(now, &errand, flow.remote) {
             return self.withhold(now, errand, locate, unsent, out);
         }
-        let Some(bytes) = self.seal(&errand, &flow) else {
+        let Some(mut bytes) = self.seal(&errand, &flow) else {
             return self.fail(errand, Failure::NoLocalAddress, unsent);
         };
         // 18.1.1: the Via that counts is the one that will be sent.
-        let stream = self.stream_for(call, bytes.len(), &flow);
-        let stream = stream.and_then(|stream| Some((stream, self.seal(&errand, &stream)?)));
-        let datagram = stream.is_some().then_some(flow);
-        let (flow, bytes) = stream.unwrap_or((flow, bytes));
+        let (mut flow, mut datagram) = (flow, None);
+        if let Some(stream) = self.stream_for(call, bytes.len(), &flow)
+            && let Some(sealed) = self.seal(&errand, &stream)
+        {
+            datagram = Some(flow);
+            (flow, bytes) = (stream, sealed);
+        }
         if let Some(entry) = self.calls.get_mut(call) {
             entry.flow.get_or_insert(flow);
         }

@@ -133,14 +133,12 @@ impl Endpoint {
 
     /// The transaction of the INVITE that an ACK is for; see [`ServerKey::of_acknowledged`].
     fn acknowledged_by(&self, ack: &Request) -> Option<RequestHandle> {
-        let find = |key: &ServerKey| self.find_server(self.server_keys.hashed(key), key);
-        let likely = find(&ServerKey::with_method(ack, Method::Invite));
-        if likely.is_some() {
-            return likely;
-        }
-        let server = find(&ServerKey::by_sent_tag(ack)?)?;
-        let entry = self.servers.get(server)?;
-        (Some(entry.tag.as_str()) == ack.to_tag()).then_some(server)
+        ServerKey::of_acknowledged(ack).find_map(|candidate| {
+            let hashed = self.server_keys.hashed(&candidate.key);
+            let server = self.find_server(hashed, &candidate.key)?;
+            let sent = self.servers.get(server).map(|entry| entry.tag.as_str());
+            (!candidate.by_sent_tag || sent == ack.to_tag()).then_some(server)
+        })
     }
 
     /// 9.2: 200 to a CANCEL that names a request, 481 to another; the INVITE gets its 487 from

@@ -108,7 +108,7 @@ impl Endpoint {
         let call = errand.call;
         // All requests of a call prefer the same of several equal servers.
         let entry = self.calls.get(call);
-        let base = entry.map_or(0, |entry| u128::from(entry.hashed.as_u64()));
+        let base = entry.map_or(0, |entry| entry.hashed.as_u64());
         let (locate, mut actions) = self.start_locating(now, hop, base);
         let waiting = Waiting::Requests {
             call,
@@ -126,7 +126,7 @@ impl Endpoint {
         &self,
         now: Time,
         hop: &NextHop<'_>,
-        base: u128,
+        base: u64,
     ) -> (Locate, Actions) {
         let mut actions = Actions::new();
         let (reach, random) = (self.places.reach(), self.context.ids.targets(base));

@@ -489,12 +489,23 @@ impl Endpoint {
     }
 
     /// L6 and L3: time never runs backwards here, and what is due goes first.
+    #[inline]
     fn advance(&mut self, now: Time, out: &mut (impl Sink<Output> + ?Sized)) -> Time {
         if now < self.now {
             self.counters.time_went_back = self.counters.time_went_back.saturating_add(1);
         }
         self.now = self.now.max(now);
-        let now = self.now;
+        if self.deadlines.next().is_some_and(|(at, _)| at <= self.now) {
+            self.run_timers(self.now, out);
+        }
+        self.advance_overload(self.now, out);
+        self.now
+    }
+
+    /// What is due by now.
+    // Nearly always nothing is when something arrives.
+    #[inline(never)]
+    fn run_timers(&mut self, now: Time, out: &mut (impl Sink<Output> + ?Sized)) {
         while let Some((_, id)) = self.deadlines.pop_due(now) {
             match self.part(id) {
                 Some(Part::Client(client)) => self.on_client_deadline(now, client, out),
@@ -510,8 +521,6 @@ impl Endpoint {
                 None => {}
             }
         }
-        self.advance_overload(now, out);
-        now
     }
 
     fn arm(&mut self, part: Part, at: Option<Time>) {

@@ -13,8 +13,8 @@ use crate::seed::Token;
 /// it takes, which is known only when its next hop has been found.
 ///
 /// It is written as it goes from where requests usually leave. Sealed for that, it costs nothing
-/// more; for another origin, its two lines are written anew. Sealing it twice for one origin gives the same
-/// bytes.
+/// more; for another origin, its two lines are written anew. Sealing it twice for one origin gives
+/// the same bytes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Draft {
     /// The request as it goes from its first origin.

@@ -27,13 +27,14 @@
 //! assert_eq!(ServerKey::of_cancelled(&cancel, Method::Invite), key);
 //! // So has the ACK for a 300-699.
 //! let ack = read(&invite.replace("INVITE", "ACK"));
-//! assert!(ServerKey::of_acknowledged(&ack).iter().any(|candidate| candidate.key == key));
+//! assert!(ServerKey::of_acknowledged(&ack).any(|candidate| candidate.key == key));
 //! ```
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::hash::{Hash, Hasher};
+use core::iter;
 
 use equivalent::Equivalent;
 use smallvec::SmallVec;
@@ -201,25 +202,20 @@ impl ServerKey {
     /// By the rules of RFC 2543 an ACK has the To tag of the response, which the INVITE lacked if
     /// it was not within a dialog. A match by the second key counts only if the tag is that of
     /// the response sent ([`Acknowledged::by_sent_tag`]).
-    pub fn of_acknowledged(ack: &Request) -> SmallVec<[Acknowledged; 2]> {
-        let mut keys = SmallVec::new();
-        keys.push(Acknowledged {
+    pub fn of_acknowledged(ack: &Request) -> impl Iterator<Item = Acknowledged> {
+        let likelier = Acknowledged {
             key: Self::with_method(ack, Method::Invite),
             by_sent_tag: false,
-        });
-        if let Some(key) = Self::by_sent_tag(ack) {
-            keys.push(Acknowledged {
-                key,
+        };
+        let other = || {
+            let is_legacy = usable_branch(ack).is_none() && ack.has_to_tag();
+            is_legacy.then(|| Acknowledged {
+                key: Self::legacy(ack, Method::Invite, None),
                 by_sent_tag: true,
-            });
-        }
-        keys
-    }
-
-    /// The second key of an ACK, if it has one.
-    pub(crate) fn by_sent_tag(ack: &Request) -> Option<Self> {
-        let is_legacy = usable_branch(ack).is_none() && ack.has_to_tag();
-        is_legacy.then(|| Self::legacy(ack, Method::Invite, None))
+            })
+        };
+        // The other one is made only if it is asked for.
+        iter::once(likelier).chain(iter::once_with(other).flatten())
     }
 
     /// The key of the request with this method that a CANCEL cancels (9.2).

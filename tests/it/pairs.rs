@@ -254,10 +254,7 @@ impl World {
         let Some((key, _, server)) = &mut self.server else {
             panic!("an ACK of nothing");
         };
-        if ServerKey::of_acknowledged(&ack)
-            .iter()
-            .any(|a| a.key == *key)
-        {
+        if ServerKey::of_acknowledged(&ack).any(|a| a.key == *key) {
             let mut out = Vec::new();
             server.receive(self.now, invite_server::Event::Ack(ack.into()), &mut out);
             self.perform_server(out);

@@ -10,8 +10,8 @@ use crate::dialog::Dialog;
 fn a_call_and_a_dialog_weigh_what_they_must() {
     assert_eq!(size_of::<Dialog>(), 88);
     // Its first deadline is kept: it is asked for three times an input. One word names the INVITEs
-    // that it has refused, until their ACKs have come (14.1). The base of its branches is 128 bits.
-    assert_eq!(size_of::<Call>(), 480);
+    // that it has refused, until their ACKs have come (14.1).
+    assert_eq!(size_of::<Call>(), 456);
 }
 
 /// The bytes that a confirmed call holds outside itself; every part that could hold some is

@@ -25,7 +25,8 @@ pub(super) struct Draft<'a> {
     cseq: Row<'a>,
     timestamp: Row<'a>,
     to_tag: Tag<'a>,
-    /// Whether that is all that the first row of Via does.
+    /// Whether the first row of Via has the common form, with `rport` behind its branch and nothing
+    /// else.
     pub(super) asks_for_rport_alone: bool,
 }
 

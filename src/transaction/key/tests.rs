@@ -1,6 +1,7 @@
 //! The keys against RFC 3261 17.1.3, 17.2.3 and 9.2.
 
 use alloc::borrow::ToOwned;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -12,6 +13,11 @@ use super::super::testing::{INVITE, Timed, ms, request, status, tagged, written}
 use super::super::{InviteServer, Reliability, Timers};
 use super::*;
 use crate::message::{Message, Reply};
+use crate::seed::{Ids, Seed};
+
+fn acknowledged(ack: &Request) -> Vec<Acknowledged> {
+    ServerKey::of_acknowledged(ack).collect()
+}
 
 /// An INVITE with this top Via, as a client of today sends it.
 fn with_via(via: &str) -> String {
@@ -161,9 +167,9 @@ fn sent_by_ipv6_is_compared_by_value() {
 fn ack_matches_the_invite_if_it_has_its_branch() {
     let invite = key(INVITE);
     let keys = |text: &str| -> Vec<ServerKey> {
-        let acknowledged = ServerKey::of_acknowledged(&request(text));
-        assert!(acknowledged.iter().all(|a| !a.by_sent_tag));
-        acknowledged.into_iter().map(|a| a.key).collect()
+        let keys = acknowledged(&request(text));
+        assert!(keys.iter().all(|a| !a.by_sent_tag));
+        keys.into_iter().map(|a| a.key).collect()
     };
     let ack = with_to_tag(&method(INVITE, "ACK"), "ours");
     assert_eq!(keys(&ack), core::slice::from_ref(&invite));
@@ -341,7 +347,7 @@ fn answered(code: u16) -> (Timed<InviteServer>, Request) {
 #[test]
 fn legacy_ack_matches_by_the_tag_that_was_sent() {
     let (_, ack) = answered(486);
-    let keys = ServerKey::of_acknowledged(&ack);
+    let keys = acknowledged(&ack);
     let found: Vec<_> = keys.iter().filter(|a| a.key == key(&legacy())).collect();
     assert_eq!(found, vec![&keys[1]]);
     assert!(found[0].by_sent_tag, "the owner must compare the tag");
@@ -354,7 +360,7 @@ fn legacy_ack_matches_by_the_tag_that_was_sent() {
         text.replace("com:5066", "com:5067"),
     ] {
         assert_ne!(other, text);
-        let keys = ServerKey::of_acknowledged(&request(&other));
+        let keys = acknowledged(&request(&other));
         assert!(keys.iter().all(|a| a.key != key(&legacy())), "{other}");
     }
 }
@@ -363,7 +369,7 @@ fn legacy_ack_matches_by_the_tag_that_was_sent() {
 #[test]
 fn legacy_ack_within_a_dialog_matches_by_its_own_tag() {
     let again = with_to_tag(&legacy(), "ours");
-    let keys = ServerKey::of_acknowledged(&request(&method(&again, "ACK")));
+    let keys = acknowledged(&request(&method(&again, "ACK")));
     assert_eq!(keys[0].key, key(&again));
     assert!(!keys[0].by_sent_tag);
 }
@@ -372,11 +378,7 @@ fn legacy_ack_within_a_dialog_matches_by_its_own_tag() {
 #[test]
 fn legacy_ack_of_a_success_goes_up() {
     let (mut script, ack) = answered(200);
-    assert!(
-        ServerKey::of_acknowledged(&ack)
-            .iter()
-            .any(|a| a.key == key(&legacy()))
-    );
+    assert!(acknowledged(&ack).iter().any(|a| a.key == key(&legacy())));
     assert_eq!(
         script.receive(10, Event::Ack(ack.clone().into())),
         [Action::Ack(ack.into())]
@@ -388,7 +390,7 @@ fn legacy_ack_of_a_success_goes_up() {
 fn ack_of_a_success_with_the_branch_of_the_invite_goes_up() {
     let (mut script, _) = answered(200);
     let ack = request(&with_to_tag(&method(INVITE, "ACK"), "ours"));
-    assert_eq!(ServerKey::of_acknowledged(&ack)[0].key, key(INVITE));
+    assert_eq!(acknowledged(&ack)[0].key, key(INVITE));
     assert_eq!(
         script.receive(10, Event::Ack(ack.clone().into())),
         [Action::Ack(ack.into())]
@@ -400,11 +402,7 @@ fn ack_of_a_success_with_the_branch_of_the_invite_goes_up() {
 fn legacy_ack_repeated_matches_again_and_is_absorbed() {
     let (mut script, ack) = answered(486);
     for _ in 0..3 {
-        assert!(
-            ServerKey::of_acknowledged(&ack)
-                .iter()
-                .any(|a| a.key == key(&legacy()))
-        );
+        assert!(acknowledged(&ack).iter().any(|a| a.key == key(&legacy())));
         assert_eq!(script.receive(10, Event::Ack(ack.clone().into())), []);
         assert_eq!(script.machine.state(), "Confirmed");
     }
@@ -432,4 +430,13 @@ fn keys_are_shown_with_their_text() {
         shown.starts_with("ServerKey(") && shown.contains("nashds8"),
         "{shown}"
     );
+}
+
+/// A table tells the transactions of this side apart without a look at them.
+#[test]
+fn first_branches_of_calls_differ_in_their_marks() {
+    let ids = Ids::new(Seed::from_bytes([9; 32]));
+    let mark_of = |ordinal| mark(ids.branch(ids.call(ordinal).branch_base, 1).as_bytes());
+    let marks: BTreeSet<_> = (0..20_000).map(mark_of).collect();
+    assert_eq!(marks.len(), 20_000);
 }

@@ -469,7 +469,7 @@ impl KeepAlive {
     fn schedule(&mut self, core: &Core, due: Time, now: Time) {
         let spread = self.at_most.checked_div(5).unwrap_or_default();
         let least = self.at_most.saturating_sub(spread);
-        let jitter = core.ids.jitter(u128::from(core.base), self.sent, spread);
+        let jitter = core.ids.jitter(core.base, self.sent, spread);
         // A ping that comes back at once to its own instant would never rest.
         let wait = least.saturating_add(jitter).max(Duration::from_millis(1));
         self.next = (due + wait).filter(|at| *at > now).or(now + wait);
