@@ -1,7 +1,6 @@
 //! One dialog of a call's INVITE, and what this side owes it.
 
 use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::exchange::{Exchange, Why};
@@ -168,11 +167,8 @@ impl Leg {
     }
 
     pub(super) fn keep_ack(&mut self, invite: RequestId, ack: Draft) {
-        if self.acks.is_empty() {
-            self.acks = vec![(invite, ack)];
-        } else {
-            self.acks.push((invite, ack));
-        }
+        self.acks.reserve_exact(1);
+        self.acks.push((invite, ack));
     }
 
     pub(super) fn ack_of(&self, invite: RequestId) -> Option<&Draft> {

@@ -43,7 +43,7 @@ impl Endpoint {
         if method == Method::Prack && call.is_some_and(Call::takes_prack) {
             return None;
         }
-        if self.config.allows(method) {
+        if self.config.allows(method.as_str()) {
             return None;
         }
         let status = match matches!(method, Method::Other(_)) {

@@ -8,7 +8,7 @@ use crate::call::reliable::{self, Policy};
 use crate::call::{identity, session_timer};
 use crate::error::Misuse;
 use crate::limits::Limits;
-use crate::message::{Body, ContentType, HeaderList, Method, Request};
+use crate::message::{Body, ContentType, HeaderList, Request};
 use crate::transaction::Timers;
 use crate::transport::Local;
 
@@ -180,26 +180,9 @@ impl Config {
     }
 
     /// Whether requests with this method reach a call or the application.
-    pub(super) fn allows(&self, method: Method<'_>) -> bool {
-        let is_core = match method {
-            // [`CORE_METHODS`], known without a comparison of texts.
-            Method::Invite
-            | Method::Ack
-            | Method::Cancel
-            | Method::Options
-            | Method::Bye
-            | Method::Update => true,
-            Method::Prack => self.reliable != Policy::Off,
-            Method::Register
-            | Method::Info
-            | Method::Message
-            | Method::Refer
-            | Method::Subscribe
-            | Method::Notify
-            | Method::Publish
-            | Method::Other(_) => false,
-        };
-        is_core || self.methods.iter().any(|m| m == method.as_str())
+    pub(super) fn allows(&self, method: &str) -> bool {
+        let prack = method == "PRACK" && self.reliable != Policy::Off;
+        prack || CORE_METHODS.contains(&method) || self.methods.iter().any(|m| m == method)
     }
 
     /// Whether OPTIONS outside of calls is the application's to answer.
